@@ -1,0 +1,346 @@
+/**
+ * Every error the gateway itself can raise, in one total table: a code without all of its columns
+ * does not compile. `clientText` is the only text of ours that reaches a client; `message` of a
+ * {@link GatewayError} is for logs. Wording and SQLSTATE of pool and origin errors follow Hyperdrive.
+ */
+
+export type ErrorKind =
+  | 'client'
+  | 'protocol'
+  | 'auth'
+  | 'config'
+  | 'pool'
+  | 'server'
+  | 'network'
+  | 'internal';
+
+export type Severity = 'ERROR' | 'FATAL';
+
+export type ErrorRow = {
+  /** Label of the failure in metrics and logs. */
+  readonly kind: ErrorKind;
+  /** Five characters, PostgreSQL's Appendix A. */
+  readonly sqlstate: string;
+  readonly severity: Severity;
+  /** Status of the control API when it relays this error. */
+  readonly httpStatus: number;
+  /** Exit code of the command line when it ends with this error. */
+  readonly exitCode: number;
+  /** Whether the same request may succeed when it is sent again unchanged. */
+  readonly retryable: boolean;
+  /** What a client is told; `%s` is the subject. Never any value of ours that could be secret. */
+  readonly clientText: string;
+  /** What the user can do about it; sent as HINT. Empty when there is nothing to say. */
+  readonly hint: string;
+};
+
+const row = (
+  kind: ErrorKind,
+  severity: Severity,
+  sqlstate: string,
+  httpStatus: number,
+  exitCode: number,
+  retryable: boolean,
+  clientText: string,
+  hint = '',
+): ErrorRow => ({ kind, sqlstate, severity, httpStatus, exitCode, retryable, clientText, hint });
+
+export const errorTable = {
+  MR_INTERNAL: row(
+    'internal',
+    'FATAL',
+    '58000',
+    500,
+    70,
+    true,
+    'Internal error.',
+    'Look for the same time in the log of the gateway, and report it.',
+  ),
+  MR_POOL_WAIT_TIMEOUT: row(
+    'pool',
+    'FATAL',
+    '58000',
+    503,
+    1,
+    true,
+    'Timed out while waiting for an open slot in the pool.',
+    'Every origin connection was busy: shorten transactions, or raise origin_connection_limit.',
+  ),
+  MR_POOL_WAITERS_FULL: row(
+    'pool',
+    'FATAL',
+    '58000',
+    503,
+    1,
+    true,
+    'Failed to acquire a connection from the pool.',
+    'Too many clients wait already: shorten transactions, or raise origin_connection_limit.',
+  ),
+  MR_ORIGIN_REFUSED: row(
+    'network',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    true,
+    'Server connection attempt failed: connection_refused',
+    'Check that the origin is up, and its host, port and firewall.',
+  ),
+  MR_ORIGIN_TIMEOUT: row(
+    'network',
+    'FATAL',
+    '58000',
+    504,
+    1,
+    true,
+    'Server connection attempt failed: connection_timeout',
+    'Check the host, port and firewall of the origin, or raise connect_timeout_ms.',
+  ),
+  MR_ORIGIN_NAME: row(
+    'network',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    true,
+    'Server connection attempt failed: name_resolution_failed',
+    'Check the host name of the origin and the resolver of the gateway.',
+  ),
+  MR_ORIGIN_TLS: row(
+    'network',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    false,
+    'Server connection attempt failed: tls_failed',
+    'Check sslmode, ca, client_cert and client_key of the configuration.',
+  ),
+  MR_ORIGIN_AUTH: row(
+    'server',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    false,
+    'Server connection attempt failed: authentication_failed',
+    'Check user, password and database of the origin in the configuration.',
+  ),
+  MR_ORIGIN_PROTOCOL: row(
+    'server',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    false,
+    'Server connection attempt failed: protocol_error',
+    'What answers at that host and port does not speak the PostgreSQL protocol.',
+  ),
+  MR_ORIGIN_REJECTED: row(
+    'server',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    true,
+    'Server connection attempt failed: rejected',
+    'The origin answered with the error in DETAIL.',
+  ),
+  MR_ORIGIN_LOST: row(
+    'server',
+    'FATAL',
+    '08006',
+    502,
+    1,
+    true,
+    'The connection to the origin database was lost.',
+    'Whether the statement took effect is not known.',
+  ),
+  MR_ORIGIN_SILENT: row(
+    'server',
+    'FATAL',
+    '58000',
+    504,
+    1,
+    true,
+    'Timed out while waiting for a message from the origin database.',
+    'The statement was cancelled: make it shorter, or raise statement_timeout_ms.',
+  ),
+  MR_UNSUPPORTED: row(
+    'client',
+    'FATAL',
+    '0A000',
+    501,
+    1,
+    false,
+    'Millrace does not currently support %s',
+    '',
+  ),
+  MR_PROTOCOL_VIOLATION: row(
+    'protocol',
+    'FATAL',
+    '08P01',
+    400,
+    1,
+    false,
+    'protocol violation: %s',
+    '',
+  ),
+  MR_MESSAGE_TOO_LARGE: row(
+    'protocol',
+    'FATAL',
+    '54000',
+    413,
+    1,
+    false,
+    'message too large: %s',
+    '',
+  ),
+  MR_AUTH_FAILED: row(
+    'auth',
+    'FATAL',
+    '28P01',
+    401,
+    1,
+    false,
+    'password authentication failed for user "%s"',
+    '',
+  ),
+  MR_TLS_REQUIRED: row(
+    'auth',
+    'FATAL',
+    '28000',
+    403,
+    1,
+    false,
+    'this listener requires a connection with TLS',
+    'Connect with sslmode=require or stronger.',
+  ),
+  MR_LOGIN_TIMEOUT: row(
+    'auth',
+    'FATAL',
+    '57014',
+    408,
+    1,
+    true,
+    'canceling authentication due to timeout',
+    '',
+  ),
+  MR_TOO_MANY_CLIENTS: row(
+    'client',
+    'FATAL',
+    '53300',
+    503,
+    1,
+    true,
+    'sorry, too many clients already',
+    'Raise clients_max of the listener, or close idle clients.',
+  ),
+  MR_SHUTTING_DOWN: row(
+    'client',
+    'FATAL',
+    '57P01',
+    503,
+    1,
+    true,
+    'terminating connection due to administrator command',
+    '',
+  ),
+  MR_CONFIG_REMOVED: row(
+    'client',
+    'FATAL',
+    '57P01',
+    410,
+    1,
+    false,
+    'terminating connection because its configuration was removed',
+    '',
+  ),
+  MR_QUERY_CANCELED: row(
+    'client',
+    'ERROR',
+    '57014',
+    499,
+    1,
+    true,
+    'canceling statement due to user request',
+    '',
+  ),
+  MR_USAGE: row(
+    'config',
+    'FATAL',
+    '58000',
+    400,
+    2,
+    false,
+    'the command line is not valid: %s',
+    'See --help.',
+  ),
+  MR_CONFIG_INVALID: row(
+    'config',
+    'FATAL',
+    '58000',
+    400,
+    78,
+    false,
+    'the configuration is not valid: %s',
+    '',
+  ),
+  MR_FILE_UNREADABLE: row('config', 'FATAL', '58000', 400, 66, false, 'cannot read %s', ''),
+  MR_LISTEN_FAILED: row('network', 'FATAL', '58000', 500, 69, true, 'cannot listen on %s', ''),
+  MR_DATA_DIR_HELD: row(
+    'config',
+    'FATAL',
+    '58000',
+    409,
+    75,
+    true,
+    'the data directory is in use: %s',
+    'Stop the other one, or choose another --data-dir.',
+  ),
+  MR_EMBEDDED_FAILED: row(
+    'internal',
+    'FATAL',
+    '58000',
+    500,
+    70,
+    true,
+    'the embedded PostgreSQL failed: %s',
+    '',
+  ),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An operating error with a row in {@link errorTable}; programmer errors are plain assertions. */
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  /** The client's text with its subject filled in. */
+  readonly clientText: string;
+  /** Safe for a client to read: DETAIL of the ErrorResponse. Empty when there is none. */
+  readonly detail: string;
+
+  /**
+   * @param options.subject stands for `%s` in the row's text; must be safe for the client to read
+   * @param options.detail DETAIL for the client; must be safe for the client to read
+   * @param options.cause what was caught; for logs only
+   */
+  constructor(
+    code: ErrorCode,
+    options: { subject?: string; detail?: string; cause?: unknown } = {},
+  ) {
+    const clientText = errorTable[code].clientText.replace('%s', () => options.subject ?? '');
+    super(
+      options.detail ? `${clientText} (${options.detail})` : clientText,
+      options.cause === undefined ? {} : { cause: options.cause },
+    );
+    this.name = 'GatewayError';
+    this.code = code;
+    this.clientText = clientText;
+    this.detail = options.detail ?? '';
+  }
+
+  get row(): ErrorRow {
+    return errorTable[this.code];
+  }
+}

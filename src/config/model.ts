@@ -1,0 +1,78 @@
+/**
+ * The configuration as the program sees it: validated, defaults filled in, secrets resolved.
+ * Keys are `snake_case` in the file and `camelCase` here; they are mapped once, in `schema.ts`.
+ */
+
+export type TlsMode = 'off' | 'optional' | 'required';
+
+/** As libpq's `sslmode`. */
+export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+
+export type PoolMode = 'transaction' | 'session';
+
+export type ListenerConfig = {
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly tls: TlsMode;
+  /** PEM text of the certificate chain, and of its key; null when `tls` is `off`. */
+  readonly tlsCert: string | null;
+  readonly tlsKey: string | null;
+  /** From the accepted connection to the end of authentication. */
+  readonly loginTimeoutMs: number;
+  readonly clientsMax: number;
+};
+
+export type OriginConfig = {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** Null when the origin asks for none. */
+  readonly password: string | null;
+  readonly sslmode: SslMode;
+  /** PEM texts, or null. */
+  readonly ca: string | null;
+  readonly clientCert: string | null;
+  readonly clientKey: string | null;
+};
+
+export type TimeoutsConfig = {
+  readonly connectTimeoutMs: number;
+  /** How long a client waits for a slot in the pool. */
+  readonly waitTimeoutMs: number;
+  /** An idle link is closed after this long. */
+  readonly idleLinkTimeoutMs: number;
+  /** A link is closed at the first check-in after this long, less up to a tenth (jitter). */
+  readonly linkLifetimeMs: number;
+  /** 0 for no limit. COPY, DDL and VACUUM are exempt. */
+  readonly statementTimeoutMs: number;
+};
+
+/** How one user of a configuration proves who it is: a SCRAM verifier, or a password. */
+export type CredentialConfig = {
+  readonly user: string;
+  /** `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>` as in `pg_authid`, or null. */
+  readonly verifier: string | null;
+  readonly password: string | null;
+};
+
+/** A named configuration as in Hyperdrive: an origin, how to pool it, and who may use it. */
+export type ConfigurationConfig = {
+  /** What clients give as database name. */
+  readonly name: string;
+  readonly origin: OriginConfig;
+  readonly originConnectionLimit: number;
+  /** More waiting clients than this are refused at once. */
+  readonly waitersMax: number;
+  readonly poolMode: PoolMode;
+  readonly timeouts: TimeoutsConfig;
+  readonly credentials: readonly CredentialConfig[];
+};
+
+export type MillraceConfig = {
+  readonly listeners: readonly ListenerConfig[];
+  readonly configurations: readonly ConfigurationConfig[];
+  /** How long open transactions may go on after SIGTERM. */
+  readonly drainTimeoutMs: number;
+};
