@@ -1,0 +1,89 @@
+import {
+  decodeBase64,
+  equalInConstantTime,
+  hmac,
+  SCRAM_ITERATIONS_MAX,
+  sha256,
+  xor,
+} from './scram-keys.ts';
+import { AttributeReader, isNonce, scramText, scramViolation } from './scram-messages.ts';
+
+/** The effect a driver runs between two steps: PBKDF2-HMAC-SHA-256, 32 bytes. */
+export type DeriveRequest = { readonly salt: Buffer; readonly iterations: number };
+
+/** "n,," in base64: no channel binding, and no support for it claimed. */
+const GS2_HEADER = 'n,,';
+const GS2_HEADER_BASE64 = 'biws';
+
+/**
+ * The client's side of one SCRAM-SHA-256 exchange without channel binding, as pure steps:
+ * {@link clientFirst}, {@link onServerFirst}, {@link clientFinal}, {@link onServerFinal}.
+ * Only after the last one has returned has the server proven that it knows the password too.
+ */
+export class ScramClient {
+  readonly #clientNonce: string;
+  #clientFirstBare = '';
+  #serverFirst = '';
+  #nonce = '';
+  #serverSignature: Buffer | null = null;
+
+  /** @param nonceBytes fresh random bytes, 18 or more */
+  constructor(nonceBytes: Uint8Array) {
+    this.#clientNonce = Buffer.from(nonceBytes).toString('base64');
+  }
+
+  clientFirst(): Buffer {
+    // The name is left empty, as libpq does: the startup packet has said it.
+    this.#clientFirstBare = `n=,r=${this.#clientNonce}`;
+    return Buffer.from(GS2_HEADER + this.#clientFirstBare, 'latin1');
+  }
+
+  /** Takes server-first-message, and says what must be derived to go on. */
+  onServerFirst(message: Uint8Array): DeriveRequest {
+    if (this.#clientFirstBare === '' || this.#serverFirst !== '') {
+      throw scramViolation('out of order');
+    }
+    const text = scramText(message);
+    const attributes = new AttributeReader(text);
+    if (attributes.nextIs('m')) throw scramViolation('mandatory extension');
+    const nonce = attributes.take('r');
+    // A nonce without a part of the server's own could be a replay.
+    if (!nonce.startsWith(this.#clientNonce) || nonce === this.#clientNonce || !isNonce(nonce)) {
+      throw scramViolation('nonce');
+    }
+    const salt = decodeBase64(attributes.take('s'));
+    if (salt === null || salt.length === 0) throw scramViolation('salt');
+    const count = attributes.take('i');
+    const iterations = Number(count);
+    if (!/^[1-9][0-9]{0,9}$/.test(count) || iterations > SCRAM_ITERATIONS_MAX) {
+      throw scramViolation('iteration count');
+    }
+    this.#nonce = nonce;
+    this.#serverFirst = text;
+    return { salt, iterations };
+  }
+
+  /** @param saltedPassword the result of the derivation */
+  clientFinal(saltedPassword: Uint8Array): Buffer {
+    if (this.#serverFirst === '') throw scramViolation('out of order');
+    const withoutProof = `c=${GS2_HEADER_BASE64},r=${this.#nonce}`;
+    const authMessage = Buffer.from(
+      `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`,
+      'latin1',
+    );
+    const clientKey = hmac(saltedPassword, 'Client Key');
+    const proof = xor(clientKey, hmac(sha256(clientKey), authMessage));
+    this.#serverSignature = hmac(hmac(saltedPassword, 'Server Key'), authMessage);
+    return Buffer.from(`${withoutProof},p=${proof.toString('base64')}`, 'latin1');
+  }
+
+  /** Takes server-final-message; false when the server does not know the password. */
+  onServerFinal(message: Uint8Array): boolean {
+    if (this.#serverSignature === null) throw scramViolation('out of order');
+    const attributes = new AttributeReader(scramText(message));
+    // PostgreSQL reports failures by ErrorResponse, yet the grammar allows `e=` here.
+    if (attributes.nextIs('e')) return false;
+    const signature = decodeBase64(attributes.take('v'));
+    return signature !== null && equalInConstantTime(signature, this.#serverSignature);
+  }
+}

@@ -1,0 +1,53 @@
+/** Connection strings that a user can paste as they are. */
+
+export type ConnectionParts = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | null;
+  readonly database: string;
+};
+
+/** A URL that libpq and every driver read; each part is percent-encoded. */
+export function connectionUrl(parts: ConnectionParts): string {
+  const host = parts.host.includes(':') ? `[${parts.host}]` : encodeURIComponent(parts.host);
+  const password = parts.password === null ? '' : `:${encodeURIComponent(parts.password)}`;
+  const user = encodeURIComponent(parts.user);
+  return `postgres://${user}${password}@${host}:${parts.port}/${encodeURIComponent(parts.database)}`;
+}
+
+/** Quotes a word for a POSIX shell. */
+export function shellQuote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+export type Ready = {
+  readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
+  readonly origin: { readonly url: string };
+};
+
+/** The one line of `dev --json`. The order of the keys is part of the contract. */
+export function readyJson({ gateway, origin }: Ready): string {
+  const { url, host, port } = gateway;
+  return `${JSON.stringify({ gateway: { url, host, port }, origin: { url: origin.url } })}\n`;
+}
+
+/** What `dev` prints for people. */
+export function readyText(
+  { gateway, origin }: Ready,
+  paint: { bold(text: string): string; dim(text: string): string },
+): string {
+  const block = (title: string, url: string) => [
+    paint.bold(title),
+    `  psql ${shellQuote(url)}`,
+    `  DATABASE_URL=${shellQuote(url)}`,
+    '',
+  ];
+  return [
+    '',
+    ...block('Gateway', gateway.url),
+    ...block('Origin, without the gateway', origin.url),
+    paint.dim('Ready. Ctrl-C stops it.'),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,88 @@
+/** The strict reading of options that the argument parser leaves to its callers. */
+import { parseArgs } from 'node:util';
+import type { ArgsDef } from 'citty';
+import { nearestWord } from '../config/nearest.ts';
+import { usageError } from './failure.ts';
+
+const HELP_FLAGS: readonly string[] = ['--help', '-h'];
+
+/** Whether help is asked for anywhere before `--`. */
+export function asksHelp(rawArgs: readonly string[]): boolean {
+  const end = rawArgs.indexOf('--');
+  const options = end === -1 ? rawArgs : rawArgs.slice(0, end);
+  return options.some((arg) => HELP_FLAGS.includes(arg));
+}
+
+type Kind = 'string' | 'boolean';
+
+function optionKinds(args: ArgsDef): Map<string, Kind> {
+  const kinds = new Map<string, Kind>();
+  for (const [name, arg] of Object.entries(args)) {
+    if (arg.type === 'boolean') kinds.set(name, 'boolean');
+    else if (arg.type !== 'positional') kinds.set(name, 'string');
+  }
+  return kinds;
+}
+
+function checkOption(
+  command: string,
+  kinds: ReadonlyMap<string, Kind>,
+  token: { readonly name: string; readonly rawName: string; readonly value?: string | undefined },
+): void {
+  const kind = kinds.get(token.name);
+  if (kind === undefined) {
+    const meant = nearestWord(token.name, [...kinds.keys()]);
+    const suggestion = meant === null ? '' : `, did you mean --${meant}?`;
+    throw usageError(`unknown option ${token.rawName}${suggestion}`, command);
+  }
+  if (kind === 'boolean' && token.value !== undefined) {
+    throw usageError(`option --${token.name} takes no value`, command);
+  }
+  if (kind === 'string' && (token.value === undefined || token.value === '')) {
+    throw usageError(`option --${token.name} needs a value`, command);
+  }
+}
+
+/**
+ * Throws MR_USAGE for the first option that is unknown, repeated, without its value or with one too
+ * many, and for too many or too few arguments. Never quotes a value: it may be a secret.
+ */
+export function checkUsage(command: string, args: ArgsDef, rawArgs: readonly string[]): void {
+  const kinds = optionKinds(args);
+  const options = Object.fromEntries([...kinds].map(([name, type]) => [name, { type }]));
+  const { tokens } = parseArgs({
+    args: [...rawArgs],
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const seen = new Set<string>();
+  let positionals = 0;
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals++;
+    if (token.kind !== 'option') continue;
+    checkOption(command, kinds, token);
+    if (token.value?.startsWith('--') && !token.inlineValue) {
+      throw usageError(`option --${token.name} needs a value`, command);
+    }
+    if (seen.has(token.name)) throw usageError(`option --${token.name} is given twice`, command);
+    seen.add(token.name);
+  }
+  for (const [name, arg] of Object.entries(args)) {
+    if (arg.type !== 'positional' && arg.required === true && !seen.has(name)) {
+      throw usageError(`option --${name} is missing`, command);
+    }
+  }
+  const known = Object.entries(args).filter(([, arg]) => arg.type === 'positional');
+  const missing = known[positionals];
+  if (missing !== undefined) throw usageError(`${missing[0].toUpperCase()} is missing`, command);
+  if (positionals > known.length) throw usageError('too many arguments', command);
+}
+
+/** A TCP port out of an option's text. */
+export function parsePort(text: string, command: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw usageError('--port must be a number from 0 to 65535', command);
+}

@@ -1,0 +1,230 @@
+/**
+ * Every key of the configuration file, once: its schema, default, limits and meaning. The schema
+ * validates, and `npm run docs` and the error texts read the same rows.
+ */
+import * as z from 'zod';
+
+/** What a reader needs to know of one key. */
+export type KeyDoc = {
+  /** How the value is spelled in TOML. */
+  readonly type: string;
+  /** `ms`, `bytes`, or empty. */
+  readonly unit: string;
+  /** As spelled in the file, or `required`, or `none`. */
+  readonly fallback: string;
+  /** Completes "must be …" in errors and is the limits column of the reference. */
+  readonly must: string;
+  readonly meaning: string;
+};
+
+export const keyDocs = z.registry<KeyDoc>();
+
+/** Longest text any key may hold; paths, names and passwords are far shorter. */
+const TEXT_LENGTH_MAX = 8192;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+const NAME = 'text of 1 to 63 bytes without control characters';
+const SECRET = 'a literal, `env:NAME` or `file:PATH`';
+const PATH = 'a path, relative to the configuration file';
+
+function integer(min: number, max: number, fallback: number, unit: string, meaning: string) {
+  const must = `a whole number from ${min} to ${max}`;
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .default(fallback)
+    .register(keyDocs, { type: 'integer', unit, fallback: String(fallback), must, meaning });
+}
+
+function text(pattern: RegExp) {
+  return z.string().max(TEXT_LENGTH_MAX).regex(pattern);
+}
+
+function required(must: string, pattern: RegExp, meaning: string) {
+  return text(pattern).register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: 'required',
+    must,
+    meaning,
+  });
+}
+
+function optional(must: string, pattern: RegExp, meaning: string, fallback = 'none') {
+  return text(pattern)
+    .optional()
+    .register(keyDocs, { type: 'string', unit: '', fallback, must, meaning });
+}
+
+function choice<const T extends readonly [string, ...string[]]>(values: T, meaning: string) {
+  const must = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
+  return { schema: z.enum(values), doc: { type: 'string', unit: '', must, meaning } };
+}
+
+/** No control characters, and not empty. */
+const PLAIN = /^[^\p{Cc}]+$/u;
+/** PostgreSQL's limit of an identifier is bytes; the byte check is in `resolve.ts`. */
+const IDENTIFIER = /^[^\p{Cc}]{1,63}$/u;
+/** An address or a name, without a port: `host:1234` has one colon, IPv6 has two or more. */
+const ADDRESS = /^(?![^:]*:[^:]*$)[0-9A-Za-z.:%_-]+$/;
+const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
+const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
+const ORIGIN_URL = /^(env:.+|file:.+|postgres(ql)?:\/\/.+)$/;
+
+const tls = choice(
+  ['off', 'optional', 'required'],
+  'Whether clients may (`optional`) or must (`required`) use TLS on this listener.',
+);
+const poolMode = choice(
+  ['transaction', 'session'],
+  'How long a client keeps an origin connection: for a transaction, or until it leaves.',
+);
+const sslmode = choice(
+  ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'],
+  'TLS to the origin, as `sslmode` of libpq. Only `verify-full` is safe on a hostile network; ' +
+    'without `ca` it trusts the public roots.',
+);
+
+export const topShape = {
+  drain_timeout_ms: integer(
+    0,
+    HOUR_MS,
+    30_000,
+    'ms',
+    'After SIGTERM, how long open transactions may go on before they are cut.',
+  ),
+};
+
+export const listenerShape = {
+  address: text(ADDRESS).default('127.0.0.1').register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: '"127.0.0.1"',
+    must: 'an IP address or host name without a port',
+    meaning: 'Where to listen; `0.0.0.0` or `::` for every interface.',
+  }),
+  port: integer(0, 65_535, 5432, '', 'TCP port to listen on; 0 lets the system choose.'),
+  tls: tls.schema.default('off').register(keyDocs, { ...tls.doc, fallback: '"off"' }),
+  tls_cert: optional(
+    PATH,
+    PLAIN,
+    'PEM file with the certificate chain, the own certificate first.',
+  ),
+  tls_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `tls_cert`.'),
+  login_timeout_ms: integer(
+    10,
+    HOUR_MS,
+    15_000,
+    'ms',
+    'From the accepted connection to the end of authentication; slower clients are cut off.',
+  ),
+  clients_max: integer(
+    1,
+    1_000_000,
+    10_000,
+    '',
+    'Clients connected to this listener at once; more are refused with 53300.',
+  ),
+};
+
+export const originShape = {
+  url: optional(
+    'postgres://USER:PASSWORD@HOST:PORT/DATABASE, `env:NAME` or `file:PATH`',
+    ORIGIN_URL,
+    'The origin as a connection URL. Percent-encoded as libpq reads it; `sslmode`, ' +
+      '`sslrootcert`, `sslcert` and `sslkey` are respected. Stands for `host`, `port`, ' +
+      '`database` and `user`; the other keys may add what the URL does not say.',
+  ),
+  host: optional(
+    'a host name or IP address, one and without a port',
+    HOST,
+    'Host of the origin.',
+    'required without `url`',
+  ),
+  port: z.int().min(1).max(65_535).optional().register(keyDocs, {
+    type: 'integer',
+    unit: '',
+    fallback: '5432',
+    must: 'a whole number from 1 to 65535',
+    meaning: 'TCP port of the origin.',
+  }),
+  database: optional(NAME, IDENTIFIER, 'Database at the origin.', 'required without `url`'),
+  user: optional(NAME, IDENTIFIER, 'Role to log in as at the origin.', 'required without `url`'),
+  password: optional(SECRET, PLAIN, 'Password of that role.'),
+  sslmode: sslmode.schema.optional().register(keyDocs, { ...sslmode.doc, fallback: '"prefer"' }),
+  ca: optional(PATH, PLAIN, 'PEM file with the certificate authorities to trust.'),
+  client_cert: optional(PATH, PLAIN, 'PEM file with the certificate to show to the origin.'),
+  client_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `client_cert`.'),
+};
+
+export const timeoutsShape = {
+  connect_timeout_ms: integer(
+    10,
+    HOUR_MS,
+    15_000,
+    'ms',
+    'From the start of a connection to the origin until it is ready for a query.',
+  ),
+  wait_timeout_ms: integer(
+    10,
+    HOUR_MS,
+    15_000,
+    'ms',
+    'How long a client waits for an origin connection before it gets an error.',
+  ),
+  idle_link_timeout_ms: integer(
+    10,
+    DAY_MS,
+    600_000,
+    'ms',
+    'An origin connection that nobody used for this long is closed.',
+  ),
+  link_lifetime_ms: integer(
+    1000,
+    7 * DAY_MS,
+    HOUR_MS,
+    'ms',
+    'An origin connection is replaced after this long, less up to a tenth.',
+  ),
+  statement_timeout_ms: integer(
+    0,
+    DAY_MS,
+    0,
+    'ms',
+    'Longest a statement may run; 0 for no limit. COPY, DDL and VACUUM are exempt.',
+  ),
+};
+
+export const credentialShape = {
+  user: required(NAME, IDENTIFIER, 'Name a client logs in with.'),
+  verifier: optional(
+    'SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, `env:NAME` or `file:PATH`',
+    VERIFIER,
+    'SCRAM verifier as in `pg_authid.rolpassword`; the gateway then never knows the password.',
+    'this or `password`',
+  ),
+  password: optional(SECRET, PLAIN, 'Password of that client.', 'this or `verifier`'),
+};
+
+export const configurationShape = {
+  name: required(NAME, IDENTIFIER, 'What clients give as database name.'),
+  origin_connection_limit: integer(
+    1,
+    10_000,
+    20,
+    '',
+    'Most connections to the origin at once. Few are faster than many.',
+  ),
+  waiters_max: integer(
+    0,
+    1_000_000,
+    10_000,
+    '',
+    'Clients that may wait for an origin connection; more are refused at once.',
+  ),
+  pool_mode: poolMode.schema
+    .default('transaction')
+    .register(keyDocs, { ...poolMode.doc, fallback: '"transaction"' }),
+};

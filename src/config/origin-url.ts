@@ -1,0 +1,167 @@
+/**
+ * Reads a PostgreSQL connection URL as libpq does (manual, "Connection URIs"), except for what the
+ * gateway cannot honour, which is refused instead of dropped: a URL may carry a security demand.
+ */
+import type { SslMode } from './model.ts';
+
+/** What a URL says; paths are not read yet, null is "does not say". */
+export type OriginUrl = {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string | null;
+  readonly sslmode: SslMode | null;
+  readonly caPath: string | null;
+  readonly clientCertPath: string | null;
+  readonly clientKeyPath: string | null;
+  /** Parameters that were passed over because they do not change where or as whom to connect. */
+  readonly ignored: readonly string[];
+};
+
+/** The problem never quotes the URL, which may hold a password. */
+export type OriginUrlResult =
+  | { readonly url: OriginUrl; readonly problem: null }
+  | { readonly url: null; readonly problem: string };
+
+const URL_LENGTH_MAX = 8192;
+const SSL_MODES: readonly string[] = [
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'verify-ca',
+  'verify-full',
+] satisfies SslMode[];
+const READ_PARAMETERS: readonly string[] = [
+  'host',
+  'port',
+  'user',
+  'password',
+  'dbname',
+  'sslmode',
+  'sslrootcert',
+  'sslcert',
+  'sslkey',
+];
+/** Dropping one of these would connect elsewhere, or less safely, than the user asked for. */
+const REFUSED_PARAMETERS: readonly string[] = [
+  'options',
+  'service',
+  'hostaddr',
+  'replication',
+  'require_auth',
+  'requirepeer',
+  'sslcrl',
+  'sslcrldir',
+  'sslpassword',
+  'passfile',
+];
+/** Refused only when they demand something; their weaker values change nothing. */
+const REFUSED_WHEN_REQUIRED: readonly string[] = ['channel_binding', 'gssencmode'];
+
+/** Ends the reading with a text for the user; caught in {@link readOriginUrl} only. */
+class UrlProblem extends Error {}
+
+function fail(problem: string): never {
+  throw new UrlProblem(problem);
+}
+
+function decode(part: string, name: string): string {
+  try {
+    const decoded = decodeURIComponent(part);
+    if (/\p{Cc}/u.test(decoded)) fail(`the ${name} holds a control character`);
+    return decoded;
+  } catch (error) {
+    if (error instanceof UrlProblem) throw error;
+    return fail(`the ${name} is not percent-encoded correctly (write % as %25)`);
+  }
+}
+
+function parseUrl(text: string): URL {
+  if (text.length > URL_LENGTH_MAX) fail(`is longer than ${URL_LENGTH_MAX} characters`);
+  if (!/^postgres(ql)?:\/\//.test(text)) fail('must begin with postgres:// or postgresql://');
+  if (/^[^/]*\/\/[^/?]*,/.test(text.replace(/\/\/[^/?]*@/, '//'))) {
+    fail('names several hosts; give one');
+  }
+  if (!URL.canParse(text)) {
+    fail('is not a URL; percent-encode special characters of user and password');
+  }
+  const url = new URL(text);
+  if (url.hash !== '') fail('has a # in it; write it as %23');
+  return url;
+}
+
+function readParameters(url: URL): { given: Map<string, string>; ignored: string[] } {
+  const given = new Map<string, string>();
+  const ignored: string[] = [];
+  for (const pair of url.search.slice(1).split('&')) {
+    if (pair === '') continue;
+    const [rawName = '', ...rest] = pair.split('=');
+    const name = decode(rawName, 'parameter name');
+    const value = decode(rest.join('='), 'parameter value');
+    const demanded = REFUSED_WHEN_REQUIRED.includes(name) && value === 'require';
+    if (demanded || REFUSED_PARAMETERS.includes(name)) {
+      fail(`asks for ${demanded ? `${name}=require` : name}, which the gateway cannot honour yet`);
+    }
+    // A URL of JDBC's kind: `ssl=true` there means what `sslmode=require` means here.
+    if (READ_PARAMETERS.includes(name)) given.set(name, value);
+    else if (!(name === 'ssl' && value === 'true')) ignored.push(name.slice(0, 40));
+    else if (!given.has('sslmode')) given.set('sslmode', 'require');
+  }
+  return { given, ignored };
+}
+
+function readPort(text: string): number {
+  const port = text === '' ? 5432 : Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) fail('the port must be 1 to 65535');
+  return port;
+}
+
+function readSsl(given: Map<string, string>): Pick<OriginUrl, 'sslmode' | 'caPath'> {
+  const mode = given.get('sslmode') ?? null;
+  if (mode !== null && !SSL_MODES.includes(mode)) {
+    fail(`sslmode must be one of ${SSL_MODES.join(', ')}`);
+  }
+  const ca = given.get('sslrootcert') ?? null;
+  // libpq: `system` means the public roots, and is allowed with verify-full only.
+  if (ca !== 'system') return { sslmode: mode as SslMode | null, caPath: ca };
+  if (mode !== null && mode !== 'verify-full') fail('sslrootcert=system needs verify-full');
+  return { sslmode: 'verify-full', caPath: null };
+}
+
+function readParts(text: string): OriginUrl {
+  const url = parseUrl(text);
+  const { given, ignored } = readParameters(url);
+  const bracketless = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = given.get('host') ?? decode(bracketless, 'host');
+  if (host === '') fail('names no host');
+  if (host.startsWith('/')) fail('names a Unix socket; the gateway connects by TCP only');
+  if (host.includes(',')) fail('names several hosts; give one');
+  const user = given.get('user') ?? decode(url.username, 'user');
+  if (user === '') fail('names no user');
+  const password = given.get('password') ?? decode(url.password, 'password');
+  const database = given.get('dbname') ?? decode(url.pathname.slice(1), 'database');
+  return {
+    host,
+    port: readPort(given.get('port') ?? url.port),
+    user,
+    password: password === '' ? null : password,
+    // As libpq: without a name, the database is named like the user.
+    database: database === '' ? user : database,
+    ...readSsl(given),
+    clientCertPath: given.get('sslcert') ?? null,
+    clientKeyPath: given.get('sslkey') ?? null,
+    ignored,
+  };
+}
+
+/** Reads a URL without touching any file. */
+export function readOriginUrl(text: string): OriginUrlResult {
+  try {
+    return { url: readParts(text), problem: null };
+  } catch (error) {
+    if (error instanceof UrlProblem) return { url: null, problem: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+/** From the `[configurations.origin]` table, or a URL, to an origin with its files read. */
+import { resolve } from 'node:path';
+import { GatewayError } from '../base/errors.ts';
+import { certificatesProblem, isPair, privateKeyProblem } from './certificates.ts';
+import { ConfigFiles } from './files.ts';
+import type { OriginConfig } from './model.ts';
+import { type OriginUrl, readOriginUrl } from './origin-url.ts';
+import { type ConfigPath, ProblemList, spellProblem } from './problems.ts';
+import type { FileOrigin } from './schema.ts';
+
+const PORT_DEFAULT = 5432;
+
+/** The rest of the program gets this only when a problem was reported, so it is never used. */
+const UNUSABLE = '';
+
+/** Keys that a URL always says, and those it says with the parameter on the right. */
+const IN_EVERY_URL = ['host', 'port', 'database', 'user'] as const;
+const IN_SOME_URLS = [
+  ['password', 'password'],
+  ['sslmode', 'sslmode'],
+  ['ca', 'caPath'],
+  ['client_cert', 'clientCertPath'],
+  ['client_key', 'clientKeyPath'],
+] as const satisfies readonly (readonly [keyof FileOrigin, keyof OriginUrl])[];
+
+function checkBothGiven(
+  origin: FileOrigin,
+  url: OriginUrl,
+  path: ConfigPath,
+  problems: ProblemList,
+): void {
+  for (const key of IN_EVERY_URL) {
+    if (origin[key] !== undefined) {
+      problems.add([...path, key], '`url` is given too', `leave out ${key} or url`);
+    }
+  }
+  for (const [key, inUrl] of IN_SOME_URLS) {
+    if (origin[key] !== undefined && url[inUrl] !== null) {
+      problems.add([...path, key], '`url` says this too', `take it out of one of them`);
+    }
+  }
+}
+
+/** An origin table without `url`, and the password, which needs no resolving when a URL gave it. */
+type Parts = { readonly origin: Omit<FileOrigin, 'url'>; readonly password: string | null };
+
+function mergeUrl(given: FileOrigin, url: OriginUrl): Parts {
+  const origin = {
+    ...given,
+    host: url.host,
+    port: url.port,
+    database: url.database,
+    user: url.user,
+    sslmode: url.sslmode ?? given.sslmode,
+    ca: url.caPath ?? given.ca,
+    client_cert: url.clientCertPath ?? given.client_cert,
+    client_key: url.clientKeyPath ?? given.client_key,
+  };
+  return { origin, password: url.password };
+}
+
+/** Null when the URL cannot be had or read; the problem is told. */
+async function readParts(
+  given: FileOrigin,
+  path: ConfigPath,
+  files: ConfigFiles,
+  problems: ProblemList,
+): Promise<Parts | null> {
+  if (given.url === undefined) {
+    for (const key of ['host', 'database', 'user'] as const) {
+      if (given[key] === undefined) problems.add(path, `${key} is missing`, 'give it, or url');
+    }
+    return { origin: given, password: null };
+  }
+  const text = await files.secret(given.url, [...path, 'url']);
+  if (text === null) return null;
+  const { url, problem } = readOriginUrl(text);
+  if (url === null) {
+    problems.add([...path, 'url'], `the URL ${problem}`);
+    return null;
+  }
+  checkBothGiven(given, url, path, problems);
+  for (const name of url.ignored) {
+    problems.warn([...path, 'url'], `the parameter ${name} of the URL has no effect`);
+  }
+  return mergeUrl(given, url);
+}
+
+function checkClientPair(
+  cert: string | null,
+  key: string | null,
+  path: ConfigPath,
+  problems: ProblemList,
+): void {
+  const certProblem = cert === null ? null : certificatesProblem(cert);
+  const keyProblem = key === null ? null : privateKeyProblem(key);
+  if (certProblem !== null) problems.add([...path, 'client_cert'], `the file ${certProblem}`);
+  if (keyProblem !== null) problems.add([...path, 'client_key'], `the file ${keyProblem}`);
+  if (cert === null || key === null || certProblem !== null || keyProblem !== null) return;
+  if (!isPair(cert, key)) problems.add([...path, 'client_key'], 'is not the key of client_cert');
+}
+
+/** Reads and checks everything an origin needs; what is wrong goes to `problems`. */
+export async function resolveOrigin(
+  given: FileOrigin,
+  path: ConfigPath,
+  files: ConfigFiles,
+  problems: ProblemList,
+): Promise<OriginConfig> {
+  const parts = await readParts(given, path, files, problems);
+  const origin = parts?.origin ?? given;
+  if ((origin.client_cert === undefined) !== (origin.client_key === undefined)) {
+    problems.add(path, 'client_cert and client_key need each other', 'give both or none');
+  }
+  const ca = await files.pem(origin.ca, [...path, 'ca']);
+  const caProblem = ca === null ? null : certificatesProblem(ca);
+  if (caProblem !== null) problems.add([...path, 'ca'], `the file ${caProblem}`);
+  const clientCert = await files.pem(origin.client_cert, [...path, 'client_cert']);
+  const clientKey = await files.pem(origin.client_key, [...path, 'client_key']);
+  checkClientPair(clientCert, clientKey, path, problems);
+  const password = await files.secret(origin.password, [...path, 'password']);
+  return {
+    host: origin.host ?? UNUSABLE,
+    port: origin.port ?? PORT_DEFAULT,
+    database: origin.database ?? UNUSABLE,
+    user: origin.user ?? UNUSABLE,
+    password: parts?.password ?? password,
+    sslmode: origin.sslmode ?? 'prefer',
+    ca,
+    clientCert,
+    clientKey,
+  };
+}
+
+/**
+ * An origin from a connection URL alone. Paths in it are relative to `directory`.
+ * Throws MR_CONFIG_INVALID, whose text names what is wrong and never quotes the URL.
+ */
+export async function parseOriginUrl(
+  text: string,
+  directory = '.',
+): Promise<{ origin: OriginConfig; warnings: readonly string[] }> {
+  const { url, problem } = readOriginUrl(text);
+  if (url === null) throw new GatewayError('MR_CONFIG_INVALID', { subject: `the URL ${problem}` });
+  const problems = new ProblemList('URL', () => null);
+  const files = new ConfigFiles(resolve(directory), {}, problems);
+  const { origin, password } = mergeUrl({}, url);
+  const resolved = await resolveOrigin(origin, [], files, problems);
+  const first = problems.problems[0];
+  if (first !== undefined) {
+    throw new GatewayError('MR_CONFIG_INVALID', { subject: spellProblem(first) });
+  }
+  const warnings = url.ignored.map((name) => `the parameter ${name} of the URL has no effect`);
+  return { origin: { ...resolved, password }, warnings: [...warnings, ...problems.warnings] };
+}

@@ -1,0 +1,150 @@
+/** One server process, from its start to its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Binaries } from './binaries.ts';
+import type { Home } from './cluster-home.ts';
+import { embeddedFailure, messageOf } from './failure.ts';
+import { noteServer, readPostmasterFile, stopSteps } from './postmaster.ts';
+import { childEnvironment, spawnIdentity } from './run.ts';
+import type { ServerLog } from './server-log.ts';
+
+export const serverHost = '127.0.0.1';
+
+const readyTimeoutMs = 30_000;
+const readyPollMs = 15;
+/** Ports that are tried when any will do. */
+const portAttemptsMax = 12;
+/** Below the range from which systems choose ports for outgoing connections. */
+const portRange = { first: 20_000, end: 32_000 } as const;
+
+/** How a process ended: one of the two is null. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+export type ServerProcess = {
+  readonly pid: number;
+  readonly port: number;
+  /** Settles when the process has ended; never rejects. */
+  readonly ended: Promise<Exit>;
+  readonly child: ChildProcess;
+};
+
+export type ServerSettings = Readonly<Record<string, string>>;
+
+/** What every embedded server is started with; the caller's own settings come after. */
+function baseSettings(port: number, durable: boolean): ServerSettings {
+  return {
+    listen_addresses: serverHost,
+    port: String(port),
+    // No socket file: its path may not exceed 107 bytes, and nobody here needs it.
+    unix_socket_directories: '',
+    max_connections: '200',
+    logging_collector: 'off',
+    log_destination: 'stderr',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+  };
+}
+
+function settingArgs(settings: ServerSettings): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => {
+    if (!/^[a-z_][a-z0-9_.]*$/i.test(name)) throw embeddedFailure(`no setting is called ${name}`);
+    return ['-c', `${name}=${value}`];
+  });
+}
+
+async function spawnServer(
+  home: Home,
+  binaries: Binaries,
+  port: number,
+  settings: ServerSettings,
+  log: ServerLog,
+): Promise<ServerProcess> {
+  const child = spawn(binaries.postgres, ['-D', home.cluster, ...settingArgs(settings)], {
+    ...spawnIdentity(home.account),
+    cwd: '/',
+    env: childEnvironment(),
+    // A Ctrl-C at the terminal is for Millrace, which lets its clients finish first.
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  const ended = new Promise<Exit>((resolve) => {
+    child.on('exit', (code, signal) => resolve({ code, signal }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) =>
+      reject(embeddedFailure('its server cannot be started', messageOf(error))),
+    );
+  });
+  const pid = child.pid ?? 0;
+  return { pid, port, ended, child };
+}
+
+/** True when it accepts connections, false when it ended first. */
+async function becomesReady(home: Home, server: ServerProcess): Promise<boolean> {
+  let isOver = false;
+  void server.ended.then(() => {
+    isOver = true;
+  });
+  const deadlineMs = performance.now() + readyTimeoutMs;
+  while (!isOver) {
+    const file = await readPostmasterFile(home.cluster);
+    if (file?.pid === server.pid && file.status === 'ready') return true;
+    if (performance.now() > deadlineMs) {
+      await endProcess(server);
+      throw embeddedFailure(`its server was not ready within ${readyTimeoutMs / 1000} s`);
+    }
+    await sleep(readyPollMs);
+  }
+  return false;
+}
+
+/** Asks the server to end, ever more firmly; resolves when it has, or after the last limit. */
+export async function endProcess(server: ServerProcess): Promise<void> {
+  for (const { signal, limitMs } of stopSteps) {
+    server.child.kill(signal);
+    const limit = new AbortController();
+    const timer = sleep(limitMs, 'late', { signal: limit.signal }).catch(() => 'late');
+    const first = await Promise.race([server.ended, timer]);
+    limit.abort();
+    if (first !== 'late') return;
+  }
+}
+
+/** Whether the server said that somebody else has its port. */
+function isPortTaken(words: string): boolean {
+  return words.includes('Address already in use');
+}
+
+export type ServerStart = {
+  readonly home: Home;
+  readonly binaries: Binaries;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly durable: boolean;
+  readonly settings: ServerSettings;
+  readonly log: ServerLog;
+  readonly secrets: readonly string[];
+};
+
+/**
+ * Starts the server and waits until it accepts connections. The server itself tries the port, so
+ * nobody can take it between a choice and its use.
+ *
+ * @throws GatewayError `MR_EMBEDDED_FAILED` with the last words of the server; it does not run then
+ */
+export async function startServerProcess(options: ServerStart): Promise<ServerProcess> {
+  const { home, binaries, log, secrets } = options;
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port === 0 ? randomInt(portRange.first, portRange.end) : options.port;
+    const settings = { ...options.settings, ...baseSettings(port, options.durable) };
+    await log.mark();
+    const server = await spawnServer(home, binaries, port, settings, log);
+    await noteServer(home, server.pid);
+    if (await becomesReady(home, server)) return server;
+    const words = await log.tail(secrets);
+    if (!isPortTaken(words)) throw embeddedFailure('its server did not start', words);
+    if (options.port !== 0) throw embeddedFailure(`its port ${port} is taken`, words);
+    if (attempt >= portAttemptsMax) throw embeddedFailure('it found no free port', words);
+  }
+}

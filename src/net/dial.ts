@@ -1,0 +1,69 @@
+import { connect, type Socket } from 'node:net';
+import { guard, KEEPALIVE_DELAY_MS } from './guard.ts';
+
+/**
+ * How long one address of a name may take before the next is tried: long enough for any network on
+ * earth, since Node gives up an attempt when it goes on to the next.
+ */
+const ADDRESS_ATTEMPT_MS = 500;
+
+export type DialTarget = {
+  /** A name, an IP address, or the directory of a Unix-domain socket when it begins with a slash. */
+  readonly host: string;
+  readonly port: number;
+};
+
+/** As libpq: a host that begins with a slash is the directory of a Unix-domain socket. */
+export function isLocalSocket(target: DialTarget): boolean {
+  return target.host.startsWith('/');
+}
+
+/**
+ * Connects, trying every address of the name in the resolver's order. The socket is paused, without
+ * Nagle's delay and with keep-alive; the end of the peer's side ends it altogether, because a
+ * PostgreSQL server never closes only half.
+ *
+ * Rejects with the system's own error (`ECONNREFUSED`, `ENOTFOUND`, …) or the signal's reason.
+ */
+export function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  const socket = guard(
+    connect(
+      isLocalSocket(target)
+        ? { path: `${target.host}/.s.PGSQL.${target.port}` }
+        : {
+            host: target.host,
+            port: target.port,
+            autoSelectFamily: true,
+            autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+            noDelay: true,
+            keepAlive: true,
+            keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
+          },
+    ),
+  );
+  socket.pause();
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect);
+      socket.off('error', onError);
+    };
+    const onConnect = (): void => {
+      settle();
+      resolve(socket);
+    };
+    const onError = (error: Error): void => {
+      settle();
+      reject(error);
+    };
+    const onAbort = (): void => {
+      settle();
+      socket.destroy();
+      reject(signal.reason);
+    };
+    socket.on('connect', onConnect);
+    socket.on('error', onError);
+    signal.addEventListener('abort', onAbort);
+  });
+}

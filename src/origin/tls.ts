@@ -1,0 +1,128 @@
+import type { Socket } from 'node:net';
+import { GatewayError } from '../base/errors.ts';
+import type { OriginConfig } from '../config/model.ts';
+import { dial, isLocalSocket } from '../net/dial.ts';
+import { SocketReader } from '../net/socket-reader.ts';
+import type { SecureContext } from '../net/tls-accept.ts';
+import { clientSecureContext, dialTls, type Verification } from '../net/tls-dial.ts';
+import { encodeSslRequest } from '../protocol/startup.ts';
+
+/** Whether one attempt asks for TLS: not at all, goes on without, or gives up without. */
+export type TlsPlan = 'never' | 'if-offered' | 'always';
+
+export type Transport = { readonly socket: Socket; readonly encrypted: boolean };
+
+const YES = 0x53;
+const NO = 0x4e;
+
+/** PEM is parsed once per origin; a bundle of roots takes milliseconds. */
+const contexts = new WeakMap<OriginConfig, SecureContext>();
+
+/** The attempts that libpq makes for an `sslmode`, in order; the second only if the first fails. */
+export function tlsPlans(origin: OriginConfig): readonly [TlsPlan, ...TlsPlan[]] {
+  if (isLocalSocket(origin)) return ['never'];
+  switch (origin.sslmode) {
+    case 'disable':
+      return ['never'];
+    case 'allow':
+      return ['never', 'always'];
+    case 'prefer':
+      return ['if-offered', 'never'];
+    default:
+      return ['always'];
+  }
+}
+
+/** As libpq: a given CA is always checked, even by the modes that ask for encryption only. */
+function verificationOf(origin: OriginConfig): Verification {
+  if (origin.sslmode === 'verify-full') return 'full';
+  return origin.sslmode === 'verify-ca' || origin.ca !== null ? 'chain' : 'none';
+}
+
+/**
+ * Dials the origin and, as the plan says, changes over to TLS. The socket is paused and unread.
+ *
+ * @param onConnected called once TCP stands, to tell an absent server from an unwilling one
+ * @throws GatewayError `MR_ORIGIN_REFUSED`, `_NAME`, `_TIMEOUT`, `_TLS`, `_REJECTED`; or the
+ * signal's reason. No socket is left behind.
+ */
+export async function openTransport(
+  origin: OriginConfig,
+  plan: TlsPlan,
+  signal: AbortSignal,
+  onConnected: () => void = () => {},
+): Promise<Transport> {
+  const socket = await dial(origin, signal).catch((error) => {
+    throw dialError(error);
+  });
+  onConnected();
+  if (plan === 'never') return { socket, encrypted: false };
+  try {
+    if (!(await isTlsOffered(socket, signal))) {
+      if (plan === 'if-offered') return { socket, encrypted: false };
+      throw new GatewayError('MR_ORIGIN_TLS', { detail: 'the server does not support TLS' });
+    }
+    return { socket: await upgrade(origin, socket, signal), encrypted: true };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+/** Sends SSLRequest and reads the one byte that answers it. */
+async function isTlsOffered(socket: Socket, signal: AbortSignal): Promise<boolean> {
+  const reader = new SocketReader(socket, signal);
+  try {
+    socket.write(encodeSslRequest());
+    if (!(await reader.more())) {
+      const detail = 'the server closed the connection when asked for TLS';
+      throw new GatewayError('MR_ORIGIN_REJECTED', { detail });
+    }
+    const [answer] = reader.take(1);
+    if (answer === YES || answer === NO) {
+      // Bytes sent along are not protected by the handshake to come: CVE-2021-23222.
+      if (reader.isDrained) return answer === YES;
+      throw new GatewayError('MR_ORIGIN_PROTOCOL', {
+        detail: 'the server sent data along with its answer to SSLRequest',
+      });
+    }
+    // An ErrorResponse here comes from whoever is on the wire: its text is not repeated.
+    const detail = 'the server answered SSLRequest with neither yes nor no';
+    throw new GatewayError(answer === 0x45 ? 'MR_ORIGIN_REJECTED' : 'MR_ORIGIN_PROTOCOL', {
+      detail,
+    });
+  } finally {
+    reader.release();
+  }
+}
+
+async function upgrade(origin: OriginConfig, socket: Socket, signal: AbortSignal): Promise<Socket> {
+  try {
+    let context = contexts.get(origin);
+    if (context === undefined) {
+      const { ca, clientCert: cert, clientKey: key } = origin;
+      context = clientSecureContext({ ca, cert, key });
+      contexts.set(origin, context);
+    }
+    return await dialTls(socket, origin.host, context, verificationOf(origin), signal);
+  } catch (cause) {
+    if (cause instanceof GatewayError) throw cause;
+    throw new GatewayError('MR_ORIGIN_TLS', { detail: reasonOf(cause), cause });
+  }
+}
+
+function dialError(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  const detail = reasonOf(cause);
+  if (detail === 'ENOTFOUND' || detail.startsWith('EAI_')) {
+    return new GatewayError('MR_ORIGIN_NAME', { detail, cause });
+  }
+  const code = detail === 'ETIMEDOUT' ? 'MR_ORIGIN_TIMEOUT' : 'MR_ORIGIN_REFUSED';
+  return new GatewayError(code, { detail, cause });
+}
+
+/** The code of a system or TLS error, which names no address; else its text. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}

@@ -1,0 +1,293 @@
+import { indexOfZero } from '../base/bytes.ts';
+import { ClientCode } from '../protocol/codes.ts';
+import { type Consequence, OWN, Owed, SWALLOW } from './ledger.ts';
+import { byteString, type Link, UNKNOWN_STATEMENT } from './link.ts';
+import type { LinkStatement, Statement } from './statements.ts';
+
+const EMPTY = new Uint8Array(0);
+const ZERO = Buffer.from([0]);
+const CLOSE_UNNAMED = Buffer.from([ClientCode.Close, 0, 0, 0, 6, 0x53, 0]);
+
+/** The statement with the same text under other settings; see {@link Statement.signature}. */
+export type Restate = (statement: Statement, signature: string) => Statement;
+
+/**
+ * A client's prepared statements, and how its messages about them read on a link. Names of the
+ * client's are byte strings. What PostgreSQL would refuse is sent on in a form that PostgreSQL
+ * refuses too, so that the error, and what it does to the transaction, are the server's own.
+ */
+export class ClientStatements {
+  readonly #restate: Restate;
+  readonly #named = new Map<string, Statement>();
+  #unnamed: Statement | null = null;
+
+  constructor(restate: Restate) {
+    this.#restate = restate;
+  }
+
+  get size(): number {
+    return this.#named.size;
+  }
+
+  find(name: string): Statement | undefined {
+    return name === '' ? (this.#unnamed ?? undefined) : this.#named.get(name);
+  }
+
+  /** A simple Query takes the unnamed statement away. */
+  forgetUnnamed(): void {
+    this.#unnamed = null;
+  }
+
+  /** DISCARD ALL, DEALLOCATE ALL. */
+  clear(): void {
+    this.#named.clear();
+    this.#unnamed = null;
+  }
+
+  /** The client's name for a statement of the link, as the server names it in an error. */
+  nameOnLink(linkName: string, link: Link): string | null {
+    for (const [name, statement] of this.#named) {
+      const held = link.statements.peek(statement);
+      if (held !== undefined && byteString(held.name, 0, held.name.length) === linkName) {
+        return name;
+      }
+    }
+    return null;
+  }
+
+  /** Parse of the unnamed statement is about to be passed on as it is. */
+  parseUnnamed(statement: Statement, link: Link): void {
+    this.#unnamed = statement;
+    link.unnamed = statement;
+    link.ledger.push(Owed.Parse, 0, new UnnamedParse(this, statement, link));
+  }
+
+  /** Parse under a name: sent under the link's own name, or answered when the link has it. */
+  parseNamed(name: string, statement: Statement, link: Link): void {
+    const older = this.#named.get(name);
+    if (older !== undefined) {
+      // A name in use is an error of the server's: provoked under a name that it knows.
+      const held = this.#ensure(older, link, statement.signature);
+      link.ledger.push(Owed.Parse, 0, null);
+      sendParse(link, held.name, statement.body);
+      return;
+    }
+    this.#named.set(name, statement);
+    const known = link.statements.use(statement);
+    if (known?.isReady === true) {
+      link.ledger.push(Owed.SyntheticParse, 0, new NamedParse(this.#named, name, link, null));
+      return;
+    }
+    const held = link.statements.add(statement);
+    link.ledger.push(Owed.Parse, 0, new NamedParse(this.#named, name, link, held));
+    sendParse(link, held.name, statement.body);
+  }
+
+  /**
+   * The name to put for the client's in Bind and Describe, which the link holds when the message
+   * arrives; null when the client's own is to stay, because the server shall refuse it or because
+   * it is the unnamed statement, which then is the client's.
+   */
+  nameFor(name: string, link: Link, signature: string): Uint8Array | null {
+    if (name === '') {
+      this.#ensureUnnamed(link);
+      return null;
+    }
+    const statement = this.#named.get(name);
+    if (statement === undefined) {
+      return link.statements.isNameOfOurs(name) ? Buffer.from(`${name} `, 'latin1') : null;
+    }
+    return this.#ensure(statement, link, signature).name;
+  }
+
+  /** Close of a named statement never reaches the link, where others may use the same one. */
+  closeNamed(name: string, link: Link): void {
+    const older = this.#named.get(name);
+    this.#named.delete(name);
+    const restore = older === undefined ? null : new NamedClose(this.#named, name, older);
+    link.ledger.push(Owed.SyntheticClose, 0, restore);
+  }
+
+  closeUnnamed(link: Link): void {
+    this.#unnamed = null;
+    link.unnamed = null;
+    link.ledger.push(Owed.Close, 0, null);
+  }
+
+  /**
+   * DEALLOCATE of a name prepared by protocol: gone for the client, and taken from the link.
+   * @param isUnit whether the DEALLOCATE is a simple Query, behind which no Sync will come
+   */
+  deallocate(name: string, link: Link, signature: string, isUnit: boolean): Uint8Array | null {
+    const statement = this.#named.get(name);
+    if (statement === undefined) return null;
+    this.#named.delete(name);
+    let held = link.statements.use(statement);
+    if (held === undefined && isUnit) {
+      held = link.statements.add(statement);
+      link.ledger.push(Owed.Parse, OWN, null);
+      sendParse(link, held.name, statement.body);
+      link.sendOwnSync();
+    }
+    held ??= this.#ensure(statement, link, signature);
+    link.statements.forget(held);
+    return held.name;
+  }
+
+  /** Failed or skipped: what the link's unnamed statement is now, nobody knows. */
+  loseUnnamed(statement: Statement, link: Link): void {
+    if (this.#unnamed === statement) this.#unnamed = null;
+    if (link.unnamed === statement) link.unnamed = UNKNOWN_STATEMENT;
+  }
+
+  #ensure(original: Statement, link: Link, signature: string): LinkStatement {
+    const known = link.statements.use(original);
+    if (known !== undefined) return known;
+    // Prepared again where other settings hold now, it is another statement to whoever comes next.
+    const statement =
+      original.signature === signature ? original : this.#restate(original, signature);
+    const restated = statement === original ? undefined : link.statements.use(statement);
+    if (restated !== undefined) return restated;
+    const held = link.statements.add(statement);
+    link.ledger.push(Owed.Parse, SWALLOW, new NamedParse(null, '', link, held));
+    sendParse(link, held.name, statement.body);
+    return held;
+  }
+
+  #ensureUnnamed(link: Link): void {
+    if (link.unnamed === this.#unnamed) return;
+    if (this.#unnamed === null) {
+      // The client has none: it must not reach what somebody else left there.
+      link.ledger.push(Owed.Close, SWALLOW, null);
+      link.port.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
+      link.unnamed = null;
+      return;
+    }
+    const statement = this.#unnamed;
+    link.unnamed = statement;
+    link.ledger.push(Owed.Parse, SWALLOW, new UnnamedParse(this, statement, link));
+    sendParse(link, EMPTY, statement.body);
+  }
+}
+
+/** Parse of a link's name, for a client's name or for a statement that the link lost. */
+class NamedParse implements Consequence {
+  readonly #named: Map<string, Statement> | null;
+  readonly #name: string;
+  readonly #link: Link;
+  readonly #held: LinkStatement | null;
+
+  constructor(
+    named: Map<string, Statement> | null,
+    name: string,
+    link: Link,
+    held: LinkStatement | null,
+  ) {
+    this.#named = named;
+    this.#name = name;
+    this.#link = link;
+    this.#held = held;
+  }
+
+  commit(): void {
+    if (this.#held !== null) this.#held.isReady = true;
+  }
+
+  rollback(): void {
+    this.#named?.delete(this.#name);
+    if (this.#held !== null) this.#link.statements.forget(this.#held);
+  }
+}
+
+class NamedClose implements Consequence {
+  readonly #named: Map<string, Statement>;
+  readonly #name: string;
+  readonly #older: Statement;
+
+  constructor(named: Map<string, Statement>, name: string, older: Statement) {
+    this.#named = named;
+    this.#name = name;
+    this.#older = older;
+  }
+
+  commit(): void {}
+
+  rollback(): void {
+    this.#named.set(this.#name, this.#older);
+  }
+}
+
+class UnnamedParse implements Consequence {
+  readonly #statements: ClientStatements;
+  readonly #statement: Statement;
+  readonly #link: Link;
+
+  constructor(statements: ClientStatements, statement: Statement, link: Link) {
+    this.#statements = statements;
+    this.#statement = statement;
+    this.#link = link;
+  }
+
+  commit(): void {}
+
+  rollback(): void {
+    this.#statements.loseUnnamed(this.#statement, this.#link);
+  }
+}
+
+/** `body` begins with the zero that ends the name. */
+function sendParse(link: Link, name: Uint8Array, body: Uint8Array): void {
+  const head = Buffer.allocUnsafe(5 + name.length);
+  head[0] = ClientCode.Parse;
+  head.writeUInt32BE(4 + name.length + body.length, 1);
+  head.set(name, 5);
+  link.port.send(head, 0, head.length);
+  link.port.send(body, 0, body.length);
+}
+
+/** Where the two names of a Bind message end, or null when they do not. */
+export function bindNames(
+  chunk: Uint8Array,
+  start: number,
+  end: number,
+): { portalEnd: number; nameEnd: number } | null {
+  const portalEnd = indexOfZero(chunk, start + 5, end);
+  if (portalEnd < 0) return null;
+  const nameEnd = indexOfZero(chunk, portalEnd + 1, end);
+  return nameEnd < 0 ? null : { portalEnd, nameEnd };
+}
+
+/**
+ * Sends a Bind with another statement name: all that is there of it, `[start, end)` of a message of
+ * `size` bytes. The caller sends the rest.
+ */
+export function sendBind(
+  link: Link,
+  name: Uint8Array,
+  chunk: Uint8Array,
+  start: number,
+  end: number,
+  size: number,
+  portalEnd: number,
+  nameEnd: number,
+): void {
+  const portalSize = portalEnd + 1 - (start + 5);
+  const head = Buffer.allocUnsafe(5 + portalSize + name.length);
+  head[0] = ClientCode.Bind;
+  head.writeUInt32BE(size - 1 - (nameEnd - (portalEnd + 1)) + name.length, 1);
+  head.set(chunk.subarray(start + 5, portalEnd + 1), 5);
+  head.set(name, 5 + portalSize);
+  link.port.send(head, 0, head.length);
+  link.port.send(chunk, nameEnd, end);
+}
+
+/** Sends a Describe of a statement under another name. */
+export function sendDescribe(link: Link, name: Uint8Array): void {
+  const head = Buffer.allocUnsafe(6 + name.length);
+  head[0] = ClientCode.Describe;
+  head.writeUInt32BE(6 + name.length, 1);
+  head[5] = 0x53;
+  head.set(name, 6);
+  link.port.send(head, 0, head.length);
+  link.port.send(ZERO, 0, 1);
+}

@@ -1,0 +1,255 @@
+import { indexOfZero } from '../base/bytes.ts';
+import { GatewayError } from '../base/errors.ts';
+import { ClientCode, ServerCode, TransactionStatus } from '../protocol/codes.ts';
+import { Framer, Take } from '../protocol/framer.ts';
+import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
+import { OwnQuery } from './own-query.ts';
+import { Settings } from './settings.ts';
+import { LINK_STATEMENT_PREFIX, LinkStatements, type Statement } from './statements.ts';
+
+/** Where a link's bytes go: the socket to the server. */
+export type LinkPort = {
+  /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
+  send(chunk: Uint8Array, start: number, end: number): void;
+  flush(): void;
+};
+
+/** Whoever has a link checked out: a client's session, or one who cleans up after it. */
+export type LinkOwner = {
+  /** Bytes for the client, owned by the callee from now on. */
+  onReply(chunk: Uint8Array, start: number, end: number): void;
+  /** No more bytes for now. */
+  onRepliesEnd(): void;
+  /** ReadyForQuery came, and nothing more is owed. */
+  onQuiet(): void;
+  /** A reported parameter changed, not by a unit of the gateway's own. */
+  onParameter(name: string, value: string): void;
+  /** The name that the client knows a link's statement by, for the text of an error. */
+  clientStatementName(linkName: string): string | null;
+};
+
+/** What the unnamed statement of a link is, when it is none that we know. */
+export const UNKNOWN_STATEMENT = Symbol('unknown statement');
+
+/** Errors, notices and notifications above this size pass without a look. */
+const INSPECTED_BYTES_MAX = 65_536;
+const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
+const PARSE_COMPLETE = Buffer.from([ServerCode.ParseComplete, 0, 0, 0, 4]);
+const CLOSE_COMPLETE = Buffer.from([ServerCode.CloseComplete, 0, 0, 0, 4]);
+
+/**
+ * The server side machine: one connection to PostgreSQL after its login. It matches what the server
+ * says against the ledger and passes on what is the client's. `feed` throws a
+ * {@link GatewayError} when the server breaks the protocol; the link is then lost.
+ */
+export class Link {
+  readonly port: LinkPort;
+  readonly ledger = new Ledger();
+  readonly statements = new LinkStatements();
+  /** Reported parameters of the fresh link, by lower-case name. */
+  readonly baseline: ReadonlyMap<string, string>;
+  owner: LinkOwner | null = null;
+  /** As the last client left them. */
+  settings: Settings = Settings.NONE;
+  unnamed: Statement | null | typeof UNKNOWN_STATEMENT = null;
+  /** The last status byte of ReadyForQuery. */
+  status: number = TransactionStatus.Idle;
+  /** Why this link must not serve anyone else, once its owner is done. */
+  unfit: string | null = null;
+  /** Whether the server has said goodbye with a FATAL error, which its owner has seen. */
+  sawFatal = false;
+  /** Cancel requests on their way: until they have arrived they may hit whatever runs here. */
+  cancelsPending = 0;
+  readonly #framer: Framer;
+
+  constructor(port: LinkPort, parameters: ReadonlyMap<string, string>) {
+    this.port = port;
+    const baseline = new Map<string, string>();
+    for (const [name, value] of parameters) baseline.set(name.toLowerCase(), value);
+    this.baseline = baseline;
+    this.#framer = new Framer(this);
+  }
+
+  /** Whether the server owes nothing and is outside a transaction. */
+  get isIdle(): boolean {
+    return this.ledger.size === 0 && this.status === TransactionStatus.Idle;
+  }
+
+  /** Bytes from the server, owned by the link from now on. */
+  feed(chunk: Uint8Array, start: number, end: number): void {
+    this.#framer.feed(chunk, start, end);
+    this.answerSynthetic();
+    this.owner?.onRepliesEnd();
+  }
+
+  /** Sends a simple Query of the gateway's own; its replies go to `query` alone. */
+  sendOwn(query: OwnQuery): void {
+    this.unnamed = null;
+    this.ledger.push(Owed.Query, query.flags, query);
+    const message = query.message;
+    this.port.send(message, 0, message.length);
+  }
+
+  /** Closes a statement of the link's, as part of a unit that {@link sendOwnSync} ends. */
+  sendOwnClose(name: Uint8Array): void {
+    const message = Buffer.allocUnsafe(7 + name.length);
+    message[0] = ClientCode.Close;
+    message.writeUInt32BE(6 + name.length, 1);
+    message[5] = 0x53;
+    message.set(name, 6);
+    message[6 + name.length] = 0;
+    this.ledger.push(Owed.Close, OWN, null);
+    this.port.send(message, 0, message.length);
+  }
+
+  sendOwnSync(): void {
+    this.ledger.push(Owed.Sync, OWN, null);
+    this.port.send(SYNC, 0, SYNC.length);
+  }
+
+  /** Gives the client the answers that no server message stands for, as far as it is their turn. */
+  answerSynthetic(): void {
+    while (this.ledger.headIsSynthetic) {
+      const isParse = this.ledger.takeSynthetic() === Owed.SyntheticParse;
+      this.owner?.onReply(isParse ? PARSE_COMPLETE : CLOSE_COMPLETE, 0, PARSE_COMPLETE.length);
+    }
+  }
+
+  onHeader(code: number, size: number): Take {
+    if (size < 5) throw violation(`a message of length ${size - 1}`);
+    switch (code) {
+      case ServerCode.ReadyForQuery:
+        if (size !== 6) throw violation('a ReadyForQuery of wrong length');
+        return Take.Hold;
+      case ServerCode.ParameterStatus:
+        if (size > INSPECTED_BYTES_MAX) throw violation('a ParameterStatus that is too long');
+        return Take.Hold;
+      case ServerCode.ErrorResponse:
+        if (size <= INSPECTED_BYTES_MAX) return Take.Hold;
+        return this.#onErrorHeader();
+      case ServerCode.NoticeResponse:
+      case ServerCode.NotificationResponse:
+        return this.owner !== null && !this.ledger.headSwallows ? Take.Forward : Take.Swallow;
+      default:
+        return this.#onReplyHeader(code);
+    }
+  }
+
+  onWhole(code: number, chunk: Uint8Array, start: number, end: number): Take {
+    switch (code) {
+      case ServerCode.ReadyForQuery:
+        return this.#onReady(chunk[start + 5] as number);
+      case ServerCode.ParameterStatus:
+        return this.#onParameterStatus(chunk, start, end);
+      case ServerCode.ErrorResponse:
+        return this.#onError(chunk, start, end);
+      default:
+        (this.ledger.headConsequence as OwnQuery).onRow(chunk, start, end);
+        return Take.Swallow;
+    }
+  }
+
+  onPrefix(): Take {
+    throw new Error('a link holds no prefixes');
+  }
+
+  onRun(chunk: Uint8Array, start: number, end: number): void {
+    this.owner?.onReply(chunk, start, end);
+  }
+
+  #onReplyHeader(code: number): Take {
+    if (this.ledger.headIsSynthetic) {
+      this.#framer.flushRun();
+      this.answerSynthetic();
+    }
+    const consequence = this.ledger.headConsequence;
+    switch (this.ledger.onReply(code)) {
+      case Disposition.Forward:
+        return Take.Forward;
+      case Disposition.Swallow:
+        return code === ServerCode.DataRow && consequence instanceof OwnQuery
+          ? Take.Hold
+          : Take.Swallow;
+      default:
+        throw violation(`message type ${code} where none such was due`);
+    }
+  }
+
+  #onReady(status: number): Take {
+    if (this.ledger.headIsSynthetic) {
+      this.#framer.flushRun();
+      this.answerSynthetic();
+    }
+    const disposition = this.ledger.onReply(ServerCode.ReadyForQuery);
+    if (disposition === Disposition.Mismatch) throw violation('a ReadyForQuery that was not due');
+    this.status = status;
+    if (disposition === Disposition.Forward) this.#framer.flushThrough();
+    if (this.ledger.size === 0) this.owner?.onQuiet();
+    return disposition === Disposition.Forward ? Take.Forward : Take.Swallow;
+  }
+
+  #onParameterStatus(chunk: Uint8Array, start: number, end: number): Take {
+    const nameEnd = indexOfZero(chunk, start + 5, end);
+    const valueEnd = nameEnd < 0 ? -1 : indexOfZero(chunk, nameEnd + 1, end);
+    if (valueEnd !== end - 1) throw violation('a malformed ParameterStatus');
+    const name = byteString(chunk, start + 5, nameEnd);
+    const value = byteString(chunk, nameEnd + 1, valueEnd);
+    if (this.owner === null || this.ledger.headIsOwn) return Take.Swallow;
+    this.owner.onParameter(name, value);
+    return Take.Forward;
+  }
+
+  #onErrorHeader(): Take {
+    // Errors may come unasked: the server is shutting down, or a timeout of its own struck.
+    if (this.ledger.size === 0) return this.owner === null ? Take.Swallow : Take.Forward;
+    if (this.ledger.headIsSynthetic) {
+      this.#framer.flushRun();
+      this.answerSynthetic();
+      if (this.ledger.size === 0) return Take.Forward;
+    }
+    const disposition = this.ledger.onReply(ServerCode.ErrorResponse);
+    return disposition === Disposition.Swallow ? Take.Swallow : Take.Forward;
+  }
+
+  #onError(chunk: Uint8Array, start: number, end: number): Take {
+    const text = byteString(chunk, start + 5, end);
+    // The fields are zero-terminated, each after its letter; V is the severity, never translated.
+    if (text.includes('VFATAL\0') || text.includes('VPANIC\0')) this.sawFatal = true;
+    if (text.includes('\0C0A000\0') && text.includes('\0RRevalidateCachedQuery\0')) {
+      // The table under a statement has changed shape: whoever prepares it anew must get a new one.
+      this.statements.discardAll();
+    }
+    const consequence = this.ledger.headConsequence;
+    if (this.ledger.headIsOwn && consequence instanceof OwnQuery) consequence.onError(text);
+    const take = this.#onErrorHeader();
+    if (take === Take.Forward && text.includes(LINK_STATEMENT_PREFIX)) {
+      this.#framer.flushRun();
+      const renamed = this.#withClientNames(text);
+      this.owner?.onReply(renamed, 0, renamed.length);
+      return Take.Swallow;
+    }
+    return take;
+  }
+
+  /** The ErrorResponse with the client's names of prepared statements instead of the link's. */
+  #withClientNames(fields: string): Uint8Array {
+    const renamed = fields.replaceAll(/"(millrace_s\d+)"/g, (quoted, linkName: string) => {
+      const name = this.owner?.clientStatementName(linkName) ?? null;
+      return name === null ? quoted : `"${name}"`;
+    });
+    const message = Buffer.allocUnsafe(5 + renamed.length);
+    message[0] = ServerCode.ErrorResponse;
+    message.writeUInt32BE(4 + renamed.length, 1);
+    message.write(renamed, 5, 'latin1');
+    return message;
+  }
+}
+
+/** Bytes as a string of the same length, whatever their encoding. */
+export function byteString(chunk: Uint8Array, start: number, end: number): string {
+  return Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start).toString('latin1');
+}
+
+function violation(what: string): GatewayError {
+  return new GatewayError('MR_ORIGIN_LOST', { detail: `The origin sent ${what}.` });
+}

@@ -1,0 +1,61 @@
+import { readUint16, readUint32 } from '../base/bytes.ts';
+import { ClientCode } from '../protocol/codes.ts';
+import { type Consequence, OWN, SWALLOW } from './ledger.ts';
+
+/** A query of ours never answers with more rows than this; the rest is dropped. */
+const ROWS_MAX = 10_000;
+
+/** A simple Query that the gateway sends for itself on a link, with the rows that come back. */
+export class OwnQuery implements Consequence {
+  readonly flags = SWALLOW | OWN;
+  readonly message: Uint8Array;
+  /** Text columns as byte strings. */
+  readonly rows: (string | null)[][] = [];
+  /** The fields of the server's error as a byte string, or null. */
+  error: string | null = null;
+  /** Called once, when the answer is complete or an error has taken its place. */
+  onDone: (() => void) | null = null;
+
+  /** @param text a byte string: one or more statements, everything in them qualified */
+  constructor(text: string) {
+    const message = Buffer.allocUnsafe(text.length + 6);
+    message[0] = ClientCode.Query;
+    message.writeUInt32BE(text.length + 5, 1);
+    message.write(text, 5, 'latin1');
+    message[text.length + 5] = 0;
+    this.message = message;
+  }
+
+  /** A DataRow lies in `[start, end)`; it is copied. */
+  onRow(chunk: Uint8Array, start: number, end: number): void {
+    if (this.rows.length >= ROWS_MAX || end - start < 7) return;
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const count = readUint16(chunk, start + 5);
+    const row: (string | null)[] = [];
+    let at = start + 7;
+    for (let n = 0; n < count && at + 4 <= end; n++) {
+      const size = readUint32(chunk, at) | 0;
+      at += 4;
+      if (size < 0) {
+        row.push(null);
+        continue;
+      }
+      row.push(bytes.toString('latin1', at, Math.min(at + size, end)));
+      at += size;
+    }
+    this.rows.push(row);
+  }
+
+  onError(fields: string): void {
+    this.error = fields;
+  }
+
+  commit(): void {
+    this.onDone?.();
+  }
+
+  rollback(): void {
+    this.error ??= '';
+    this.onDone?.();
+  }
+}

@@ -1,0 +1,56 @@
+import type { GatewayError } from '../base/errors.ts';
+import type { Facts } from '../sql/facts.ts';
+import type { Link } from './link.ts';
+import type { Judgement } from './residue.ts';
+import type { Session } from './session.ts';
+import type { Statement } from './statements.ts';
+
+/** Where a session's bytes go: the socket to the client. */
+export type SessionPort = {
+  /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
+  send(chunk: Uint8Array, start: number, end: number): void;
+  flush(): void;
+  /** The session can work on more: read from the socket again. */
+  resume(): void;
+  sendError(error: GatewayError): void;
+  /** Sends the error and ends the connection. */
+  fail(error: GatewayError): void;
+  /** Ends the connection once everything is sent. */
+  end(): void;
+};
+
+/** What a session asks of the configuration that it belongs to. */
+export type SessionHost = {
+  /** The user that links log in as. */
+  readonly originUser: string;
+  /** Above this many prepared statements on one link, the least recently used are closed. */
+  readonly linkStatementsMax: number;
+  /** A link at once, or null: then the session is queued until `onLink` or `onRefused`. */
+  checkOut(session: Session): Link | null;
+  /** The session waits no longer. */
+  withdraw(session: Session): void;
+  /** @param isDirty the link must be reset before anyone else may have it */
+  checkIn(link: Link, isDirty: boolean): void;
+  /** The link must not be used again. */
+  discard(link: Link, reason: string): void;
+  /** Facts of the simple Query whose text lies in `[start, end)`. */
+  factsOf(chunk: Uint8Array, start: number, end: number, settings: Session['settings']): Facts;
+  /** The statement whose body (see {@link Statement.body}) lies in `[start, end)`. */
+  statementOf(
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    settings: Session['settings'],
+  ): Statement;
+  restate(statement: Statement, signature: string): Statement;
+  /** What the catalogue adds to the facts. */
+  judge(facts: Facts): Judgement;
+  /** Custom settings that functions of the database are known to change. */
+  customSettingNames(): Iterable<string>;
+  /** A transaction that may have changed the catalogue has ended. */
+  onCatalogueChanged(): void;
+  /** `session.pins` has changed. */
+  onPins(session: Session): void;
+  /** The text that answers `SHOW millrace.<name>`, as a query, or null when there is no such name. */
+  showText(name: string): string | null;
+};

@@ -1,0 +1,385 @@
+import { GatewayError } from '../base/errors.ts';
+import { TransactionStatus } from '../protocol/codes.ts';
+import { Framer } from '../protocol/framer.ts';
+import type { Facts } from '../sql/facts.ts';
+import { bindTextParameter, MessageReader } from './client-messages.ts';
+import { ClientStatements } from './client-statements.ts';
+import { byteString, type Link, type LinkOwner } from './link.ts';
+import { OwnQuery } from './own-query.ts';
+import { type Probe, Residue } from './residue.ts';
+import type { SessionHost, SessionPort } from './session-host.ts';
+import {
+  isTrackedParameter,
+  type Settings,
+  settingsChange,
+  settingsChangeText,
+} from './settings.ts';
+import type { Statement } from './statements.ts';
+
+/** A client that waits is read no further once this much of it is held. */
+const HELD_BYTES_MAX = 65_536;
+const NOTHING = new Uint8Array(0);
+const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
+
+/** Why a session reads nothing from its client for now. */
+const Stall = { None: 0, Link: 1, Settings: 2, Ledger: 3 } as const;
+type Stall = (typeof Stall)[keyof typeof Stall];
+
+/**
+ * The client side machine: one client after its login. It takes a link when a message needs one,
+ * keeps it to the end of the transaction, or for as long as the link carries state of the client's
+ * that cannot follow it, and gives it back clean. In session mode it keeps the link to the end.
+ */
+export class Session implements LinkOwner {
+  readonly host: SessionHost;
+  readonly port: SessionPort;
+  readonly isSessionMode: boolean;
+  readonly statements: ClientStatements;
+  readonly residue = new Residue();
+  link: Link | null = null;
+  settings: Settings;
+  /** The rest of a cancelled unit is being dropped. */
+  isDropping = false;
+  /** Extended-protocol messages were sent that no Sync has closed yet. */
+  isUnsynced = false;
+  /** The statement under way has no time limit: COPY, DDL, VACUUM. */
+  isExempt = false;
+  /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
+  unitSerial = 0;
+  /** Why the link stays with the client outside transactions, for people. */
+  pins: readonly string[] = [];
+  readonly framer: Framer;
+  #stall: Stall = Stall.None;
+  /** The change of settings that must have happened before the client's messages may follow. */
+  #applying: OwnQuery | null = null;
+  /** Settings that are being changed ahead of the client's messages, without waiting. */
+  #applied: OwnQuery | null = null;
+  /** What was read from the client and cannot be worked on yet. */
+  #held: Uint8Array = NOTHING;
+  #isReading = false;
+  #isClosed = false;
+
+  /** @param settings what the client asked for at startup, as far as it differs from a fresh link */
+  constructor(host: SessionHost, port: SessionPort, settings: Settings, isSessionMode: boolean) {
+    this.host = host;
+    this.port = port;
+    this.settings = settings;
+    this.isSessionMode = isSessionMode;
+    this.statements = new ClientStatements((statement, signature) =>
+      host.restate(statement, signature),
+    );
+    this.framer = new Framer(new MessageReader(this));
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isWaitingForLink(): boolean {
+    return this.#stall === Stall.Link;
+  }
+
+  /** Whether the server works on something of the client's, so that a cancel makes sense. */
+  get isBusy(): boolean {
+    return this.link !== null && this.link.ledger.size > 0;
+  }
+
+  /**
+   * Bytes from the client, owned by the session from now on. Afterwards the caller stops reading
+   * from the socket if {@link wantsPause}, until the port is told to resume. A client that only
+   * waits is read on, so that its leaving is noticed.
+   */
+  feed(chunk: Uint8Array): void {
+    if (this.#isClosed) return;
+    if (this.isStalled || this.#isReading) {
+      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+      return;
+    }
+    this.#isReading = true;
+    const stopped = this.framer.feed(chunk, 0, chunk.length);
+    this.#isReading = false;
+    if (this.#isClosed) return;
+    this.#held = stopped < chunk.length ? chunk.subarray(stopped) : NOTHING;
+    this.link?.port.flush();
+    this.port.flush();
+  }
+
+  get isStalled(): boolean {
+    return this.#stall !== Stall.None;
+  }
+
+  get wantsPause(): boolean {
+    return this.isStalled && this.#held.length >= HELD_BYTES_MAX;
+  }
+
+  /** A link, ready for the client's next message; false when reading must stop. */
+  acquire(): boolean {
+    if (this.link !== null) {
+      if (this.link.ledger.isFull) this.#stall = Stall.Ledger;
+      return this.#stall === Stall.None;
+    }
+    const link = this.host.checkOut(this);
+    if (link === null) {
+      this.#stall = Stall.Link;
+      return false;
+    }
+    return this.#attach(link);
+  }
+
+  /** The link that the session has waited for. */
+  onLink(link: Link): void {
+    this.#stall = Stall.None;
+    if (this.#attach(link)) this.#resume();
+    else link.port.flush();
+  }
+
+  /** The wait for a link has ended without one. */
+  onRefused(error: GatewayError): void {
+    this.#stall = Stall.None;
+    this.fail(error);
+  }
+
+  /** A CancelRequest came while the session waited: the unit is answered as cancelled. */
+  cancelWaiting(): void {
+    if (!this.isWaitingForLink) return;
+    this.host.withdraw(this);
+    this.#stall = Stall.None;
+    this.isDropping = true;
+    this.port.sendError(new GatewayError('MR_QUERY_CANCELED'));
+    this.#resume();
+  }
+
+  /** The last message of a cancelled unit has been dropped. */
+  endDropped(): void {
+    this.isDropping = false;
+    this.answerReady();
+  }
+
+  /** Notes what a statement that is about to run may do to the link. */
+  noteStatement(facts: Facts): void {
+    this.residue.note(facts, this.host.judge(facts));
+    this.isExempt ||= facts.exempt;
+  }
+
+  /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */
+  noteBind(
+    statement: Statement,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    isWhole: boolean,
+  ): void {
+    const facts = statement.facts;
+    this.noteStatement(facts);
+    for (const number of facts.settingParams) {
+      const name = isWhole ? bindTextParameter(chunk, start, end, number) : null;
+      if (name !== null) this.residue.touch(name);
+      else if (!this.isSessionMode) this.residue.notePermanent('set_config with a computed name');
+    }
+  }
+
+  /**
+   * The text to send instead of the client's, or null when its own is to be sent.
+   * @param isUnit whether it is a simple Query
+   */
+  textFor(facts: Facts, link: Link, isUnit: boolean): string | null {
+    if (facts.millraceShow !== null) return this.host.showText(facts.millraceShow);
+    const name = facts.deallocates;
+    if (name === null) return null;
+    if (name === '') {
+      this.statements.clear();
+      link.statements.clear();
+      return null;
+    }
+    this.framer.flushRun();
+    const signature = this.settings.parseSignature;
+    const linkName = this.statements.deallocate(name, link, signature, isUnit);
+    return linkName === null ? null : `DEALLOCATE ${byteString(linkName, 0, linkName.length)}`;
+  }
+
+  /** Answers a Sync for which there is nothing to ask a server. */
+  answerReady(): void {
+    this.port.send(READY_IDLE, 0, READY_IDLE.length);
+  }
+
+  /** Ends the session with a FATAL error for the client. */
+  fail(error: GatewayError): void {
+    if (this.#isClosed) return;
+    this.port.fail(error);
+    this.close();
+  }
+
+  /** The client is gone, or is to go: the link is cleaned or discarded, nothing more is read. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#held = NOTHING;
+    if (this.#stall === Stall.Link) this.host.withdraw(this);
+    this.#setPins([]);
+    const link = this.link;
+    if (link === null) return;
+    this.link = null;
+    link.owner = null;
+    link.settings = this.settings;
+    if (this.residue.changedCatalogue) this.host.onCatalogueChanged();
+    const isInterrupted =
+      link.ledger.size > 0 ||
+      link.ledger.isCopyIn ||
+      this.isUnsynced ||
+      this.framer.isInsideForward ||
+      this.#applying !== null;
+    if (isInterrupted || this.residue.permanent !== null) {
+      this.host.discard(link, this.residue.permanent ?? 'the client left in the middle');
+    } else {
+      const isClean = this.residue.isClean && this.#isUnpinned && !this.isSessionMode;
+      this.host.checkIn(link, !isClean);
+    }
+  }
+
+  get #isUnpinned(): boolean {
+    return this.pins.length === 0;
+  }
+
+  /** The link broke under the session. */
+  onLinkLost(error: GatewayError): void {
+    const link = this.link;
+    this.link = null;
+    if (link !== null) link.owner = null;
+    if (link?.sawFatal) {
+      // The client has read the server's own goodbye.
+      this.port.end();
+      this.close();
+    } else {
+      this.fail(error);
+    }
+  }
+
+  onReply(chunk: Uint8Array, start: number, end: number): void {
+    this.port.send(chunk, start, end);
+  }
+
+  onRepliesEnd(): void {
+    this.port.flush();
+  }
+
+  onParameter(name: string, value: string): void {
+    if (!isTrackedParameter(name) || this.link === null) return;
+    const key = name.toLowerCase();
+    this.settings = this.settings.with(key, this.link.baseline.get(key) === value ? null : value);
+  }
+
+  clientStatementName(linkName: string): string | null {
+    return this.link === null ? null : this.statements.nameOnLink(linkName, this.link);
+  }
+
+  onQuiet(): void {
+    this.unitSerial++;
+    const applied = this.#applied ?? this.#applying;
+    this.#applied = null;
+    if (applied !== null && applied.error !== null) {
+      (this.link as Link).unfit = 'it refused the settings of a client';
+      this.#applying = null;
+      this.fail(new GatewayError('MR_SETTINGS_REFUSED'));
+      return;
+    }
+    if (this.#applying !== null) {
+      this.#applying = null;
+      this.#stall = Stall.None;
+      this.#resume();
+      return;
+    }
+    this.settle();
+    if (this.#stall === Stall.Ledger) {
+      this.#stall = Stall.None;
+      this.#resume();
+    }
+  }
+
+  /**
+   * Gives the link back when nothing of the client's is left on it. Called whenever that may have
+   * become so: at every quiet moment, and when a cancel request has arrived.
+   */
+  settle(): void {
+    const link = this.link;
+    if (link === null || !link.isIdle || this.isUnsynced || this.framer.isInsideForward) return;
+    this.isExempt = false;
+    if (link.cancelsPending > 0) return;
+    if (this.residue.changedCatalogue) {
+      this.residue.forgetDdl();
+      this.host.onCatalogueChanged();
+    }
+    if (this.isSessionMode) return;
+    if (this.residue.isSuspected) {
+      const names = this.host.customSettingNames();
+      const probe = this.residue.takeProbe(this.settings, names, this.host.originUser);
+      probe.onDone = () => this.#readProbe(probe, link);
+      link.sendOwn(probe);
+      link.port.flush();
+      return;
+    }
+    if (this.residue.permanent !== null && this.#isUnpinned)
+      this.#setPins([this.residue.permanent]);
+    if (!this.#isUnpinned && !link.ledger.isAmbiguous) return;
+    this.#release(link);
+  }
+
+  #readProbe(probe: Probe, link: Link): void {
+    if (this.link !== link) return;
+    if (probe.error !== null) {
+      // Nobody knows what the link carries, so only this client may go on with it.
+      this.residue.notePermanent('the state of the link is not known');
+      return;
+    }
+    this.settings = probe.settingsFound(this.settings, link.baseline);
+    if (probe.isWhole) {
+      const permanent = this.residue.permanent;
+      this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);
+    }
+  }
+
+  #release(link: Link): void {
+    this.link = null;
+    link.owner = null;
+    link.settings = this.settings;
+    if (link.ledger.isAmbiguous) {
+      this.#setPins([]);
+      this.host.discard(link, 'a COPY ended with an error');
+    } else this.host.checkIn(link, false);
+  }
+
+  #setPins(pins: readonly string[]): void {
+    if (pins.length === 0 && this.pins.length === 0) return;
+    this.pins = pins;
+    this.host.onPins(this);
+  }
+
+  /** Makes the link the client's; false when its settings must first be acknowledged. */
+  #attach(link: Link): boolean {
+    this.link = link;
+    link.owner = this;
+    const excess = link.statements.takeExcess(this.host.linkStatementsMax);
+    for (const held of excess) link.sendOwnClose(held.name);
+    if (excess.length > 0) link.sendOwnSync();
+    const change = settingsChange(link.settings, this.settings);
+    if (change === null) return true;
+    const query = new OwnQuery(settingsChangeText(change));
+    link.sendOwn(query);
+    link.settings = this.settings;
+    if (change.cannotFail) {
+      this.#applied = query;
+      return true;
+    }
+    this.#applying = query;
+    this.#stall = Stall.Settings;
+    return false;
+  }
+
+  /** Goes on with what was held, and lets the socket be read again unless that stalls anew. */
+  #resume(): void {
+    if (this.#isClosed || this.#isReading) return;
+    const held = this.#held;
+    this.#held = NOTHING;
+    this.feed(held);
+    if (!this.wantsPause && !this.#isClosed) this.port.resume();
+  }
+}

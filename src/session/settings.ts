@@ -1,0 +1,174 @@
+/**
+ * A client's settings as far as they differ from those of a fresh link, as an immutable set.
+ * Names are lower-case; values are byte strings (latin1 of the bytes PostgreSQL gave), so that they
+ * pass unchanged whatever the client's encoding. Sets are compared by reference first: a link that
+ * already carries the very set of its next client needs nothing.
+ */
+
+/** Settings that decide nothing about what a statement's text means when it is parsed. */
+const IRRELEVANT_TO_PARSING: ReadonlySet<string> = new Set([
+  'application_name',
+  'bytea_output',
+  'client_min_messages',
+  'deadlock_timeout',
+  'default_transaction_deferrable',
+  'default_transaction_isolation',
+  'default_transaction_read_only',
+  'extra_float_digits',
+  'idle_in_transaction_session_timeout',
+  'idle_session_timeout',
+  'lock_timeout',
+  'maintenance_work_mem',
+  'plan_cache_mode',
+  'statement_timeout',
+  'synchronous_commit',
+  'transaction_timeout',
+  'work_mem',
+]);
+
+/**
+ * Settings whose value, once a server of this role has accepted it, every other one accepts too:
+ * applying them cannot fail, so the statement that needs them may follow without waiting.
+ */
+const CANNOT_FAIL: ReadonlySet<string> = new Set([
+  'application_name',
+  'bytea_output',
+  'client_encoding',
+  'client_min_messages',
+  'datestyle',
+  'extra_float_digits',
+  'intervalstyle',
+  'lock_timeout',
+  'standard_conforming_strings',
+  'statement_timeout',
+  'timezone',
+]);
+
+/** What PostgreSQL reports without its being a setting that a session could change. */
+const NOT_SETTABLE: ReadonlySet<string> = new Set([
+  'in_hot_standby',
+  'integer_datetimes',
+  'is_superuser',
+  'server_encoding',
+  'server_version',
+  'session_authorization',
+]);
+
+export class Settings {
+  static readonly NONE = new Settings(new Map());
+
+  readonly #values: ReadonlyMap<string, string>;
+  #parseSignature: string | null = null;
+
+  private constructor(values: ReadonlyMap<string, string>) {
+    this.#values = values;
+  }
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  names(): IterableIterator<string> {
+    return this.#values.keys();
+  }
+
+  entries(): IterableIterator<[string, string]> {
+    return this.#values.entries();
+  }
+
+  /** The set with `name` at `value`, or without it when `value` is null. */
+  with(name: string, value: string | null): Settings {
+    if (value === null ? !this.#values.has(name) : this.#values.get(name) === value) return this;
+    const values = new Map(this.#values);
+    if (value === null) values.delete(name);
+    else values.set(name, value);
+    return values.size === 0 ? Settings.NONE : new Settings(values);
+  }
+
+  /** Whether both hold the same values. */
+  equals(other: Settings): boolean {
+    if (this === other) return true;
+    if (this.#values.size !== other.#values.size) return false;
+    for (const [name, value] of this.#values) if (other.#values.get(name) !== value) return false;
+    return true;
+  }
+
+  /** Equal for sets under which every statement text parses the same; empty for most clients. */
+  get parseSignature(): string {
+    if (this.#parseSignature !== null) return this.#parseSignature;
+    const parts: string[] = [];
+    for (const [name, value] of this.#values) {
+      if (!IRRELEVANT_TO_PARSING.has(name)) parts.push(`${name}=${value.length}:${value}`);
+    }
+    this.#parseSignature = parts.sort().join('\n');
+    return this.#parseSignature;
+  }
+}
+
+/** What a link must be told so that its settings become those of a client. */
+export type SettingsChange = {
+  readonly set: readonly (readonly [name: string, value: string])[];
+  readonly reset: readonly string[];
+  /** Whether the server cannot refuse it, so that nobody need wait for its answer. */
+  readonly cannotFail: boolean;
+};
+
+/** The change from what a link has to what a client needs, or null when there is none. */
+export function settingsChange(link: Settings, client: Settings): SettingsChange | null {
+  if (link === client) return null;
+  const set: [string, string][] = [];
+  const reset: string[] = [];
+  let cannotFail = true;
+  for (const [name, value] of client.entries()) {
+    if (link.get(name) !== value) {
+      set.push([name, value]);
+      cannotFail &&= CANNOT_FAIL.has(name);
+    }
+  }
+  for (const name of link.names()) {
+    if (client.get(name) === undefined) {
+      reset.push(name);
+      cannotFail &&= CANNOT_FAIL.has(name);
+    }
+  }
+  return set.length + reset.length === 0 ? null : { set, reset, cannotFail };
+}
+
+/**
+ * The statements that make the change, for one simple Query, so that all of it happens or nothing.
+ * Everything is qualified: the client's search_path may hide what it likes (CVE-2025-12819).
+ * The text is a byte string.
+ */
+export function settingsChangeText(change: SettingsChange): string {
+  let text = '';
+  for (const name of change.reset) text += `RESET ${quoteSettingName(name)};`;
+  if (change.set.length > 0) {
+    const calls = change.set.map(
+      ([name, value]) =>
+        `pg_catalog.set_config(${quoteLiteral(name)},${quoteLiteral(value)},false)`,
+    );
+    text += `SELECT ${calls.join(',')}`;
+  }
+  return text;
+}
+
+/** Whether a reported parameter is one that follows a client from link to link. */
+export function isTrackedParameter(name: string): boolean {
+  return !NOT_SETTABLE.has(name);
+}
+
+/** A literal that reads the same whatever `standard_conforming_strings` says. */
+export function quoteLiteral(value: string): string {
+  return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+function quoteSettingName(name: string): string {
+  return name
+    .split('.')
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join('.');
+}

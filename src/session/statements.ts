@@ -1,0 +1,170 @@
+import type { Facts } from '../sql/facts.ts';
+
+/**
+ * Prepared statements. A client's name stands for a {@link Statement} (text, parameter types and
+ * the settings that decide what the text means); every link holds statements under names of its
+ * own, numbered and never derived from the text, made when first needed.
+ */
+
+/** One text with its parameter types. Shared by all clients that prepared the same. */
+export type Statement = {
+  /** Identity in the table: {@link statementKey}. */
+  readonly key: string;
+  /** {@link Settings.parseSignature} of the client that parsed it. */
+  readonly signature: string;
+  /** The Parse message's bytes from the zero that ends the name: zero, text, zero, types. Owned. */
+  readonly body: Uint8Array;
+  readonly facts: Facts;
+};
+
+/**
+ * Statements are the same when text, types and the settings that decide the text's meaning are.
+ * `body` begins with a zero and a signature never does, so no two can be confused.
+ */
+export function statementKey(signature: string, body: string): string {
+  return signature === '' ? body : signature + body;
+}
+
+/** Bounds of a {@link StatementTable}. */
+export type StatementTableLimits = {
+  readonly statementsMax: number;
+  readonly bytesMax: number;
+};
+
+/**
+ * All statements that clients of one configuration prepared lately, by text. Losing one is
+ * harmless: whoever holds it keeps it, and the next client to prepare the text makes a new one.
+ */
+export class StatementTable {
+  readonly #limits: StatementTableLimits;
+  readonly #statements = new Map<string, Statement>();
+  #bytes = 0;
+
+  constructor(limits: StatementTableLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#statements.size;
+  }
+
+  find(key: string): Statement | undefined {
+    return this.#statements.get(key);
+  }
+
+  add(statement: Statement): void {
+    this.#statements.set(statement.key, statement);
+    this.#bytes += weight(statement);
+    for (const [key, oldest] of this.#statements) {
+      if (
+        this.#statements.size <= this.#limits.statementsMax &&
+        this.#bytes <= this.#limits.bytesMax
+      ) {
+        break;
+      }
+      this.#statements.delete(key);
+      this.#bytes -= weight(oldest);
+    }
+  }
+}
+
+/** Key and body both hold the text. */
+function weight(statement: Statement): number {
+  return statement.key.length + statement.body.length;
+}
+
+/** Names on links begin with this, and no client may reach one of them by guessing it. */
+export const LINK_STATEMENT_PREFIX = 'millrace_s';
+
+/** A statement as one link holds it. */
+export type LinkStatement = {
+  readonly statement: Statement;
+  /** Name on the link, as bytes without the terminating zero. */
+  readonly name: Uint8Array;
+  /** Whether the server has answered ParseComplete. */
+  isReady: boolean;
+};
+
+const NONE: readonly LinkStatement[] = [];
+
+/** The named statements of one link, least recently used first. */
+export class LinkStatements {
+  readonly #statements = new Map<Statement, LinkStatement>();
+  /** Prepared on the server, but no longer to be used: to be closed when nobody can mind. */
+  #discarded: LinkStatement[] = [];
+  #lastNumber = 0;
+
+  get size(): number {
+    return this.#statements.size;
+  }
+
+  /** The statement on this link, which becomes the most recently used one. */
+  use(statement: Statement): LinkStatement | undefined {
+    const held = this.#statements.get(statement);
+    if (held === undefined) return undefined;
+    this.#statements.delete(statement);
+    this.#statements.set(statement, held);
+    return held;
+  }
+
+  /** The statement on this link, without counting as a use. */
+  peek(statement: Statement): LinkStatement | undefined {
+    return this.#statements.get(statement);
+  }
+
+  /** Whether a client's name could be taken for one of the link's. */
+  isNameOfOurs(name: string): boolean {
+    return name.startsWith(LINK_STATEMENT_PREFIX);
+  }
+
+  /** A new name for the statement; an older one of the same statement is to be closed. */
+  add(statement: Statement): LinkStatement {
+    const older = this.#statements.get(statement);
+    if (older !== undefined) this.discard(older);
+    const name = Buffer.from(`${LINK_STATEMENT_PREFIX}${++this.#lastNumber}`, 'latin1');
+    const held: LinkStatement = { statement, name, isReady: false };
+    this.#statements.set(statement, held);
+    return held;
+  }
+
+  /** Its Parse did not happen: the name does not exist on the server. */
+  forget(held: LinkStatement): void {
+    if (this.#statements.get(held.statement) === held) this.#statements.delete(held.statement);
+    this.#discarded = this.#discarded.filter((other) => other !== held);
+  }
+
+  /** It exists on the server, but must not be used again. */
+  discard(held: LinkStatement): void {
+    if (this.#statements.get(held.statement) !== held) return;
+    this.#statements.delete(held.statement);
+    this.#discarded.push(held);
+  }
+
+  /** Discards all: what the names mean may have changed. */
+  discardAll(): void {
+    for (const held of [...this.#statements.values()]) this.discard(held);
+  }
+
+  /** The server forgot all of them. */
+  clear(): void {
+    this.#statements.clear();
+    this.#discarded = [];
+  }
+
+  /**
+   * What is to be closed so that at most `statementsMax` remain. Only to be asked while no portal
+   * is open on the link, since closing a statement may close its portals.
+   */
+  takeExcess(statementsMax: number): readonly LinkStatement[] {
+    if (this.#statements.size > statementsMax) {
+      for (const held of [...this.#statements.values()]) {
+        if (this.#statements.size <= statementsMax) break;
+        this.discard(held);
+      }
+    }
+    if (this.#discarded.length === 0) return NONE;
+    const excess = this.#discarded;
+    this.#discarded = [];
+    return excess;
+  }
+}
