@@ -1,6 +1,6 @@
 /**
- * SASLprep (RFC 4013), with PostgreSQL's two liberties: plain ASCII passes untouched, and a password
- * the profile refuses is used as it stands (pg_saslprep and its callers in PostgreSQL's sources).
+ * SASLprep (RFC 4013), with PostgreSQL's two liberties: plain ASCII passes untouched, and a
+ * password the profile refuses is used as it stands (pg_saslprep and its callers).
  */
 import {
   type CodePointSet,

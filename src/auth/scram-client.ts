@@ -27,9 +27,9 @@ export class ScramClient {
   #nonce = '';
   #serverSignature: Buffer | null = null;
 
-  /** @param nonceBytes fresh random bytes, 18 or more */
-  constructor(nonceBytes: Uint8Array) {
-    this.#clientNonce = Buffer.from(nonceBytes).toString('base64');
+  /** @param nonce fresh and random: 18 bytes or more in base64 */
+  constructor(nonce: string) {
+    this.#clientNonce = nonce;
   }
 
   clientFirst(): Buffer {

@@ -27,12 +27,12 @@ export class ScramServer {
 
   /**
    * @param genuine false for a mock verifier: the exchange runs through and always fails
-   * @param nonceBytes fresh random bytes, 18 or more
+   * @param nonce fresh and random: 18 bytes or more in base64
    */
-  constructor(verifier: ScramVerifier, genuine: boolean, nonceBytes: Uint8Array) {
+  constructor(verifier: ScramVerifier, genuine: boolean, nonce: string) {
     this.#verifier = verifier;
     this.#genuine = genuine;
-    this.#serverNonce = Buffer.from(nonceBytes).toString('base64');
+    this.#serverNonce = nonce;
   }
 
   /** Takes client-first-message, gives server-first-message. */

@@ -20,6 +20,11 @@ export function indexOfZero(bytes: Uint8Array, start: number, end: number): numb
   return -1;
 }
 
+/** Bytes as a string of the same length, whatever their encoding. */
+export function byteString(chunk: Uint8Array, start: number, end: number): string {
+  return Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start).toString('latin1');
+}
+
 /** Grows as needed and frames v3 messages; meant for cold paths and for short messages. */
 export class MessageWriter {
   #buffer: Buffer;

@@ -338,6 +338,16 @@ export const errorTable = {
     'the data directory is in use: %s',
     'Stop the other one, or choose another --data-dir.',
   ),
+  MR_DATA_DIR_VERSION: row(
+    'config',
+    'FATAL',
+    '58000',
+    409,
+    78,
+    false,
+    'the data directory is of another version of PostgreSQL: %s',
+    'Dump it with the Millrace that made it and load the dump, or choose another --data-dir.',
+  ),
   MR_EMBEDDED_FAILED: row(
     'internal',
     'FATAL',

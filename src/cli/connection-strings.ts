@@ -13,7 +13,8 @@ export function connectionUrl(parts: ConnectionParts): string {
   const host = parts.host.includes(':') ? `[${parts.host}]` : encodeURIComponent(parts.host);
   const password = parts.password === null ? '' : `:${encodeURIComponent(parts.password)}`;
   const user = encodeURIComponent(parts.user);
-  return `postgres://${user}${password}@${host}:${parts.port}/${encodeURIComponent(parts.database)}`;
+  const database = encodeURIComponent(parts.database);
+  return `postgres://${user}${password}@${host}:${parts.port}/${database}`;
 }
 
 /** Quotes a word for a POSIX shell. */

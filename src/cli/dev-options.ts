@@ -1,5 +1,6 @@
 /** What `millrace dev` was asked for, and the configuration that follows from it. */
 import type { MillraceConfig, OriginConfig } from '../config/model.ts';
+import { readOriginUrl } from '../config/origin-url.ts';
 import { usageError } from './failure.ts';
 import { parsePort } from './usage.ts';
 
@@ -29,7 +30,7 @@ export type DevArgs = {
   readonly ephemeral?: boolean | undefined;
 };
 
-/** Throws MR_USAGE for options that contradict each other. */
+/** Throws MR_USAGE for options that cannot be read, or that contradict each other. */
 export function devOptions(args: DevArgs): DevOptions {
   const isEphemeral = args.ephemeral === true;
   const dataDir = args['data-dir'];
@@ -40,6 +41,8 @@ export function devOptions(args: DevArgs): DevOptions {
     const other = isEphemeral ? '--ephemeral' : '--data-dir';
     throw usageError(`--origin and ${other} exclude each other`, 'dev');
   }
+  const problem = args.origin === undefined ? null : readOriginUrl(args.origin).problem;
+  if (problem !== null) throw usageError(`--origin: the URL ${problem}`, 'dev');
   return {
     port: args.port === undefined ? DEV_PORT_DEFAULT : parsePort(args.port, 'dev'),
     isPortExplicit: args.port !== undefined,
@@ -77,6 +80,7 @@ export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
           idleLinkTimeoutMs: 600_000,
           linkLifetimeMs: 3_600_000,
           statementTimeoutMs: 0,
+          clientUnreadTimeoutMs: 300_000,
         },
         credentials: [
           {

@@ -1,4 +1,4 @@
-/** The two ways the program logs: JSON lines for machines, short lines for people. Both to stderr. */
+/** Logging to standard error: JSON lines for machines, or short lines for people. */
 
 import picocolors from 'picocolors';
 import { pino } from 'pino';
@@ -7,7 +7,7 @@ import { isDebugging, type Terminal } from './terminal.ts';
 
 const STDERR_FD = 2;
 
-/** JSON lines, written synchronously so that none is lost when the process ends. */
+/** JSON lines with the process id, written at once so that none is lost at the end. */
 export function jsonLog(terminal: Terminal): Log {
   return pino(
     { level: isDebugging(terminal) ? 'debug' : 'info', timestamp: pino.stdTimeFunctions.isoTime },

@@ -41,7 +41,7 @@ export class Reloader {
     return this.#current;
   }
 
-  /** Settles when a reload that began after this call has ended. Never throws: failures are logged. */
+  /** Settles when a reload that began after this call has ended. Never throws, it logs failures. */
   request(reason: string): Promise<void> {
     if (this.#running === null) {
       this.#running = this.#loop(reason);

@@ -52,7 +52,7 @@ export async function runServe(path: string, terminal: Terminal): Promise<number
     for (const warning of warnings) log.warn({}, warning);
     const gateway = await Gateway.start(config, { log });
     reloader = new Reloader(config, { load, apply: (next) => gateway.reload(next), log });
-    log.info({ pid: process.pid, addresses: gateway.addresses() }, 'listening');
+    log.info({ addresses: gateway.addresses() }, 'listening');
     if (isChangedEarly) void reloader.request('changed during the start');
     const signal = await signals.first;
     const { drainTimeoutMs } = reloader.current;

@@ -1,4 +1,4 @@
-/** Checks PEM texts before anything uses them, so that a bad file is found at start, not at dusk. */
+/** Checks PEM texts before anything uses them, so that a bad file is found at the start. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;

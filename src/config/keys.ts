@@ -195,6 +195,13 @@ export const timeoutsShape = {
     'ms',
     'Longest a statement may run; 0 for no limit. COPY, DDL and VACUUM are exempt.',
   ),
+  client_unread_timeout_ms: integer(
+    0,
+    DAY_MS,
+    300_000,
+    'ms',
+    'A client that reads nothing of a waiting result for this long is cut off; 0 for no limit.',
+  ),
 };
 
 export const credentialShape = {

@@ -108,7 +108,7 @@ async function readConfigFile(path: string): Promise<{ text: string; isExposed: 
     return await readText(path, CONFIG_BYTES_MAX);
   } catch (error) {
     const subject = `${path}: ${readFailure(error)}`;
-    throw new GatewayError('MR_FILE_UNREADABLE', { subject, cause: error });
+    throw new GatewayError('MR_FILE_UNREADABLE', { subject });
   }
 }
 

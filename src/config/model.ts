@@ -47,6 +47,8 @@ export type TimeoutsConfig = {
   readonly linkLifetimeMs: number;
   /** 0 for no limit. COPY, DDL and VACUUM are exempt. */
   readonly statementTimeoutMs: number;
+  /** A client that reads nothing of its waiting result for this long is cut off; 0 for no limit. */
+  readonly clientUnreadTimeoutMs: number;
 };
 
 /** How one user of a configuration proves who it is: a SCRAM verifier, or a password. */

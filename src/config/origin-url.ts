@@ -84,12 +84,16 @@ function parseUrl(text: string): URL {
   if (/^[^/]*\/\/[^/?]*,/.test(text.replace(/\/\/[^/?]*@/, '//'))) {
     fail('names several hosts; give one');
   }
+  if (text.includes('#')) fail('has a # in it; write it as %23');
   if (!URL.canParse(text)) {
     fail('is not a URL; percent-encode special characters of user and password');
   }
-  const url = new URL(text);
-  if (url.hash !== '') fail('has a # in it; write it as %23');
-  return url;
+  return new URL(text);
+}
+
+/** Read by hand: the URL class resolves `.` and `..`, which are names of databases here. */
+function rawPath(text: string): string {
+  return /^[^/]*\/\/[^/?]*\/([^?]*)/.exec(text)?.[1] ?? '';
 }
 
 function readParameters(url: URL): { given: Map<string, string>; ignored: string[] } {
@@ -141,7 +145,7 @@ function readParts(text: string): OriginUrl {
   const user = given.get('user') ?? decode(url.username, 'user');
   if (user === '') fail('names no user');
   const password = given.get('password') ?? decode(url.password, 'password');
-  const database = given.get('dbname') ?? decode(url.pathname.slice(1), 'database');
+  const database = given.get('dbname') ?? decode(rawPath(text), 'database');
   return {
     host,
     port: readPort(given.get('port') ?? url.port),

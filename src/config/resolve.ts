@@ -1,4 +1,4 @@
-/** From the validated file to the program's model: files read, secrets resolved, rules between keys. */
+/** From the validated file to the model: files read, secrets resolved, rules between keys. */
 import { certificatesProblem, isPair, privateKeyProblem, validUntilMs } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import type {
@@ -132,6 +132,7 @@ async function resolveConfiguration(
       idleLinkTimeoutMs: timeouts.idle_link_timeout_ms,
       linkLifetimeMs: timeouts.link_lifetime_ms,
       statementTimeoutMs: timeouts.statement_timeout_ms,
+      clientUnreadTimeoutMs: timeouts.client_unread_timeout_ms,
     },
     credentials,
   };

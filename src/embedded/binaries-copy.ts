@@ -1,4 +1,16 @@
-import {chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink} from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { embeddedFailure, errnoOf, messageOf } from './failure.ts';
 import type { Account } from './run.ts';
@@ -78,7 +90,8 @@ async function removeAbandoned(place: string): Promise<void> {
     if (!name.startsWith('.copy-')) continue;
     const path = join(place, name);
     const made = await stat(path).catch(() => null);
-    if (made !== null && Date.now() - made.mtimeMs > abandonedCopyMs) await rm(path, { recursive: true, force: true });
+    if (made !== null && Date.now() - made.mtimeMs > abandonedCopyMs)
+      await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -2,8 +2,8 @@ import { access, constants, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { canAccess } from './account.ts';
-import { embeddedFailure, messageOf, tailOf } from './failure.ts';
 import { copyBinaries, linkLibraries } from './binaries-copy.ts';
+import { embeddedFailure, messageOf, tailOf } from './failure.ts';
 import { type Account, run } from './run.ts';
 
 /** Where programs of PostgreSQL are that the server's user can run. */
@@ -75,7 +75,7 @@ async function canUse(account: Account | null, native: string): Promise<boolean>
  * no install scripts; or a copy of them, when the server's user cannot reach them there (a checkout
  * below `/root`) or the links cannot be made there.
  *
- * @throws GatewayError `MR_EMBEDDED_FAILED` when there are none for this machine, or they do not run
+ * @throws GatewayError `MR_EMBEDDED_FAILED` when there are none that run on this machine
  */
 export async function findBinaries(account: Account | null): Promise<Binaries> {
   const { native, label } = await findPackage();

@@ -12,7 +12,7 @@ import type { Account } from './run.ts';
 import { canLiveIn, sharedPlace, temporaryPlace } from './shared-places.ts';
 
 /** Name of the directory of the cluster, PGDATA, in its home. */
-export const clusterName = 'postgres';
+const clusterName = 'postgres';
 
 const pointerName = 'postgres-is-at.txt';
 export const scratchPrefix = 'millrace-ephemeral-';
@@ -23,10 +23,12 @@ export type Home = {
   /** The directory of the cluster: `<dir>/postgres`, owned by the server's user. */
   readonly cluster: string;
   readonly account: Account | null;
+  /** False for a cluster that is thrown away: nothing of it is written through to the disk. */
+  readonly durable: boolean;
 };
 
-function homeAt(dir: string, account: Account | null): Home {
-  return { dir, cluster: join(dir, clusterName), account };
+export function homeAt(dir: string, account: Account | null, durable: boolean): Home {
+  return { dir, cluster: join(dir, clusterName), account, durable };
 }
 
 /** Makes the data directory when absent; its path with links resolved. */
@@ -74,16 +76,25 @@ async function homeElsewhere(dataDir: string, account: Account | null): Promise<
   const dir = join(await sharedPlace(account), `cluster-${key}`);
   await mkdir(dir, { recursive: true, mode: 0o711 });
   await chmod(dir, 0o711);
+  return dir;
+}
+
+/** Whether `dataDir` says that its cluster lives elsewhere. */
+export async function hasPointer(dataDir: string): Promise<boolean> {
+  return (await readPointer(dataDir)) !== null;
+}
+
+/** Writes into `dataDir` where its cluster lives. */
+export async function writePointer(dataDir: string, home: Home): Promise<void> {
   const lines = [
-    dir,
+    home.dir,
     '',
     'The line above is where Millrace keeps the PostgreSQL cluster of this data directory, because',
-    `the user ${account?.name ?? ''} that runs PostgreSQL cannot use this directory itself.`,
-    'Removing this directory leaves the cluster: remove that one too.',
+    `the user ${home.account?.name ?? ''} that runs PostgreSQL cannot use this directory itself.`,
+    'When this directory is removed, the next start sets that cluster aside and makes a new one.',
     '',
   ];
   await writeFile(join(dataDir, pointerName), lines.join('\n'));
-  return dir;
 }
 
 /**
@@ -95,9 +106,9 @@ async function homeElsewhere(dataDir: string, account: Account | null): Promise<
 export async function findHome(dataDir: string): Promise<Home> {
   const account = await serverAccount();
   const owner = await ownerOfCluster(dataDir, account);
-  if (account === null || (await canLiveIn(owner, dataDir))) return homeAt(dataDir, owner);
+  if (account === null || (await canLiveIn(owner, dataDir))) return homeAt(dataDir, owner, true);
   const dir = await homeElsewhere(dataDir, account);
-  return homeAt(dir, await ownerOfCluster(dir, account));
+  return homeAt(dir, await ownerOfCluster(dir, account), true);
 }
 
 /** A fresh home below the directory for temporary files. */
@@ -107,5 +118,5 @@ export async function makeScratchHome(): Promise<Home> {
   const dir = await mkdtemp(join(place, scratchPrefix));
   // The server's user passes through to its cluster but neither lists nor changes this directory.
   if (account !== null) await chmod(dir, 0o711);
-  return homeAt(dir, account);
+  return homeAt(dir, account, false);
 }

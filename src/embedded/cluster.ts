@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { GatewayError } from '../base/errors.ts';
 import type { Binaries } from './binaries.ts';
-import { clusterName, type Home } from './cluster-home.ts';
+import type { Home } from './cluster-home.ts';
 import { embeddedFailure, errnoOf, tailOf } from './failure.ts';
 import { run } from './run.ts';
 import { giveTo, uniqueSuffix } from './shared-places.ts';
@@ -12,7 +12,7 @@ const initdbTimeoutMs = 120_000;
 /** A stand-alone server first recovers a cluster that was not shut down. */
 const standaloneTimeoutMs = 120_000;
 
-const draftPrefix = `${clusterName}.new-`;
+const draftPrefix = 'postgres.new-';
 
 export type Role = { readonly user: string; readonly password: string };
 
@@ -42,15 +42,9 @@ async function removeDrafts(home: Home): Promise<void> {
  * Makes the cluster under a name of its own and gives it its real name when it is finished, so that
  * a start cut short leaves nothing that looks like a cluster.
  *
- * @param options.durable false saves the time of writing it through to the disk
  * @throws GatewayError `MR_EMBEDDED_FAILED` with the last words of initdb
  */
-export async function makeCluster(
-  home: Home,
-  binaries: Binaries,
-  superuser: Role,
-  options: { readonly durable: boolean },
-): Promise<void> {
+export async function makeCluster(home: Home, binaries: Binaries, superuser: Role): Promise<void> {
   await removeDrafts(home);
   const draft = join(home.dir, draftPrefix + uniqueSuffix());
   const passwordFile = `${draft}.pw`;
@@ -66,12 +60,12 @@ export async function makeCluster(
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // PostgreSQL's own C.UTF-8 knows the letters of Unicode on every system, whatever is installed.
+      // PostgreSQL's own C.UTF-8 knows the letters of Unicode, whatever the system has installed.
       '--locale=C',
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--no-instructions',
-      ...(options.durable ? [] : ['--no-sync']),
+      ...(home.durable ? [] : ['--no-sync']),
     ];
     const said = await run(binaries.initdb, args, {
       account: home.account,
@@ -137,6 +131,7 @@ export async function runStandalone(
     'log_statement=none',
     'log_checkpoints=off',
   ];
+  if (!home.durable) settings.push('fsync=off');
   const args = ['--single', '-j', '-D', home.cluster, ...settings.flatMap((s) => ['-c', s])];
   const said = await run(binaries.postgres, [...args, database], {
     account: home.account,

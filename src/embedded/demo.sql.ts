@@ -1,7 +1,7 @@
 /**
- * The content of the demo database: a small mill that grinds grain and sells flour. It may be loaded
- * again without harm, and every load gives the same rows. One string is one transaction, so no empty
- * line may follow a semicolon.
+ * The content of the demo database: a small mill that grinds grain and sells flour. It may be
+ * loaded again without harm, and every load gives the same rows. One string is one transaction, so
+ * no empty line may follow a semicolon.
  */
 export const demoSql = `
 CREATE TABLE IF NOT EXISTS customers (

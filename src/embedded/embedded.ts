@@ -2,20 +2,16 @@
  * A real PostgreSQL from the packages of npm, for development, as default store and for tests: no
  * installation, no container, nothing left behind when it stops.
  */
-import { rm } from 'node:fs/promises';
 import type { Log } from '../base/log.ts';
 import { findBinaries } from './binaries.ts';
 import { checkRole, hasCluster, makeCluster, type Role } from './cluster.ts';
-import { findHome, type Home, makeScratchHome, openDataDir } from './cluster-home.ts';
-import { type DataDirLock, lockDataDir } from './data-dir-lock.ts';
 import { embeddedFailure } from './failure.ts';
+import { giveBack, type Held, openKept, openScratch } from './holding.ts';
 import { initializeDatabase } from './initialize.ts';
-import { clearCluster, forgetServer } from './postmaster.ts';
-import { sweepScratchHomes } from './scratch.ts';
-import { openServerLog, type ServerLog } from './server-log.ts';
+import { clearCluster } from './postmaster.ts';
 import {
-  endProcess,
   type Exit,
+  endProcess,
   type ServerProcess,
   type ServerSettings,
   serverHost,
@@ -29,7 +25,7 @@ export type EmbeddedOptions = {
   readonly port: number;
   /** A fresh cluster below the directory for temporary files, without fsync, removed at the end. */
   readonly ephemeral: boolean;
-  /** A kept cluster takes over the password of each start, so that an earlier one does not matter. */
+  /** A kept cluster takes over the password of each start: an earlier one does not matter. */
   readonly superuser: Role;
   /** With it there is a plain role of that name, owner of the database `demo`. */
   readonly demo?: Role;
@@ -38,15 +34,10 @@ export type EmbeddedOptions = {
   readonly settings?: ServerSettings;
 };
 
-/** What one start holds; whatever happens, it is given back in the reverse order. */
-type Held = {
-  readonly home: Home;
-  readonly locks: readonly DataDirLock[];
-  readonly log: ServerLog;
-  readonly ephemeral: boolean;
-};
-
-/** A running server. It goes on when this process dies without {@link stop}; the next start ends it. */
+/**
+ * A running server. It goes on when this process dies without {@link stop}; the next start on the
+ * same data directory, or the next ephemeral one, ends it.
+ */
 export class EmbeddedServer {
   readonly host: string = serverHost;
   readonly port: number;
@@ -104,34 +95,6 @@ export class EmbeddedServer {
   }
 }
 
-async function giveBack(held: Held): Promise<void> {
-  await held.log.close();
-  await forgetServer(held.home);
-  if (held.ephemeral) await rm(held.home.dir, { recursive: true, force: true });
-  for (const lock of held.locks.toReversed()) await lock.release();
-}
-
-async function openScratch(log: Log): Promise<Held> {
-  await sweepScratchHomes(log);
-  const home = await makeScratchHome();
-  const lock = await lockDataDir(home.dir);
-  return { home, locks: [lock], log: await openServerLog(home.dir), ephemeral: true };
-}
-
-async function openKept(dataDir: string): Promise<Held> {
-  const dir = await openDataDir(dataDir);
-  const locks = [await lockDataDir(dir)];
-  try {
-    const home = await findHome(dir);
-    // A copied data directory points at the same home: that must be held by one only as well.
-    if (home.dir !== dir) locks.push(await lockDataDir(home.dir));
-    return { home, locks, log: await openServerLog(dir), ephemeral: false };
-  } catch (error) {
-    for (const lock of locks.toReversed()) await lock.release();
-    throw error;
-  }
-}
-
 /**
  * Starts the server, making the cluster when there is none. A server that an earlier Millrace left
  * behind when it was killed is stopped first.
@@ -146,19 +109,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   const demo = options.demo ?? null;
   checkRole(superuser);
   if (demo !== null) checkRole(demo);
-  const held = options.ephemeral ? await openScratch(log) : await openKept(options.dataDir);
-  const durable = !options.ephemeral;
+  const held = options.ephemeral ? await openScratch(log) : await openKept(options.dataDir, log);
   try {
     const { home } = held;
     const binaries = await findBinaries(home.account);
     if (await hasCluster(home, binaries)) await clearCluster(home, log);
-    else await makeCluster(home, binaries, superuser, { durable });
+    else await makeCluster(home, binaries, superuser);
     await initializeDatabase(home, binaries, superuser, demo);
     const server = await startServerProcess({
       home,
       binaries,
       port: options.port,
-      durable,
       settings: options.settings ?? {},
       log: held.log,
       secrets: [superuser.password, demo?.password ?? ''],

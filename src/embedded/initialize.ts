@@ -37,9 +37,7 @@ export async function initializeDatabase(
   const commands = [roleSql(superuser, 'SUPERUSER')];
   if (demo !== null) {
     commands.push(roleSql(demo, 'NOSUPERUSER'));
-    commands.push(
-      `SELECT count(*) AS demos FROM pg_database WHERE datname = '${demoDatabase}'`,
-    );
+    commands.push(`SELECT count(*) AS demos FROM pg_database WHERE datname = '${demoDatabase}'`);
   }
   const said = await runStandalone(home, binaries, 'postgres', commands, secrets);
   if (demo === null || said.includes('demos = "1"')) return;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { serverAccount } from './account.ts';
-import { clusterName, type Home, scratchPrefix } from './cluster-home.ts';
+import { type Home, homeAt, scratchPrefix } from './cluster-home.ts';
 import { hasClaim, lockDataDir } from './data-dir-lock.ts';
 import { messageOf } from './failure.ts';
 import { clearCluster } from './postmaster.ts';
@@ -24,7 +24,10 @@ async function sweepOne(home: Home, log: Log): Promise<void> {
   try {
     await clearCluster(home, log);
     await rm(home.dir, { recursive: true, force: true });
-    log.info({ dir: home.dir }, 'removed an ephemeral cluster that an earlier Millrace left behind');
+    log.info(
+      { dir: home.dir },
+      'removed an ephemeral cluster that an earlier Millrace left behind',
+    );
   } finally {
     await lock.release();
   }
@@ -38,7 +41,7 @@ export async function sweepScratchHomes(log: Log): Promise<void> {
   for (const name of names.slice(0, sweptMax)) {
     const dir = join(place, name);
     try {
-      await sweepOne({ dir, cluster: join(dir, clusterName), account }, log);
+      await sweepOne(homeAt(dir, account, false), log);
     } catch (error) {
       const isLive = error instanceof GatewayError && error.code === 'MR_DATA_DIR_HELD';
       if (!isLive) log.warn({ dir, reason: messageOf(error) }, 'cannot remove an old cluster');

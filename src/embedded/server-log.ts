@@ -1,4 +1,4 @@
-import { chmod, copyFile, type FileHandle, open, truncate } from 'node:fs/promises';
+import { constants, copyFile, type FileHandle, open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tailOf } from './failure.ts';
 
@@ -66,8 +66,10 @@ export class ServerLog {
 /** Opens the log in `dir`, for appending. */
 export async function openServerLog(dir: string): Promise<ServerLog> {
   const path = join(dir, logName);
-  const file = await open(path, 'a+', 0o600);
-  await chmod(path, 0o600);
+  // Root may be working in a directory of somebody who could have put a link there.
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+  const file = await open(path, flags, 0o600);
+  await file.chmod(0o600);
   const log = new ServerLog(path, file);
   await log.trim();
   return log;

@@ -31,6 +31,16 @@ export type ServerProcess = {
 
 export type ServerSettings = Readonly<Record<string, string>>;
 
+export type ServerStart = {
+  readonly home: Home;
+  readonly binaries: Binaries;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly settings: ServerSettings;
+  readonly log: ServerLog;
+  readonly secrets: readonly string[];
+};
+
 /** What every embedded server is started with; the caller's own settings come after. */
 function baseSettings(port: number, durable: boolean): ServerSettings {
   return {
@@ -81,7 +91,8 @@ async function spawnServer(
 }
 
 /** True when it accepts connections, false when it ended first. */
-async function becomesReady(home: Home, server: ServerProcess): Promise<boolean> {
+async function becomesReady(server: ServerProcess, options: ServerStart): Promise<boolean> {
+  const { home, log, secrets } = options;
   let isOver = false;
   void server.ended.then(() => {
     isOver = true;
@@ -91,8 +102,8 @@ async function becomesReady(home: Home, server: ServerProcess): Promise<boolean>
     const file = await readPostmasterFile(home.cluster);
     if (file?.pid === server.pid && file.status === 'ready') return true;
     if (performance.now() > deadlineMs) {
-      await endProcess(server);
-      throw embeddedFailure(`its server was not ready within ${readyTimeoutMs / 1000} s`);
+      const words = await log.tail(secrets);
+      throw embeddedFailure(`its server was not ready within ${readyTimeoutMs / 1000} s`, words);
     }
     await sleep(readyPollMs);
   }
@@ -101,6 +112,7 @@ async function becomesReady(home: Home, server: ServerProcess): Promise<boolean>
 
 /** Asks the server to end, ever more firmly; resolves when it has, or after the last limit. */
 export async function endProcess(server: ServerProcess): Promise<void> {
+  if (server.child.exitCode !== null || server.child.signalCode !== null) return;
   for (const { signal, limitMs } of stopSteps) {
     server.child.kill(signal);
     const limit = new AbortController();
@@ -116,17 +128,6 @@ function isPortTaken(words: string): boolean {
   return words.includes('Address already in use');
 }
 
-export type ServerStart = {
-  readonly home: Home;
-  readonly binaries: Binaries;
-  /** 0 for any free one. */
-  readonly port: number;
-  readonly durable: boolean;
-  readonly settings: ServerSettings;
-  readonly log: ServerLog;
-  readonly secrets: readonly string[];
-};
-
 /**
  * Starts the server and waits until it accepts connections. The server itself tries the port, so
  * nobody can take it between a choice and its use.
@@ -137,11 +138,16 @@ export async function startServerProcess(options: ServerStart): Promise<ServerPr
   const { home, binaries, log, secrets } = options;
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? randomInt(portRange.first, portRange.end) : options.port;
-    const settings = { ...options.settings, ...baseSettings(port, options.durable) };
+    const settings = { ...options.settings, ...baseSettings(port, home.durable) };
     await log.mark();
     const server = await spawnServer(home, binaries, port, settings, log);
-    await noteServer(home, server.pid);
-    if (await becomesReady(home, server)) return server;
+    try {
+      await noteServer(home, server.pid);
+      if (await becomesReady(server, options)) return server;
+    } catch (error) {
+      await endProcess(server);
+      throw error;
+    }
     const words = await log.tail(secrets);
     if (!isPortTaken(words)) throw embeddedFailure('its server did not start', words);
     if (options.port !== 0) throw embeddedFailure(`its port ${port} is taken`, words);

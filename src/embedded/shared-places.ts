@@ -12,7 +12,8 @@ import type { Account } from './run.ts';
  */
 function candidates(account: Account | null): string[] {
   if (account !== null) return ['/var/lib/millrace', ...temporaryCandidates()];
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  const { XDG_CACHE_HOME: configured } = process.env;
+  const cache = configured || join(homedir(), '.cache');
   return [join(cache, 'millrace'), ...temporaryCandidates()];
 }
 

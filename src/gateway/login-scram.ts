@@ -21,7 +21,8 @@ const NONCE_SIZE = 18;
  * Authenticates a client by SCRAM-SHA-256, in two round trips, and ends with AuthenticationOk.
  * An unknown user, an unknown database and a wrong password go the same way to the same error.
  *
- * @throws GatewayError `MR_AUTH_FAILED`, `MR_PROTOCOL_VIOLATION`, `MR_UNSUPPORTED`, `MR_CLIENT_LOST`
+ * @throws GatewayError `MR_AUTH_FAILED`, `MR_PROTOCOL_VIOLATION`, `MR_UNSUPPORTED`,
+ * `MR_CLIENT_LOST`
  */
 export async function authenticate(
   opening: Opening,
@@ -36,7 +37,7 @@ export async function authenticate(
   const scram = new ScramServer(
     credential?.verifier ?? mock,
     credential !== null,
-    context.random.bytes(NONCE_SIZE),
+    Buffer.from(context.random.bytes(NONCE_SIZE)).toString('base64'),
   );
   socket.write(encodeAuthenticationSasl([SCRAM_SHA_256]));
   const { mechanism, data } = decodeSaslInitialResponse(await readAnswer(opening));

@@ -8,7 +8,7 @@ import { guard, KEEPALIVE_DELAY_MS } from './guard.ts';
 const ADDRESS_ATTEMPT_MS = 500;
 
 export type DialTarget = {
-  /** A name, an IP address, or the directory of a Unix-domain socket when it begins with a slash. */
+  /** A name, an IP address, or, beginning with a slash, the directory of a Unix-domain socket. */
   readonly host: string;
   readonly port: number;
 };

@@ -22,7 +22,8 @@ export function serverSecureContext(pem: { cert: string; key: string }): SecureC
 
 /**
  * Does the server's side of a TLS handshake on an accepted socket, whose reader must have been
- * released with nothing left to read. The result is paused; destroying it destroys the socket below.
+ * released with nothing left to read. The result is paused; destroying it destroys the socket
+ * below.
  *
  * Rejects with the TLS error, or with the signal's reason;
  * the socket is destroyed then.

@@ -33,8 +33,9 @@ export function clientSecureContext(pem: {
 }
 
 /**
- * Does the client's side of a TLS handshake on a dialed socket, whose reader must have been released
- * with nothing left to read. The result is paused; destroying it destroys the socket below.
+ * Does the client's side of a TLS handshake on a dialed socket, whose reader must have been
+ * released with nothing left to read. The result is paused; destroying it destroys the socket
+ * below.
  *
  * @param host the name that was dialed: sent as SNI unless it is an IP address (RFC 6066 forbids
  * that), and compared with the certificate when `verification` is `full`

@@ -86,7 +86,7 @@ export class Authenticator {
     }
     this.#password();
     this.#stage = 'scram-first';
-    this.#scram = new ScramClient(randomBytes(NONCE_SIZE));
+    this.#scram = new ScramClient(randomBytes(NONCE_SIZE).toString('base64'));
     return encodeSaslInitialResponse(SCRAM_SHA_256, this.#scram.clientFirst());
   }
 

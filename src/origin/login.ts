@@ -37,7 +37,7 @@ const violation = (subject: string): GatewayError =>
 /**
  * Sends the StartupMessage and takes part until ReadyForQuery.
  *
- * @throws GatewayError `MR_ORIGIN_AUTH` or `MR_ORIGIN_REJECTED` with what the server said as DETAIL;
+ * @throws GatewayError `MR_ORIGIN_AUTH` or `MR_ORIGIN_REJECTED`, the server's words as DETAIL;
  * `MR_PROTOCOL_VIOLATION` when it does not keep to the protocol
  */
 export async function logIn(
@@ -101,7 +101,7 @@ function keepParameter(parameters: Map<string, string>, { body }: Message): void
   parameters.set(body.toString('utf8', 0, nameEnd), body.toString('utf8', nameEnd + 1, valueEnd));
 }
 
-/** The server's own words, as an error of ours: which user and database are wrong is for an operator. */
+/** The server's own words, as an error of ours. */
 function rejection(body: Buffer): GatewayError {
   const { sqlstate, message } = decodeErrorFields(body, 0, body.length);
   // Class 28 is invalid authorization, 3D000 a database that does not exist: both are ours to mend.

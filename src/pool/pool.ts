@@ -19,10 +19,10 @@ export type PoolLimits = {
 };
 
 export type PoolHost<Link, Waiter> = {
-  /** Opens a link and answers with `onOpened` or `onOpenFailed`. */
-  open(): void;
+  /** Opens a link and answers with {@link Pool.onOpened} or `onOpenFailed`. */
+  openLink(): void;
   /** Closes a link that the pool has let go. */
-  close(link: Link, reason: string): void;
+  closeLink(link: Link, reason: string): void;
   grant(waiter: Waiter, link: Link): void;
   refuse(waiter: Waiter, error: GatewayError): void;
 };
@@ -47,6 +47,8 @@ export type PoolCounts = {
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 2_000;
 const LIFETIME_JITTER = 0.1;
+/** So many who went away may still stand in the queue. */
+const GONE_MAX = 64;
 
 export class Pool<Link extends object, Waiter extends object> {
   readonly #host: PoolHost<Link, Waiter>;
@@ -104,19 +106,21 @@ export class Pool<Link extends object, Waiter extends object> {
     if (waiting === undefined) return;
     waiting.isGone = true;
     this.#waitingOf.delete(waiter);
-    // The ring drops withdrawn waiters from its head only, so they must not pile up behind it.
-    this.#dropGone();
+    // The ring drops them at its head only: they must not pile up behind one who waits long.
+    if (this.#waiters.size > 2 * this.#waitingOf.size + GONE_MAX) this.#dropGone();
   }
 
   /** A link comes back, idle and clean. */
   checkIn(link: Link, nowMs: number): void {
     const entry = this.#entries.get(link);
     if (entry === undefined) return;
-    if (this.#isClosed) return this.#let(link, 'the gateway stops');
-    if (entry.epoch !== this.#epoch) return this.#replace(link, 'its origin was changed', nowMs);
-    if (nowMs >= entry.expiresMs) return this.#replace(link, 'it is old', nowMs);
-    if (this.#entries.size > this.#limits.linksMax) return this.#let(link, 'the limit was lowered');
-    this.#offer(link, entry, nowMs);
+    const reason = this.#reasonToClose(entry, nowMs);
+    if (reason === null) {
+      this.#offer(link, entry, nowMs);
+    } else {
+      this.#let(link, reason);
+      this.#openIfNeeded(nowMs);
+    }
   }
 
   /** A link is gone, or must not be used again; whoever had it closes it. */
@@ -139,8 +143,7 @@ export class Pool<Link extends object, Waiter extends object> {
       idleSinceMs: nowMs,
     };
     this.#entries.set(link, entry);
-    if (this.#isClosed) return this.#let(link, 'the gateway stops');
-    this.#offer(link, entry, nowMs);
+    this.checkIn(link, nowMs);
     this.#openIfNeeded(nowMs);
   }
 
@@ -220,7 +223,10 @@ export class Pool<Link extends object, Waiter extends object> {
   }
 
   #dropGone(): void {
-    while (this.#waiters.peek()?.isGone === true) this.#waiters.shift();
+    for (let left = this.#waiters.size; left > 0; left--) {
+      const waiting = this.#waiters.shift() as Waiting<Waiter>;
+      if (!waiting.isGone) this.#waiters.push(waiting);
+    }
   }
 
   #refuseAll(error: GatewayError): void {
@@ -234,12 +240,14 @@ export class Pool<Link extends object, Waiter extends object> {
 
   #let(link: Link, reason: string): void {
     this.#entries.delete(link);
-    this.#host.close(link, reason);
+    this.#host.closeLink(link, reason);
   }
 
-  #replace(link: Link, reason: string, nowMs: number): void {
-    this.#let(link, reason);
-    this.#openIfNeeded(nowMs);
+  #reasonToClose(entry: Entry, nowMs: number): string | null {
+    if (this.#isClosed) return 'the gateway stops';
+    if (entry.epoch !== this.#epoch) return 'its origin was changed';
+    if (nowMs >= entry.expiresMs) return 'it is old';
+    return this.#entries.size > this.#limits.linksMax ? 'the limit was lowered' : null;
   }
 
   #openIfNeeded(nowMs: number): void {
@@ -252,7 +260,7 @@ export class Pool<Link extends object, Waiter extends object> {
       this.#entries.size + this.#opening < this.#limits.linksMax
     ) {
       this.#opening++;
-      this.#host.open();
+      this.#host.openLink();
     }
   }
 

@@ -7,7 +7,7 @@ import { indexOfZero, MessageWriter, readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { PROTOCOL_3_0, RequestCode, ServerCode } from './codes.ts';
 
-/** Longest opening packet accepted, length field included: PostgreSQL's MAX_STARTUP_PACKET_LENGTH. */
+/** Longest opening packet, length field included: PostgreSQL's MAX_STARTUP_PACKET_LENGTH. */
 export const STARTUP_LENGTH_MAX = 10_000;
 
 /** A cancel key is 4 bytes in protocol 3.0 and at most 256 from 3.2 on. */
@@ -128,7 +128,7 @@ function decodeStartup(
   };
 }
 
-/** Name and value pairs in `[at, end)`; the last byte must be the terminator and nothing before it. */
+/** Name and value pairs in `[at, end)`, where a zero is the last byte and the terminator. */
 function startupPairs(bytes: Uint8Array, at: number, end: number): [string, string][] {
   // Fatal, because two different user names must never decode to the same replacement characters.
   const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,12 +1,13 @@
-import { indexOfZero, readUint32 } from '../base/bytes.ts';
+import { byteString, indexOfZero, readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type FrameHandler, PREFIX_BYTES, Take } from '../protocol/framer.ts';
-import { bindNames, sendBind, sendDescribe } from './client-statements.ts';
 import { isHarmlessFunction } from './large-objects.ts';
 import { Owed } from './ledger.ts';
-import { byteString, type Link } from './link.ts';
+import type { Link } from './link.ts';
 import type { Session } from './session.ts';
+import { bindNames, sendBind, sendDescribe } from './statement-messages.ts';
+import { StatementNotes } from './statement-notes.ts';
 
 /** Texts above this size are passed on without being read; what they did is then not known. */
 export const INSPECTED_TEXT_BYTES_MAX = 1_048_576;
@@ -20,9 +21,11 @@ const STATEMENT = 0x53;
 /** Reads a client's messages, passes them on to its link in the link's own names, and keeps books. */
 export class MessageReader implements FrameHandler {
   readonly #session: Session;
+  readonly #notes: StatementNotes;
 
   constructor(session: Session) {
     this.#session = session;
+    this.#notes = new StatementNotes(session);
   }
 
   onHeader(code: number, size: number): Take {
@@ -61,8 +64,7 @@ export class MessageReader implements FrameHandler {
   onWhole(code: number, chunk: Uint8Array, start: number, end: number): Take {
     const session = this.#session;
     if (code === ClientCode.Terminate) {
-      session.port.end();
-      session.close();
+      session.endInput();
       return Take.Stop;
     }
     if (session.isDropping) return this.#drop(code);
@@ -162,8 +164,13 @@ export class MessageReader implements FrameHandler {
     const textEnd = end - 1;
     if (chunk[textEnd] !== 0) return this.#refuse('a Query without its terminating zero');
     const facts = session.host.factsOf(chunk, start + 5, textEnd, session.settings);
-    session.noteStatement(facts);
-    const text = session.textFor(facts, link, true);
+    this.#notes.noteStatement(facts);
+    if (facts.millraceShow !== null && session.isProbing) {
+      // What is shown is about to change.
+      session.stallForProbe();
+      return Take.Stop;
+    }
+    const text = this.#notes.textFor(facts, link, true);
     session.statements.forgetUnnamed();
     link.unnamed = null;
     link.ledger.push(Owed.Query, 0, null);
@@ -177,7 +184,7 @@ export class MessageReader implements FrameHandler {
     if (nameEnd < 0) return this.#refuse('a malformed Parse');
     const statement = session.host.statementOf(chunk, nameEnd, end, session.settings);
     if (nameEnd === start + 5) {
-      const text = session.textFor(statement.facts, link, false);
+      const text = this.#notes.textFor(statement.facts, link, false);
       session.statements.parseUnnamed(statement, link);
       if (text === null) return Take.Forward;
       return this.#replace(link, ClientCode.Parse, Buffer.from(`\0${text}\0\0\0`, 'latin1'));
@@ -196,13 +203,13 @@ export class MessageReader implements FrameHandler {
     const name = nameEnd === portalEnd + 1 ? '' : byteString(chunk, portalEnd + 1, nameEnd);
     const statement = session.statements.find(name);
     if (statement !== undefined) {
-      session.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
+      this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
     }
     session.framer.flushRun();
     const linkName = session.statements.nameFor(name, link, session.settings.parseSignature);
     link.ledger.push(Owed.Bind, 0, null);
     if (linkName === null) return Take.Forward;
-    sendBind(link, linkName, chunk, start, end, size, portalEnd, nameEnd);
+    sendBind(link.port, linkName, chunk, start, end, size, portalEnd, nameEnd);
     return Take.Swallow;
   }
 
@@ -217,7 +224,7 @@ export class MessageReader implements FrameHandler {
     const linkName = session.statements.nameFor(name, link, session.settings.parseSignature);
     link.ledger.push(Owed.DescribeStatement, 0, null);
     if (linkName === null) return Take.Forward;
-    sendDescribe(link, linkName);
+    sendDescribe(link.port, linkName);
     return Take.Swallow;
   }
 
@@ -281,29 +288,4 @@ export class MessageReader implements FrameHandler {
     this.#session.fail(new GatewayError('MR_PROTOCOL_VIOLATION', { subject: what }));
     return Take.Stop;
   }
-}
-
-/** What {@link Session.noteBind} needs of a Bind: its text parameters by number, from 1. */
-export function bindTextParameter(
-  chunk: Uint8Array,
-  start: number,
-  end: number,
-  number: number,
-): string | null {
-  let at = start;
-  if (at + 2 > end) return null;
-  const formats = ((chunk[at] as number) << 8) | (chunk[at + 1] as number);
-  at += 2 + formats * 2;
-  if (at + 2 > end) return null;
-  const count = ((chunk[at] as number) << 8) | (chunk[at + 1] as number);
-  at += 2;
-  for (let n = 1; n <= count && at + 4 <= end; n++) {
-    const size = readUint32(chunk, at) | 0;
-    at += 4;
-    if (n === number) {
-      return size < 0 || at + size > end ? null : byteString(chunk, at, at + size);
-    }
-    if (size > 0) at += size;
-  }
-  return null;
 }

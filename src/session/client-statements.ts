@@ -1,12 +1,14 @@
-import { indexOfZero } from '../base/bytes.ts';
+import { byteString } from '../base/bytes.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from './ledger.ts';
-import { byteString, type Link, UNKNOWN_STATEMENT } from './link.ts';
-import type { LinkStatement, Statement } from './statements.ts';
+import { type Link, UNKNOWN_STATEMENT } from './link.ts';
+import { sendParse } from './statement-messages.ts';
+import { LINK_STATEMENT_PREFIX, type LinkStatement, type Statement } from './statements.ts';
 
 const EMPTY = new Uint8Array(0);
-const ZERO = Buffer.from([0]);
 const CLOSE_UNNAMED = Buffer.from([ClientCode.Close, 0, 0, 0, 6, 0x53, 0]);
+
+const LINK_STATEMENT_QUOTED = new RegExp(`"(${LINK_STATEMENT_PREFIX}\\d+)"`, 'g');
 
 /** The statement with the same text under other settings; see {@link Statement.signature}. */
 export type Restate = (statement: Statement, signature: string) => Statement;
@@ -44,15 +46,18 @@ export class ClientStatements {
     this.#unnamed = null;
   }
 
-  /** The client's name for a statement of the link, as the server names it in an error. */
-  nameOnLink(linkName: string, link: Link): string | null {
-    for (const [name, statement] of this.#named) {
-      const held = link.statements.peek(statement);
-      if (held !== undefined && byteString(held.name, 0, held.name.length) === linkName) {
-        return name;
+  /** The fields of an error with the client's names for the link's; null when there are none. */
+  withClientNames(fields: string, link: Link): string | null {
+    if (!fields.includes(LINK_STATEMENT_PREFIX)) return null;
+    return fields.replaceAll(LINK_STATEMENT_QUOTED, (quoted, linkName: string) => {
+      for (const [name, statement] of this.#named) {
+        const held = link.statements.peek(statement);
+        if (held !== undefined && byteString(held.name, 0, held.name.length) === linkName) {
+          return `"${name}"`;
+        }
       }
-    }
-    return null;
+      return quoted;
+    });
   }
 
   /** Parse of the unnamed statement is about to be passed on as it is. */
@@ -69,7 +74,7 @@ export class ClientStatements {
       // A name in use is an error of the server's: provoked under a name that it knows.
       const held = this.#ensure(older, link, statement.signature);
       link.ledger.push(Owed.Parse, 0, null);
-      sendParse(link, held.name, statement.body);
+      sendParse(link.port, held.name, statement.body);
       return;
     }
     this.#named.set(name, statement);
@@ -80,7 +85,7 @@ export class ClientStatements {
     }
     const held = link.statements.add(statement);
     link.ledger.push(Owed.Parse, 0, new NamedParse(this.#named, name, link, held));
-    sendParse(link, held.name, statement.body);
+    sendParse(link.port, held.name, statement.body);
   }
 
   /**
@@ -126,7 +131,7 @@ export class ClientStatements {
     if (held === undefined && isUnit) {
       held = link.statements.add(statement);
       link.ledger.push(Owed.Parse, OWN, null);
-      sendParse(link, held.name, statement.body);
+      sendParse(link.port, held.name, statement.body);
       link.sendOwnSync();
     }
     held ??= this.#ensure(statement, link, signature);
@@ -150,7 +155,7 @@ export class ClientStatements {
     if (restated !== undefined) return restated;
     const held = link.statements.add(statement);
     link.ledger.push(Owed.Parse, SWALLOW, new NamedParse(null, '', link, held));
-    sendParse(link, held.name, statement.body);
+    sendParse(link.port, held.name, statement.body);
     return held;
   }
 
@@ -166,7 +171,7 @@ export class ClientStatements {
     const statement = this.#unnamed;
     link.unnamed = statement;
     link.ledger.push(Owed.Parse, SWALLOW, new UnnamedParse(this, statement, link));
-    sendParse(link, EMPTY, statement.body);
+    sendParse(link.port, EMPTY, statement.body);
   }
 }
 
@@ -233,61 +238,4 @@ class UnnamedParse implements Consequence {
   rollback(): void {
     this.#statements.loseUnnamed(this.#statement, this.#link);
   }
-}
-
-/** `body` begins with the zero that ends the name. */
-function sendParse(link: Link, name: Uint8Array, body: Uint8Array): void {
-  const head = Buffer.allocUnsafe(5 + name.length);
-  head[0] = ClientCode.Parse;
-  head.writeUInt32BE(4 + name.length + body.length, 1);
-  head.set(name, 5);
-  link.port.send(head, 0, head.length);
-  link.port.send(body, 0, body.length);
-}
-
-/** Where the two names of a Bind message end, or null when they do not. */
-export function bindNames(
-  chunk: Uint8Array,
-  start: number,
-  end: number,
-): { portalEnd: number; nameEnd: number } | null {
-  const portalEnd = indexOfZero(chunk, start + 5, end);
-  if (portalEnd < 0) return null;
-  const nameEnd = indexOfZero(chunk, portalEnd + 1, end);
-  return nameEnd < 0 ? null : { portalEnd, nameEnd };
-}
-
-/**
- * Sends a Bind with another statement name: all that is there of it, `[start, end)` of a message of
- * `size` bytes. The caller sends the rest.
- */
-export function sendBind(
-  link: Link,
-  name: Uint8Array,
-  chunk: Uint8Array,
-  start: number,
-  end: number,
-  size: number,
-  portalEnd: number,
-  nameEnd: number,
-): void {
-  const portalSize = portalEnd + 1 - (start + 5);
-  const head = Buffer.allocUnsafe(5 + portalSize + name.length);
-  head[0] = ClientCode.Bind;
-  head.writeUInt32BE(size - 1 - (nameEnd - (portalEnd + 1)) + name.length, 1);
-  head.set(chunk.subarray(start + 5, portalEnd + 1), 5);
-  head.set(name, 5 + portalSize);
-  link.port.send(head, 0, head.length);
-  link.port.send(chunk, nameEnd, end);
-}
-
-/** Sends a Describe of a statement under another name. */
-export function sendDescribe(link: Link, name: Uint8Array): void {
-  const head = Buffer.allocUnsafe(6 + name.length);
-  head[0] = ClientCode.Describe;
-  head.writeUInt32BE(6 + name.length, 1);
-  head[5] = 0x53;
-  head.set(name, 6);
-  link.port.send(head, 0, head.length);
-  link.port.send(ZERO, 0, 1);
 }

@@ -1,17 +1,20 @@
-import { indexOfZero } from '../base/bytes.ts';
+import { byteString, indexOfZero } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode, ServerCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer, Take } from '../protocol/framer.ts';
 import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { Settings } from './settings.ts';
-import { LINK_STATEMENT_PREFIX, LinkStatements, type Statement } from './statements.ts';
+import { sendClose } from './statement-messages.ts';
+import { LinkStatements, type Statement } from './statements.ts';
 
 /** Where a link's bytes go: the socket to the server. */
 export type LinkPort = {
   /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
   send(chunk: Uint8Array, start: number, end: number): void;
   flush(): void;
+  /** Stops reading from the server, or goes on. */
+  pause(isPaused: boolean): void;
 };
 
 /** Whoever has a link checked out: a client's session, or one who cleans up after it. */
@@ -24,8 +27,14 @@ export type LinkOwner = {
   onQuiet(): void;
   /** A reported parameter changed, not by a unit of the gateway's own. */
   onParameter(name: string, value: string): void;
-  /** The name that the client knows a link's statement by, for the text of an error. */
-  clientStatementName(linkName: string): string | null;
+  /** The fields of an ErrorResponse as the client shall read them; null to leave them be. */
+  rewriteError(fields: string): string | null;
+  /** The server takes no more of what is sent, or does again. */
+  onLinkBlocked(isBlocked: boolean): void;
+  /** The last cancel request on its way has arrived. */
+  onCancelsDone(): void;
+  /** The link broke. */
+  onLinkLost(error: GatewayError): void;
 };
 
 /** What the unnamed statement of a link is, when it is none that we know. */
@@ -90,18 +99,17 @@ export class Link {
     this.port.send(message, 0, message.length);
   }
 
-  /** Closes a statement of the link's, as part of a unit that {@link sendOwnSync} ends. */
-  sendOwnClose(name: Uint8Array): void {
-    const message = Buffer.allocUnsafe(7 + name.length);
-    message[0] = ClientCode.Close;
-    message.writeUInt32BE(6 + name.length, 1);
-    message[5] = 0x53;
-    message.set(name, 6);
-    message[6 + name.length] = 0;
-    this.ledger.push(Owed.Close, OWN, null);
-    this.port.send(message, 0, message.length);
+  /** Closes statements above the number; the link must be quiet, so that no portal is open. */
+  closeExcess(statementsMax: number): void {
+    const excess = this.statements.takeExcess(statementsMax);
+    for (const { name } of excess) {
+      this.ledger.push(Owed.Close, OWN, null);
+      sendClose(this.port, name);
+    }
+    if (excess.length > 0) this.sendOwnSync();
   }
 
+  /** Ends a unit of the gateway's own. */
   sendOwnSync(): void {
     this.ledger.push(Owed.Sync, OWN, null);
     this.port.send(SYNC, 0, SYNC.length);
@@ -222,32 +230,21 @@ export class Link {
     const consequence = this.ledger.headConsequence;
     if (this.ledger.headIsOwn && consequence instanceof OwnQuery) consequence.onError(text);
     const take = this.#onErrorHeader();
-    if (take === Take.Forward && text.includes(LINK_STATEMENT_PREFIX)) {
-      this.#framer.flushRun();
-      const renamed = this.#withClientNames(text);
-      this.owner?.onReply(renamed, 0, renamed.length);
-      return Take.Swallow;
-    }
-    return take;
-  }
-
-  /** The ErrorResponse with the client's names of prepared statements instead of the link's. */
-  #withClientNames(fields: string): Uint8Array {
-    const renamed = fields.replaceAll(/"(millrace_s\d+)"/g, (quoted, linkName: string) => {
-      const name = this.owner?.clientStatementName(linkName) ?? null;
-      return name === null ? quoted : `"${name}"`;
-    });
-    const message = Buffer.allocUnsafe(5 + renamed.length);
-    message[0] = ServerCode.ErrorResponse;
-    message.writeUInt32BE(4 + renamed.length, 1);
-    message.write(renamed, 5, 'latin1');
-    return message;
+    const rewritten = take === Take.Forward ? (this.owner?.rewriteError(text) ?? null) : null;
+    if (rewritten === null) return take;
+    this.#framer.flushRun();
+    const message = errorResponse(rewritten);
+    this.owner?.onReply(message, 0, message.length);
+    return Take.Swallow;
   }
 }
 
-/** Bytes as a string of the same length, whatever their encoding. */
-export function byteString(chunk: Uint8Array, start: number, end: number): string {
-  return Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start).toString('latin1');
+function errorResponse(fields: string): Uint8Array {
+  const message = Buffer.allocUnsafe(5 + fields.length);
+  message[0] = ServerCode.ErrorResponse;
+  message.writeUInt32BE(4 + fields.length, 1);
+  message.write(fields, 5, 'latin1');
+  return message;
 }
 
 function violation(what: string): GatewayError {

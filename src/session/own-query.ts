@@ -9,6 +9,7 @@ const ROWS_MAX = 10_000;
 export class OwnQuery implements Consequence {
   readonly flags = SWALLOW | OWN;
   readonly message: Uint8Array;
+  readonly #rowsMax: number;
   /** Text columns as byte strings. */
   readonly rows: (string | null)[][] = [];
   /** The fields of the server's error as a byte string, or null. */
@@ -16,8 +17,12 @@ export class OwnQuery implements Consequence {
   /** Called once, when the answer is complete or an error has taken its place. */
   onDone: (() => void) | null = null;
 
-  /** @param text a byte string: one or more statements, everything in them qualified */
-  constructor(text: string) {
+  /**
+   * @param text a byte string: one or more statements, everything in them qualified
+   * @param rowsMax rows above this many are dropped
+   */
+  constructor(text: string, rowsMax = ROWS_MAX) {
+    this.#rowsMax = rowsMax;
     const message = Buffer.allocUnsafe(text.length + 6);
     message[0] = ClientCode.Query;
     message.writeUInt32BE(text.length + 5, 1);
@@ -28,7 +33,7 @@ export class OwnQuery implements Consequence {
 
   /** A DataRow lies in `[start, end)`; it is copied. */
   onRow(chunk: Uint8Array, start: number, end: number): void {
-    if (this.rows.length >= ROWS_MAX || end - start < 7) return;
+    if (this.rows.length >= this.#rowsMax || end - start < 7) return;
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const count = readUint16(chunk, start + 5);
     const row: (string | null)[] = [];

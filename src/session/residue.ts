@@ -33,15 +33,13 @@ export class Residue {
   #effects = 0;
   readonly #touched = new Set<string>();
   #permanent: string | null = null;
+  /** A statement has run that may have changed the catalogue, or that nobody could read. */
+  #mayDiffer = false;
+  #changedCatalogue = false;
 
   /** Whether the link must be looked at before anyone else may have it. */
   get isSuspected(): boolean {
     return (this.#effects & (Effect.Settings | Effect.Session)) !== 0;
-  }
-
-  /** Whether the catalogue may have changed since the last {@link forgetDdl}. */
-  get changedCatalogue(): boolean {
-    return (this.#effects & Effect.Ddl) !== 0;
   }
 
   /** What no look can find out and nothing undoes, as a reason for people; or null. */
@@ -56,10 +54,23 @@ export class Residue {
 
   /** Notes a statement that is about to run. */
   note(facts: Facts, judgement: Judgement): void {
+    this.#effects |= judgement.effects;
     // A table that this transaction has altered is not the table that the catalogue told of.
-    this.#effects |= this.changedCatalogue ? judgement.effects | Effect.Session : judgement.effects;
+    if (this.#mayDiffer) this.#effects |= Effect.Session;
+    if (facts.ddl) {
+      this.#mayDiffer = true;
+      this.#changedCatalogue ||= !facts.unparsed;
+    }
     if ((judgement.effects & Effect.Permanent) !== 0) this.#permanent ??= judgement.reason;
     for (const name of facts.settingNames) this.touch(name);
+  }
+
+  /** At the end of a transaction: whether it may have changed the catalogue. */
+  takeCatalogueChange(): boolean {
+    const changed = this.#changedCatalogue;
+    this.#mayDiffer = false;
+    this.#changedCatalogue = false;
+    return changed;
   }
 
   /** A setting of this name may have changed. */
@@ -72,10 +83,6 @@ export class Residue {
   /** Something that cannot be found out has happened. */
   notePermanent(reason: string): void {
     this.#permanent ??= reason;
-  }
-
-  forgetDdl(): void {
-    this.#effects &= ~Effect.Ddl;
   }
 
   /** The query that finds out, and forgets the suspicion: what comes later is a new one. */
@@ -130,17 +137,18 @@ export class Probe extends OwnQuery {
 }
 
 function namedSettingsText(names: readonly string[]): string {
-  const parts = names.map(
-    (name) =>
-      `SELECT 'set',${quoteLiteral(name)},pg_catalog.current_setting(${quoteLiteral(name)},true)`,
-  );
-  return parts.join(' UNION ALL ');
+  return names.map(settingText).join(' UNION ALL ');
+}
+
+function settingText(name: string): string {
+  const literal = quoteLiteral(name);
+  return `SELECT 'set',${literal},pg_catalog.current_setting(${literal},true)`;
 }
 
 function customText(names: Iterable<string>): string {
   let text = '';
   for (const name of names) {
-    text += ` UNION ALL SELECT 'set',${quoteLiteral(name)},pg_catalog.current_setting(${quoteLiteral(name)},true)`;
+    text += ` UNION ALL ${settingText(name)}`;
   }
   return text;
 }
@@ -148,19 +156,28 @@ function customText(names: Iterable<string>): string {
 function userText(user: string): string {
   return (
     " UNION ALL SELECT 'pin','SET SESSION AUTHORIZATION',NULL " +
-    `WHERE session_user OPERATOR(pg_catalog.<>) ${quoteLiteral(user)}`
+    `WHERE session_user ${DIFFERS} ${quoteLiteral(user)}`
   );
 }
 
+const EQUALS = 'OPERATOR(pg_catalog.=)';
+const DIFFERS = 'OPERATOR(pg_catalog.<>)';
+const TEMPORARY = `${EQUALS} pg_catalog.pg_my_temp_schema()`;
+const MY_LOCK = `locktype ${EQUALS} 'advisory' AND pid ${EQUALS} pg_catalog.pg_backend_pid()`;
+
+/** One row for every row of the source. */
+const pin = (reason: string, source: string): string =>
+  `SELECT 'pin','${reason}',NULL FROM pg_catalog.${source}`;
+
 /** Everything is qualified, operators too: it runs under the client's search_path. */
 const STATE_TEXT = [
-  "SELECT 'set',name,setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'",
-  "SELECT 'pin','advisory lock',NULL FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()",
-  "SELECT 'pin','temporary object',NULL FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
-  "SELECT 'pin','temporary object',NULL FROM pg_catalog.pg_type WHERE typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
-  "SELECT 'pin','temporary object',NULL FROM pg_catalog.pg_proc WHERE pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()",
-  "SELECT 'pin','LISTEN',NULL FROM pg_catalog.pg_listening_channels()",
-  "SELECT 'pin','cursor WITH HOLD',NULL FROM pg_catalog.pg_cursors WHERE is_holdable",
-  "SELECT 'pin','PREPARE',NULL FROM pg_catalog.pg_prepared_statements WHERE from_sql",
-  "SELECT 'pin','SET ROLE',NULL WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'",
+  `SELECT 'set',name,setting FROM pg_catalog.pg_settings WHERE source ${EQUALS} 'session'`,
+  pin('advisory lock', `pg_locks WHERE ${MY_LOCK}`),
+  pin('temporary object', `pg_class WHERE relnamespace ${TEMPORARY}`),
+  pin('temporary object', `pg_type WHERE typnamespace ${TEMPORARY}`),
+  pin('temporary object', `pg_proc WHERE pronamespace ${TEMPORARY}`),
+  pin('LISTEN', 'pg_listening_channels()'),
+  pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
+  pin('PREPARE', 'pg_prepared_statements WHERE from_sql'),
+  pin('SET ROLE', `current_setting('role') AS role WHERE role ${DIFFERS} 'none'`),
 ].join(' UNION ALL ');

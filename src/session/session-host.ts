@@ -10,6 +10,8 @@ export type SessionPort = {
   /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
   send(chunk: Uint8Array, start: number, end: number): void;
   flush(): void;
+  /** Stops reading from the client because the server does not keep up, or goes on. */
+  pause(isPaused: boolean): void;
   /** The session can work on more: read from the socket again. */
   resume(): void;
   sendError(error: GatewayError): void;

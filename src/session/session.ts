@@ -1,10 +1,9 @@
 import { GatewayError } from '../base/errors.ts';
 import { TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
-import type { Facts } from '../sql/facts.ts';
-import { bindTextParameter, MessageReader } from './client-messages.ts';
+import { MessageReader } from './client-messages.ts';
 import { ClientStatements } from './client-statements.ts';
-import { byteString, type Link, type LinkOwner } from './link.ts';
+import type { Link, LinkOwner } from './link.ts';
 import { OwnQuery } from './own-query.ts';
 import { type Probe, Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
@@ -14,15 +13,18 @@ import {
   settingsChange,
   settingsChangeText,
 } from './settings.ts';
-import type { Statement } from './statements.ts';
+import { STATEMENT_TIMEOUT_FIELDS } from './statement-timeout.ts';
 
 /** A client that waits is read no further once this much of it is held. */
 const HELD_BYTES_MAX = 65_536;
 const NOTHING = new Uint8Array(0);
 const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
 
-/** Why a session reads nothing from its client for now. */
-const Stall = { None: 0, Link: 1, Settings: 2, Ledger: 3 } as const;
+/**
+ * Why a session reads nothing from its client for now: it waits for a link, for its settings to be
+ * acknowledged, or for the link to be quiet.
+ */
+const Stall = { None: 0, Link: 1, Settings: 2, Quiet: 3 } as const;
 type Stall = (typeof Stall)[keyof typeof Stall];
 
 /**
@@ -52,12 +54,21 @@ export class Session implements LinkOwner {
   #stall: Stall = Stall.None;
   /** The change of settings that must have happened before the client's messages may follow. */
   #applying: OwnQuery | null = null;
+  #probesPending = 0;
   /** Settings that are being changed ahead of the client's messages, without waiting. */
   #applied: OwnQuery | null = null;
   /** What was read from the client and cannot be worked on yet. */
   #held: Uint8Array = NOTHING;
   #isReading = false;
+  /** The client will send nothing more, but may be owed answers. */
+  #isEnding = false;
   #isClosed = false;
+  /** The client does not read its answers: the link is not read either. */
+  #isClientBlocked = false;
+  /** The server does not read what the client sends. */
+  #isLinkBlocked = false;
+  /** The time limit has struck the statement under way: its error is ours to word. */
+  #isTimedOut = false;
 
   /** @param settings what the client asked for at startup, as far as it differs from a fresh link */
   constructor(host: SessionHost, port: SessionPort, settings: Settings, isSessionMode: boolean) {
@@ -77,6 +88,12 @@ export class Session implements LinkOwner {
 
   get isWaitingForLink(): boolean {
     return this.#stall === Stall.Link;
+  }
+
+  /** Whether the client could be sent away without interrupting anything. */
+  get isAtRest(): boolean {
+    if (this.isStalled) return false;
+    return this.link === null || (this.link.isIdle && !this.isUnsynced);
   }
 
   /** Whether the server works on something of the client's, so that a cancel makes sense. */
@@ -99,9 +116,22 @@ export class Session implements LinkOwner {
     const stopped = this.framer.feed(chunk, 0, chunk.length);
     this.#isReading = false;
     if (this.#isClosed) return;
-    this.#held = stopped < chunk.length ? chunk.subarray(stopped) : NOTHING;
+    this.#held = stopped < chunk.length && this.isStalled ? chunk.subarray(stopped) : NOTHING;
     this.link?.port.flush();
     this.port.flush();
+    this.#finishIfDone();
+  }
+
+  /** The client has said Terminate, or closed its side: what it sent before is still worked on. */
+  endInput(): void {
+    this.#isEnding = true;
+    if (!this.#isReading) this.#finishIfDone();
+  }
+
+  #finishIfDone(): void {
+    if (!this.#isEnding || this.#isClosed || this.isStalled || this.isBusy) return;
+    this.port.end();
+    this.close();
   }
 
   get isStalled(): boolean {
@@ -115,7 +145,7 @@ export class Session implements LinkOwner {
   /** A link, ready for the client's next message; false when reading must stop. */
   acquire(): boolean {
     if (this.link !== null) {
-      if (this.link.ledger.isFull) this.#stall = Stall.Ledger;
+      if (this.link.ledger.isFull) this.#stall = Stall.Quiet;
       return this.#stall === Stall.None;
     }
     const link = this.host.checkOut(this);
@@ -155,46 +185,14 @@ export class Session implements LinkOwner {
     this.answerReady();
   }
 
-  /** Notes what a statement that is about to run may do to the link. */
-  noteStatement(facts: Facts): void {
-    this.residue.note(facts, this.host.judge(facts));
-    this.isExempt ||= facts.exempt;
+  /** Whether the link is being asked what the client has left on it. */
+  get isProbing(): boolean {
+    return this.#probesPending > 0;
   }
 
-  /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */
-  noteBind(
-    statement: Statement,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    isWhole: boolean,
-  ): void {
-    const facts = statement.facts;
-    this.noteStatement(facts);
-    for (const number of facts.settingParams) {
-      const name = isWhole ? bindTextParameter(chunk, start, end, number) : null;
-      if (name !== null) this.residue.touch(name);
-      else if (!this.isSessionMode) this.residue.notePermanent('set_config with a computed name');
-    }
-  }
-
-  /**
-   * The text to send instead of the client's, or null when its own is to be sent.
-   * @param isUnit whether it is a simple Query
-   */
-  textFor(facts: Facts, link: Link, isUnit: boolean): string | null {
-    if (facts.millraceShow !== null) return this.host.showText(facts.millraceShow);
-    const name = facts.deallocates;
-    if (name === null) return null;
-    if (name === '') {
-      this.statements.clear();
-      link.statements.clear();
-      return null;
-    }
-    this.framer.flushRun();
-    const signature = this.settings.parseSignature;
-    const linkName = this.statements.deallocate(name, link, signature, isUnit);
-    return linkName === null ? null : `DEALLOCATE ${byteString(linkName, 0, linkName.length)}`;
+  /** Reads nothing more until that is answered. */
+  stallForProbe(): void {
+    this.#stall = Stall.Quiet;
   }
 
   /** Answers a Sync for which there is nothing to ask a server. */
@@ -218,22 +216,24 @@ export class Session implements LinkOwner {
     this.#setPins([]);
     const link = this.link;
     if (link === null) return;
-    this.link = null;
-    link.owner = null;
-    link.settings = this.settings;
-    if (this.residue.changedCatalogue) this.host.onCatalogueChanged();
-    const isInterrupted =
-      link.ledger.size > 0 ||
-      link.ledger.isCopyIn ||
-      this.isUnsynced ||
-      this.framer.isInsideForward ||
-      this.#applying !== null;
-    if (isInterrupted || this.residue.permanent !== null) {
-      this.host.discard(link, this.residue.permanent ?? 'the client left in the middle');
-    } else {
-      const isClean = this.residue.isClean && this.#isUnpinned && !this.isSessionMode;
-      this.host.checkIn(link, !isClean);
+    this.#detach(link);
+    if (this.residue.takeCatalogueChange()) this.host.onCatalogueChanged();
+    const { permanent } = this.residue;
+    // A COPY or a message that will never be complete leaves nothing to wait for.
+    const isBroken = link.ledger.isCopyIn || link.ledger.isAmbiguous || this.framer.isInsideForward;
+    if (isBroken || permanent !== null) {
+      this.host.discard(link, permanent ?? 'the client left in the middle');
+      return;
     }
+    if (this.isUnsynced) link.sendOwnSync();
+    link.port.flush();
+    const isDirty =
+      this.isSessionMode ||
+      !this.residue.isClean ||
+      !this.#isUnpinned ||
+      this.#applied !== null ||
+      this.#applying !== null;
+    this.host.checkIn(link, isDirty);
   }
 
   get #isUnpinned(): boolean {
@@ -243,8 +243,7 @@ export class Session implements LinkOwner {
   /** The link broke under the session. */
   onLinkLost(error: GatewayError): void {
     const link = this.link;
-    this.link = null;
-    if (link !== null) link.owner = null;
+    if (link !== null) this.#detach(link);
     if (link?.sawFatal) {
       // The client has read the server's own goodbye.
       this.port.end();
@@ -252,6 +251,22 @@ export class Session implements LinkOwner {
     } else {
       this.fail(error);
     }
+  }
+
+  /** The client's socket takes no more, or does again. */
+  onClientBlocked(isBlocked: boolean): void {
+    this.#isClientBlocked = isBlocked;
+    this.link?.port.pause(isBlocked);
+  }
+
+  onLinkBlocked(isBlocked: boolean): void {
+    this.#isLinkBlocked = isBlocked;
+    this.port.pause(isBlocked);
+  }
+
+  onCancelsDone(): void {
+    this.settle();
+    this.#finishIfDone();
   }
 
   onReply(chunk: Uint8Array, start: number, end: number): void {
@@ -268,8 +283,14 @@ export class Session implements LinkOwner {
     this.settings = this.settings.with(key, this.link.baseline.get(key) === value ? null : value);
   }
 
-  clientStatementName(linkName: string): string | null {
-    return this.link === null ? null : this.statements.nameOnLink(linkName, this.link);
+  rewriteError(fields: string): string | null {
+    if (this.#isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
+    return this.link === null ? null : this.statements.withClientNames(fields, this.link);
+  }
+
+  /** The statement under way has run into its time limit and is being cancelled. */
+  noteTimeout(): void {
+    this.#isTimedOut = true;
   }
 
   onQuiet(): void {
@@ -289,10 +310,11 @@ export class Session implements LinkOwner {
       return;
     }
     this.settle();
-    if (this.#stall === Stall.Ledger) {
+    if (this.#stall === Stall.Quiet) {
       this.#stall = Stall.None;
       this.#resume();
     }
+    this.#finishIfDone();
   }
 
   /**
@@ -303,16 +325,15 @@ export class Session implements LinkOwner {
     const link = this.link;
     if (link === null || !link.isIdle || this.isUnsynced || this.framer.isInsideForward) return;
     this.isExempt = false;
+    this.#isTimedOut = false;
     if (link.cancelsPending > 0) return;
-    if (this.residue.changedCatalogue) {
-      this.residue.forgetDdl();
-      this.host.onCatalogueChanged();
-    }
+    if (this.residue.takeCatalogueChange()) this.host.onCatalogueChanged();
     if (this.isSessionMode) return;
     if (this.residue.isSuspected) {
       const names = this.host.customSettingNames();
       const probe = this.residue.takeProbe(this.settings, names, this.host.originUser);
       probe.onDone = () => this.#readProbe(probe, link);
+      this.#probesPending++;
       link.sendOwn(probe);
       link.port.flush();
       return;
@@ -324,6 +345,7 @@ export class Session implements LinkOwner {
   }
 
   #readProbe(probe: Probe, link: Link): void {
+    this.#probesPending--;
     if (this.link !== link) return;
     if (probe.error !== null) {
       // Nobody knows what the link carries, so only this client may go on with it.
@@ -337,10 +359,19 @@ export class Session implements LinkOwner {
     }
   }
 
-  #release(link: Link): void {
+  #detach(link: Link): void {
     this.link = null;
     link.owner = null;
     link.settings = this.settings;
+    // The end of the link's chunk will be told to its next owner.
+    this.port.flush();
+    // Neither holds the other up any more.
+    if (this.#isClientBlocked) link.port.pause(false);
+    if (this.#isLinkBlocked) this.onLinkBlocked(false);
+  }
+
+  #release(link: Link): void {
+    this.#detach(link);
     if (link.ledger.isAmbiguous) {
       this.#setPins([]);
       this.host.discard(link, 'a COPY ended with an error');
@@ -357,9 +388,8 @@ export class Session implements LinkOwner {
   #attach(link: Link): boolean {
     this.link = link;
     link.owner = this;
-    const excess = link.statements.takeExcess(this.host.linkStatementsMax);
-    for (const held of excess) link.sendOwnClose(held.name);
-    if (excess.length > 0) link.sendOwnSync();
+    if (this.#isClientBlocked) link.port.pause(true);
+    link.closeExcess(this.host.linkStatementsMax);
     const change = settingsChange(link.settings, this.settings);
     if (change === null) return true;
     const query = new OwnQuery(settingsChangeText(change));

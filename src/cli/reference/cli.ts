@@ -4,9 +4,10 @@ import { commandArgs, isCommandName, makeProgram } from '../commands.ts';
 
 const INTRO = `# Command line
 
-Generated from the commands by \`npm run docs\`. \`millrace help COMMAND\` and \`--help\` show the same;
-\`--version\` prints the version. Errors are lines on standard error; the exit code is that of
-[the error](errors.md), 0 after a polite stop, 128 plus the signal's number after a second signal.
+Generated from the commands by \`npm run docs\`. \`millrace help COMMAND\` and \`--help\` show
+the same; \`--version\` prints the version. Errors are lines on standard error; the exit code is
+that of [the error](errors.md), 0 after a polite stop, 128 plus the signal's number after a second
+signal.
 
 | variable | effect |
 | --- | --- |

@@ -3,13 +3,13 @@ import { docOf, type Section, sections } from '../../config/schema.ts';
 
 const INTRO = `# Configuration file
 
-Generated from the key table by \`npm run docs\`. The file is TOML. Unknown keys are errors. Paths are
-relative to the file. \`millrace check-config FILE\` checks it; \`millrace serve\` reads it again when
-it changes and on SIGHUP, and keeps the old one when the new one is not valid.
+Generated from the key table by \`npm run docs\`. The file is TOML. Unknown keys are errors. Paths
+are relative to the file. \`millrace check-config FILE\` checks it; \`millrace serve\` reads it
+again when it changes and on SIGHUP, and keeps the old one when the new one is not valid.
 
-Where a key may hold a secret, \`env:NAME\` takes it from the environment and \`file:PATH\` from a file,
-without the newline at its end; anything else is the secret itself. \`millrace.example.toml\` shows a
-whole file.
+Where a key may hold a secret, \`env:NAME\` takes it from the environment and \`file:PATH\` from
+a file, without the newline at its end; anything else is the secret itself.
+\`millrace.example.toml\` shows a whole file.
 `;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
@@ -23,7 +23,8 @@ function table(section: Section): string {
       ? doc.fallback
       : `\`${doc.fallback}\``;
     const unit = doc.unit === '' ? doc.type : `${doc.type}, ${doc.unit}`;
-    return `| \`${key}\` | ${unit} | ${cell(fallback)} | ${cell(doc.must)} | ${cell(doc.meaning)} |`;
+    const cells = [unit, fallback, doc.must, doc.meaning].map(cell).join(' | ');
+    return `| \`${key}\` | ${cells} |`;
   });
   return [
     '| key | type | default | must be | meaning |',

@@ -32,6 +32,10 @@ const STORED_BY_POSTGRESQL: readonly (readonly [string, string])[] = [
     '\u00aa\u2003z',
     'SCRAM-SHA-256$4096:yISyX7y8rLcdmlynDPrQGw==$HeluViYUtBoFHzIRyvsILBJXN2gT3V02FxiyZ/IVRPw=:Kup4XpzG4wIWU/zzoJZL5xXwhVtjubpAo1ChwKvAr7w=',
   ],
+  [
+    'a\u200bb',
+    'SCRAM-SHA-256$4096:7dGTytlI1mjDqEeoPiQihw==$9LmrJstIclV/TUx4wUdjIyuFcToqcTZlr00Jdf4P82g=:I4eI4Tc0+izBEn/XCgjMGuQy/dtxXfvzBa726PXwslI=',
+  ],
 ];
 
 function derive(password: string, like: ScramVerifier): ScramVerifier {

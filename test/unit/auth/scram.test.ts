@@ -8,7 +8,7 @@ import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts';
 const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
 const SALTED = pbkdf2Sync('pencil', SALT, 4096, 32, 'sha256');
 const VERIFIER = verifierOf(SALTED, SALT, 4096);
-const NONCE = Buffer.alloc(18, 1);
+const NONCE = Buffer.alloc(18, 1).toString('base64');
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -23,7 +23,7 @@ function codeOf(work: () => unknown): ErrorCode | null {
 }
 
 function exchange(verifier: ScramVerifier, genuine: boolean, password: string): Buffer | null {
-  const client = new ScramClient(Buffer.alloc(18, 2));
+  const client = new ScramClient(Buffer.alloc(18, 2).toString('base64'));
   const server = new ScramServer(verifier, genuine, NONCE);
   const request = client.onServerFirst(server.onClientFirst(client.clientFirst()));
   const salted = pbkdf2Sync(password, request.salt, request.iterations, 32, 'sha256');
@@ -34,12 +34,15 @@ function exchange(verifier: ScramVerifier, genuine: boolean, password: string): 
 
 describe('ScramServer', () => {
   it('gives the messages of the example in RFC 7677', () => {
-    // The example's server nonce is no base64 of bytes we choose, so its text is what they encode.
-    const nonce = Buffer.from('%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0'.slice(0, 0));
-    const server = new ScramServer(VERIFIER, true, nonce);
-    const clientNonce = 'rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0';
-    const first = server.onClientFirst(bytes(`n,,n=user,r=${clientNonce}`)).toString();
-    expect(first).toBe(`r=${clientNonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096`);
+    const server = new ScramServer(VERIFIER, true, '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0');
+    const nonce = 'rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0';
+    expect(server.onClientFirst(bytes('n,,n=user,r=rOprNGfwEbeRWgbNEkqO')).toString()).toBe(
+      `r=${nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096`,
+    );
+    const final = `c=biws,r=${nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=`;
+    expect(server.onClientFinal(bytes(final))?.toString()).toBe(
+      'v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
+    );
   });
 
   it('accepts the right password and proves its own knowledge', () => {
@@ -63,7 +66,10 @@ describe('ScramServer', () => {
       'n,,m=must,n=,r=abc',
     ]) {
       const server = new ScramServer(VERIFIER, true, NONCE);
-      expect(codeOf(() => server.onClientFirst(bytes(message))), message).toBe('MR_UNSUPPORTED');
+      expect(
+        codeOf(() => server.onClientFirst(bytes(message))),
+        message,
+      ).toBe('MR_UNSUPPORTED');
     }
   });
 
@@ -87,14 +93,15 @@ describe('ScramServer', () => {
       `n,,n=,r=${'a'.repeat(4000)}`,
     ]) {
       const server = new ScramServer(VERIFIER, true, NONCE);
-      expect(codeOf(() => server.onClientFirst(bytes(message))), message).toBe(
-        'MR_PROTOCOL_VIOLATION',
-      );
+      expect(
+        codeOf(() => server.onClientFirst(bytes(message))),
+        message,
+      ).toBe('MR_PROTOCOL_VIOLATION');
     }
   });
 
   it('refuses malformed final messages, and a nonce or binding that is not that of the first', () => {
-    const nonce = `abc${NONCE.toString('base64')}`;
+    const nonce = `abc${NONCE}`;
     const proof = Buffer.alloc(32).toString('base64');
     const final = (message: string): ErrorCode | null => {
       const server = new ScramServer(VERIFIER, true, NONCE);
@@ -133,9 +140,7 @@ describe('ScramClient', () => {
   };
 
   it('begins without a name and without channel binding', () => {
-    expect(new ScramClient(NONCE).clientFirst().toString()).toBe(
-      `n,,n=,r=${NONCE.toString('base64')}`,
-    );
+    expect(new ScramClient(NONCE).clientFirst().toString()).toBe(`n,,n=,r=${NONCE}`);
   });
 
   it('refuses a server whose nonce does not extend its own', () => {
@@ -148,7 +153,17 @@ describe('ScramClient', () => {
   });
 
   it('refuses iteration counts that are none or would keep it busy', () => {
-    for (const count of ['0', '-1', '01', '1e3', ' 1', '', '1000001', '2147483648', '9'.repeat(30)]) {
+    for (const count of [
+      '0',
+      '-1',
+      '01',
+      '1e3',
+      ' 1',
+      '',
+      '1000001',
+      '2147483648',
+      '9'.repeat(30),
+    ]) {
       const { client, nonce } = begun();
       const code = codeOf(() => client.onServerFirst(bytes(`r=${nonce}x,s=AAAA,i=${count}`)));
       expect(code, count).toBe('MR_PROTOCOL_VIOLATION');

@@ -75,6 +75,7 @@ describe('a valid file', () => {
           idleLinkTimeoutMs: 600_000,
           linkLifetimeMs: 3_600_000,
           statementTimeoutMs: 0,
+          clientUnreadTimeoutMs: 300_000,
         },
         credentials: [{ user: 'web', verifier: null, password: 'pw' }],
       },

@@ -1,0 +1,198 @@
+import type { GatewayError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { ConfigurationConfig } from '../config/model.ts';
+import type { PoolCounts } from '../pool/pool.ts';
+import type { Link } from '../session/link.ts';
+import type { Judgement } from '../session/residue.ts';
+import type { Session } from '../session/session.ts';
+import type { SessionHost } from '../session/session-host.ts';
+import type { Settings } from '../session/settings.ts';
+import type { Statement } from '../session/statements.ts';
+import type { Facts } from '../sql/facts.ts';
+import type { SqlParser } from '../sql/parser.ts';
+import { CatalogueWatch } from './catalogue-watch.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { Introduction, type IntroductionResult } from './introduction.ts';
+import type { LinkConnection } from './link-connection.ts';
+import { Links } from './links.ts';
+import { pinsText } from './pins.ts';
+import type { StatementReader } from './statement-reader.ts';
+
+const LINK_STATEMENTS_MAX = 200;
+/** Startup settings that the origin has accepted once are remembered. */
+const ACCEPTED_SETTINGS_MAX = 256;
+/** A cancel that meets a statement of the gateway's own is tried again, this often at most. */
+const CANCEL_ATTEMPTS_MAX = 100;
+const CANCEL_RETRY_MS = 5;
+/** There may be thousands of clients: they are looked at only so often. */
+const LOOK_MS = 250;
+
+/** One configuration at work: its links, its clients, and what they share. */
+export class Database implements SessionHost {
+  readonly log: Log;
+  readonly linkStatementsMax = LINK_STATEMENTS_MAX;
+  readonly clients = new Set<ClientConnection>();
+  readonly #statements: StatementReader;
+  readonly #catalogue: CatalogueWatch;
+  readonly #links: Links;
+  readonly #accepted = new Map<string, Settings>();
+  #config: ConfigurationConfig;
+  #lookedAtMs = 0;
+
+  constructor(
+    config: ConfigurationConfig,
+    parts: {
+      readonly statements: StatementReader;
+      readonly parser: SqlParser;
+      readonly clock: Clock;
+      readonly log: Log;
+    },
+  ) {
+    this.#config = config;
+    this.log = parts.log;
+    this.#statements = parts.statements;
+    this.#links = new Links(() => this.#config, parts.clock, parts.log);
+    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.log);
+  }
+
+  get config(): ConfigurationConfig {
+    return this.#config;
+  }
+
+  get isSessionMode(): boolean {
+    return this.#config.poolMode === 'session';
+  }
+
+  get originUser(): string {
+    return this.#config.origin.user;
+  }
+
+  get counts(): PoolCounts {
+    return this.#links.counts;
+  }
+
+  /** What a new client is told about the server; known once a client was introduced. */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#links.parameters ?? new Map();
+  }
+
+  /**
+   * Settles a new client's startup settings with the origin.
+   * @throws GatewayError when the origin cannot be asked
+   */
+  async introduce(asked: Settings): Promise<IntroductionResult> {
+    const name = asked.get('application_name') ?? null;
+    const key = JSON.stringify([...asked.with('application_name', null).entries()]);
+    const known = this.#accepted.get(key);
+    if (known !== undefined && this.#links.parameters !== null) {
+      return { kind: 'accepted', settings: known.with('application_name', name) };
+    }
+    const result = await new Promise<IntroductionResult>((resolve, reject) => {
+      const checkIn = (link: Link, isDirty: boolean) => this.#links.checkIn(link, isDirty);
+      const taker = new Introduction(asked, checkIn, resolve, reject);
+      const link = this.#links.checkOut(taker);
+      if (link !== null) taker.onLink(link);
+    });
+    if (result.kind === 'accepted') {
+      if (this.#accepted.size >= ACCEPTED_SETTINGS_MAX) this.#accepted.clear();
+      this.#accepted.set(key, result.settings);
+    }
+    return result;
+  }
+
+  checkOut(session: Session): Link | null {
+    return this.#links.checkOut(session);
+  }
+
+  withdraw(session: Session): void {
+    this.#links.withdraw(session);
+  }
+
+  checkIn(link: Link, isDirty: boolean): void {
+    this.#links.checkIn(link, isDirty);
+  }
+
+  discard(link: Link, reason: string): void {
+    this.#links.discard(link, reason);
+  }
+
+  factsOf(chunk: Uint8Array, start: number, end: number, settings: Settings): Facts {
+    return this.#statements.factsOf(chunk, start, end, settings);
+  }
+
+  statementOf(chunk: Uint8Array, start: number, end: number, settings: Settings): Statement {
+    return this.#statements.statementOf(chunk, start, end, settings);
+  }
+
+  restate(statement: Statement, signature: string): Statement {
+    return this.#statements.restate(statement, signature);
+  }
+
+  judge(facts: Facts): Judgement {
+    return this.#catalogue.judge(facts);
+  }
+
+  customSettingNames(): Iterable<string> {
+    return this.#catalogue.customSettingNames;
+  }
+
+  onCatalogueChanged(): void {
+    this.#catalogue.invalidate();
+  }
+
+  onPins(session: Session): void {
+    this.log.debug({ reasons: session.pins }, 'why a client keeps its link has changed');
+  }
+
+  showText(name: string): string | null {
+    return name === 'pins' ? pinsText(this.clients) : null;
+  }
+
+  /** Cancels what a client does, and nothing else. */
+  cancel(client: ClientConnection, attemptsLeft = CANCEL_ATTEMPTS_MAX): void {
+    const { session } = client;
+    if (session.isWaitingForLink) {
+      session.cancelWaiting();
+      return;
+    }
+    const { link } = session;
+    if (link === null || link.ledger.size === 0 || link.cancelsPending > 0) return;
+    if (!link.ledger.headIsOwn) {
+      void (link.port as LinkConnection).cancel();
+    } else if (attemptsLeft > 0) {
+      // What runs is the gateway's own; the client's statement is next.
+      setTimeout(() => this.cancel(client, attemptsLeft - 1), CANCEL_RETRY_MS);
+    }
+  }
+
+  /** Takes a changed configuration; clients stay. */
+  reconfigure(config: ConfigurationConfig, isOriginChanged: boolean): void {
+    this.#config = config;
+    this.#links.setLimits();
+    if (!isOriginChanged) return;
+    this.#accepted.clear();
+    this.#catalogue.invalidate();
+    this.#links.renew();
+  }
+
+  /** To be called every now and then: strikes whoever has run into a limit. */
+  tick(nowMs: number): void {
+    this.#links.tick(nowMs);
+    if (nowMs - this.#lookedAtMs >= LOOK_MS) {
+      this.#lookedAtMs = nowMs;
+      const { statementTimeoutMs, clientUnreadTimeoutMs } = this.#config.timeouts;
+      for (const client of this.clients) {
+        client.watch.look(client, statementTimeoutMs, clientUnreadTimeoutMs, nowMs);
+      }
+    }
+    if (this.clients.size > 0) this.#catalogue.refreshIfDue(nowMs);
+  }
+
+  /** Ends every client with the error and closes all links. */
+  close(error: GatewayError): void {
+    for (const client of [...this.clients]) client.session.fail(error);
+    this.#links.close(error);
+    this.#catalogue.close();
+  }
+}

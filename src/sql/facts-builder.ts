@@ -1,0 +1,121 @@
+import { Effect, type Facts, type Name, type RelationUse, type TransactionKind } from './facts.ts';
+
+/** `pg_temp` and the numbered schemas behind it. */
+export function isTemporarySchema(schema: string): boolean {
+  return schema === 'pg_temp' || schema.startsWith('pg_temp_');
+}
+
+/** Gathers facts while trees are walked; everything is kept once. */
+export class FactsBuilder {
+  statements = 0;
+  verb = '';
+  sequenceState = false;
+  exempt = false;
+  ddl = false;
+  chain = false;
+  literalDependent = false;
+  millraceShow: string | null = null;
+  deallocates: string | null = null;
+  /** Seen inside: a PREPARE, whose statement may run when nobody looks at its settings any more. */
+  prepares = false;
+  #transaction: TransactionKind | null = null;
+  #effects = 0;
+  #reason = '';
+  #reasonEffect = 0;
+  readonly #settingNames = new Set<string>();
+  readonly #settingParams = new Set<number>();
+  readonly #relations = new Map<string, RelationUse>();
+  readonly #functions = new Map<string, Name>();
+  readonly #operators = new Map<string, Name>();
+  readonly #types = new Map<string, Name>();
+  readonly #fields = new Set<string>();
+
+  /** `effect` is one bit or several; the reason of the gravest is kept. */
+  effect(effect: number, reason: string): void {
+    this.#effects |= effect;
+    if (effect > this.#reasonEffect) {
+      this.#reasonEffect = effect;
+      this.#reason = reason;
+    }
+  }
+
+  /** A setting changes for the session. Some of them are more than settings. */
+  setting(name: string): void {
+    const lower = name.toLowerCase();
+    if (lower === 'seed') this.effect(Effect.Permanent, 'seed');
+    else if (lower === 'role') this.effect(Effect.Session, 'SET ROLE');
+    else if (lower === 'session_authorization') {
+      this.effect(Effect.Session, 'SET SESSION AUTHORIZATION');
+    } else {
+      this.#settingNames.add(lower);
+      this.effect(Effect.Settings, `SET ${lower}`);
+    }
+  }
+
+  settingParam(number: number): void {
+    this.#settingParams.add(number);
+    this.effect(Effect.Settings, 'set_config');
+  }
+
+  relation(schema: string | null, name: string, writes: boolean): void {
+    if (schema !== null && isTemporarySchema(schema)) {
+      this.effect(Effect.Session, 'temporary object');
+    }
+    const key = `${schema ?? ''}\0${name}`;
+    const known = this.#relations.get(key);
+    if (known === undefined || (writes && !known.writes)) {
+      this.#relations.set(key, { schema, name, writes });
+    }
+  }
+
+  function(name: Name): void {
+    this.#functions.set(`${name.schema ?? ''}\0${name.name}`, name);
+  }
+
+  operator(name: Name): void {
+    this.#operators.set(`${name.schema ?? ''}\0${name.name}`, name);
+  }
+
+  type(name: Name): void {
+    this.#types.set(`${name.schema ?? ''}\0${name.name}`, name);
+  }
+
+  field(name: string): void {
+    this.#fields.add(name);
+  }
+
+  transaction(kind: TransactionKind, chain: boolean): void {
+    this.#transaction = this.#transaction === null ? kind : 'mixed';
+    this.chain = chain;
+  }
+
+  build(): Facts {
+    if (this.prepares && this.#effects & Effect.Settings) {
+      this.effect(Effect.Permanent, 'PREPARE of a statement that sets settings');
+    }
+    const several = this.statements > 1;
+    return {
+      statements: this.statements,
+      verb: this.verb,
+      effects: this.#effects,
+      reason: this.#reason,
+      settingNames: [...this.#settingNames],
+      settingParams: [...this.#settingParams],
+      relations: [...this.#relations.values()],
+      functions: [...this.#functions.values()],
+      operators: [...this.#operators.values()],
+      types: [...this.#types.values()],
+      fields: [...this.#fields],
+      sequenceState: this.sequenceState,
+      exempt: this.exempt,
+      transaction: this.#transaction !== null && several ? 'mixed' : this.#transaction,
+      chain: this.chain,
+      literalDependent: this.literalDependent,
+      millraceShow: several ? null : this.millraceShow,
+      // All of them go wherever it is said; one of them can only be told apart on its own.
+      deallocates: several && this.deallocates !== '' ? null : this.deallocates,
+      ddl: this.ddl,
+      unparsed: false,
+    };
+  }
+}

@@ -1,0 +1,97 @@
+/** What the gateway knows of a statement before it is sent: the parser's tree, reduced. */
+
+/** Bits of what a statement may leave on the server's session once its transaction has ended. */
+export const Effect = {
+  None: 0,
+  /** Only settings whose names are in the facts: reading them back is enough. */
+  Settings: 1,
+  /** State that a probe of the session can see: it may be there. */
+  Session: 2,
+  /** State that can neither be seen nor undone: the link belongs to the client from now on. */
+  Permanent: 4,
+} as const;
+
+/** A name as written: no schema when the statement leaves it to `search_path`. */
+export type Name = { readonly schema: string | null; readonly name: string };
+
+export type RelationUse = Name & {
+  /** Rows may be written, so that triggers and rules of the relation can run. */
+  readonly writes: boolean;
+};
+
+export type TransactionKind =
+  | 'begin'
+  | 'commit'
+  | 'rollback'
+  | 'savepoint'
+  | 'release'
+  | 'rollbackTo'
+  | 'prepareTransaction'
+  | 'commitPrepared'
+  | 'rollbackPrepared'
+  /** Several statements in one text, at least one of which controls the transaction. */
+  | 'mixed';
+
+export type Facts = {
+  /** How many statements the text holds; 0 for an empty one. */
+  readonly statements: number;
+  /** The parser's name of the first statement's kind (`SelectStmt`); empty when there is none. */
+  readonly verb: string;
+  /** Bits of {@link Effect} that do not depend on the catalogue. */
+  readonly effects: number;
+  /** What causes the gravest effect, for people; empty without effects. */
+  readonly reason: string;
+  /** Lower-cased names set by SET, RESET and `set_config('name', …)`, but for SET LOCAL. */
+  readonly settingNames: readonly string[];
+  /** Numbers of the parameters that name a setting: `set_config($1, …)`. */
+  readonly settingParams: readonly number[];
+  readonly relations: readonly RelationUse[];
+  readonly functions: readonly Name[];
+  readonly operators: readonly Name[];
+  readonly types: readonly Name[];
+  /** Last parts of dotted names: `(x).f` calls the function `f` when `x` has no such column. */
+  readonly fields: readonly string[];
+  /** Uses `lastval` or `currval`, which mean something only on the link of their `nextval`. */
+  readonly sequenceState: boolean;
+  /** COPY, DDL and maintenance: no limit of statement time applies. */
+  readonly exempt: boolean;
+  readonly transaction: TransactionKind | null;
+  /** COMMIT or ROLLBACK … AND CHAIN: a transaction is open afterwards. */
+  readonly chain: boolean;
+  /** The facts hold for this text only, not for others of its shape. */
+  readonly literalDependent: boolean;
+  /** Lower-cased, what follows `SHOW millrace.`; null when the text is not that alone. */
+  readonly millraceShow: string | null;
+  /** What a DEALLOCATE names; empty for DEALLOCATE ALL and DISCARD ALL, null otherwise. */
+  readonly deallocates: string | null;
+  /** The catalogue may be another one afterwards. */
+  readonly ddl: boolean;
+  /** Nobody read the text: nothing but `effects` and `reason` means anything. */
+  readonly unparsed: boolean;
+};
+
+/** Facts of a text that was not read. */
+export function opaqueFacts(effects: number, reason: string): Facts {
+  return {
+    statements: 1,
+    verb: '',
+    effects,
+    reason,
+    settingNames: [],
+    settingParams: [],
+    relations: [],
+    functions: [],
+    operators: [],
+    types: [],
+    fields: [],
+    sequenceState: false,
+    exempt: false,
+    transaction: null,
+    chain: false,
+    literalDependent: false,
+    millraceShow: null,
+    deallocates: null,
+    ddl: true,
+    unparsed: true,
+  };
+}

@@ -1,0 +1,40 @@
+/** The server of the `pg` project, for tests; see `global-pg.ts`. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import type {} from './global-pg.ts';
+
+/** A connection string of the superuser. */
+export function superuserUrl(database = 'postgres'): string {
+  const { host, port, user, password } = inject('postgres');
+  return `postgres://${user}:${password}@${host}:${port}/${database}`;
+}
+
+async function asSuperuser(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: superuserUrl() });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+export type TestDatabase = {
+  readonly name: string;
+  /** A connection string of the superuser to it. */
+  readonly url: string;
+  /** Ends what is connected to it, and removes it. */
+  drop(): Promise<void>;
+};
+
+/** An empty database of its own for a test. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await asSuperuser(`CREATE DATABASE ${name}`);
+  return {
+    name,
+    url: superuserUrl(name),
+    drop: () => asSuperuser(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}

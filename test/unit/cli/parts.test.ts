@@ -1,0 +1,117 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/base/errors.ts';
+import { readyJson, readyText, shellQuote } from '../../../src/cli/connection-strings.ts';
+import { demoOrigin, devConfig } from '../../../src/cli/dev-options.ts';
+import { describeFailure } from '../../../src/cli/failure.ts';
+import { onFirstFreePort } from '../../../src/cli/first-free-port.ts';
+import { StopSignals, signalExitCode } from '../../../src/cli/stop-signals.ts';
+import { stopGateway } from '../../../src/cli/stopping.ts';
+
+const taken = () =>
+  new GatewayError('MR_LISTEN_FAILED', {
+    subject: '127.0.0.1',
+    cause: Object.assign(new Error('listen'), { code: 'EADDRINUSE' }),
+  });
+
+describe('the first free port', () => {
+  it('is taken when earlier ones are in use', async () => {
+    const start = async (port: number) => {
+      if (port < 5434) throw taken();
+      return 'up';
+    };
+    expect(await onFirstFreePort(5432, start)).toEqual({ started: 'up', port: 5434 });
+  });
+
+  it('is not searched after another failure', async () => {
+    const tried: number[] = [];
+    const start = async (port: number) => {
+      tried.push(port);
+      throw new GatewayError('MR_LISTEN_FAILED', { subject: 'x', cause: { code: 'EACCES' } });
+    };
+    await expect(onFirstFreePort(5432, start)).rejects.toThrow('cannot listen');
+    expect(tried).toEqual([5432]);
+  });
+
+  it('is given up on after a hundred, and at the last port', async () => {
+    const tried: number[] = [];
+    const start = async (port: number) => {
+      tried.push(port);
+      throw taken();
+    };
+    await expect(onFirstFreePort(5432, start)).rejects.toThrow('cannot listen');
+    expect(tried).toHaveLength(100);
+    await expect(onFirstFreePort(65_535, start)).rejects.toThrow('cannot listen');
+    expect(tried).toHaveLength(101);
+  });
+});
+
+describe('what dev prints', () => {
+  const url = 'postgres://u:p@127.0.0.1:1/d';
+  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin: { url } };
+
+  it('is one line of JSON with its keys in order', () => {
+    expect(readyJson(ready)).toBe(
+      `{"gateway":{"url":"${url}","host":"127.0.0.1","port":1},"origin":{"url":"${url}"}}\n`,
+    );
+  });
+
+  it('can be pasted into a shell', () => {
+    expect(shellQuote(`it's`)).toBe(`'it'\\''s'`);
+    const paint = { bold: (text: string) => text, dim: (text: string) => text };
+    expect(readyText(ready, paint)).toContain(`  psql '${url}'\n`);
+  });
+
+  it('lets clients in with the password of the origin, or millrace', () => {
+    const origin = demoOrigin({ host: 'h', port: 1 });
+    const credentials = (password: string | null) =>
+      devConfig({ ...origin, password }, 0).configurations[0]?.credentials;
+    expect(credentials('x')).toEqual([{ user: 'millrace', verifier: null, password: 'x' }]);
+    expect(credentials(null)).toEqual([{ user: 'millrace', verifier: null, password: 'millrace' }]);
+  });
+});
+
+describe('a failure', () => {
+  it('says why the system refused, on one line', () => {
+    expect(describeFailure(taken())).toEqual({
+      lines: ['millrace: cannot listen on 127.0.0.1: the port is in use'],
+      exitCode: 69,
+    });
+  });
+
+  it('that nobody expected has no stack and no line breaks', () => {
+    expect(describeFailure(new TypeError('a\n  at b'))).toEqual({
+      lines: ['millrace: internal error: TypeError: a   at b (MILLRACE_DEBUG=1 shows where)'],
+      exitCode: 70,
+    });
+  });
+});
+
+describe('stopping', () => {
+  it('drains at the first signal and closes at once at the second', async () => {
+    const source = new EventEmitter();
+    const signals = new StopSignals(source, ['SIGINT', 'SIGTERM']);
+    const calls: string[] = [];
+    const gateway = {
+      drain: (timeoutMs: number) => {
+        calls.push(`drain ${timeoutMs}`);
+        return new Promise<void>(() => {});
+      },
+      close: async () => {
+        calls.push('close');
+      },
+    };
+    expect(signals.isRequested).toBe(false);
+    source.emit('SIGTERM', 'SIGTERM');
+    expect(await signals.first).toBe('SIGTERM');
+    const stopped = stopGateway(gateway, 77, signals);
+    await Promise.resolve();
+    expect(calls).toEqual(['drain 77']);
+    source.emit('SIGINT', 'SIGINT');
+    await stopped;
+    expect(calls).toEqual(['drain 77', 'close']);
+    expect(signalExitCode(await signals.second)).toBe(130);
+    signals.dispose();
+    expect(source.eventNames()).toEqual([]);
+  });
+});

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { silentLog } from '../../../src/base/log.ts';
+import type { OriginConfig } from '../../../src/config/model.ts';
+import { serverSecureContext } from '../../../src/net/tls-accept.ts';
+import {
+  encodeBackendKeyData,
+  encodeParameterStatus,
+  encodeReadyForQuery,
+} from '../../../src/protocol/startup.ts';
+
+export const pki = (name: string): string =>
+  readFileSync(new URL(`../../support/pki/${name}`, import.meta.url), 'utf8');
+
+export const OK = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]);
+
+/** Everything a willing server says after AuthenticationOk. */
+export const WELCOME = Buffer.concat([
+  OK,
+  encodeParameterStatus('server_version', '15.0'),
+  encodeParameterStatus('TimeZone', 'UTC'),
+  encodeBackendKeyData(4711, Buffer.from([1, 2, 3, 4])),
+  encodeReadyForQuery(0x49),
+]);
+
+export type FakeServer = {
+  readonly port: number;
+  readonly sockets: Socket[];
+  close(): void;
+};
+
+/** Hands every connection to `serve`, with the number it has. */
+export async function fakeServer(
+  serve: (socket: Socket, number: number) => void,
+): Promise<FakeServer> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    sockets.push(socket);
+    serve(socket, sockets.length);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: (server.address() as AddressInfo).port, sockets, close };
+}
+
+/** Answers the first chunk with `bytes`, and the ones after it with nothing. */
+export const answering =
+  (bytes: Uint8Array | string) =>
+  (socket: Socket): void => {
+    socket.once('data', () => socket.write(typeof bytes === 'string' ? latin(bytes) : bytes));
+  };
+
+export const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+/** Says yes to SSLRequest with the named certificate, then hands over the TLS socket. */
+export const offeringTls =
+  (certificate: string, serve: (socket: TLSSocket) => void, options: object = {}) =>
+  (socket: Socket): void => {
+    socket.once('data', () => {
+      socket.write('S');
+      const secureContext = serverSecureContext({
+        cert: pki(`${certificate}.crt`),
+        key: pki(`${certificate}.key`),
+      });
+      const secure = new TLSSocket(socket, { isServer: true, secureContext, ...options });
+      secure.on('error', () => {});
+      serve(secure);
+    });
+  };
+
+export const originAt = (port: number, changes: Partial<OriginConfig> = {}): OriginConfig => ({
+  host: '127.0.0.1',
+  port,
+  database: 'shop',
+  user: 'joe',
+  password: 's3cret',
+  sslmode: 'disable',
+  ca: null,
+  clientCert: null,
+  clientKey: null,
+  ...changes,
+});
+
+export const OPTIONS = { connectTimeoutMs: 5_000, applicationName: 'test', log: silentLog };
