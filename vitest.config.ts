@@ -1,5 +1,28 @@
 import { defineConfig } from 'vitest/config';
 
+/** A PostgreSQL of the system's, by the directory of its programs, in place of the embedded one. */
+const server = process.env['MILLRACE_TEST_PG_BIN']
+  ? 'test/e2e/support/installed-server.ts'
+  : 'test/support/global-pg.ts';
+
+const pg = {
+  globalSetup: ['test/e2e/support/build.ts', server],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  maxWorkers: 2,
+};
+
+/** Needs psql, pgbench and psycopg, so it is there only when asked for: `MILLRACE_E2E=1`. */
+const e2e = {
+  test: {
+    ...pg,
+    name: 'e2e',
+    include: ['test/e2e/**/*.e2e.test.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+};
+
 /** Tiers by suffix: a plain `.test.ts` needs nothing, `*.pg.test.ts` needs the embedded PostgreSQL. */
 export default defineConfig({
   test: {
@@ -12,17 +35,8 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      {
-        test: {
-          name: 'pg',
-          include: ['test/**/*.pg.test.ts'],
-          exclude: ['test/e2e/**'],
-          globalSetup: ['test/support/global-pg.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          maxWorkers: 2,
-        },
-      },
+      { test: { ...pg, name: 'pg', include: ['test/**/*.pg.test.ts'] } },
+      ...(process.env['MILLRACE_E2E'] ? [e2e] : []),
     ],
   },
 });

@@ -4,7 +4,7 @@
  * reach, and the data directory then holds a file that says where.
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { serverAccount } from './account.ts';
 import { embeddedFailure, errnoOf, messageOf } from './failure.ts';
@@ -94,7 +94,9 @@ export async function writePointer(dataDir: string, home: Home): Promise<void> {
     'When this directory is removed, the next start sets that cluster aside and makes a new one.',
     '',
   ];
-  await writeFile(join(dataDir, pointerName), lines.join('\n'));
+  const path = join(dataDir, pointerName);
+  await rm(path, { force: true });
+  await writeFile(path, lines.join('\n'), { flag: 'wx' });
 }
 
 /**

@@ -2,10 +2,11 @@
  * A real PostgreSQL from the packages of npm, for development, as default store and for tests: no
  * installation, no container, nothing left behind when it stops.
  */
+import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { findBinaries } from './binaries.ts';
 import { checkRole, hasCluster, makeCluster, type Role } from './cluster.ts';
-import { embeddedFailure } from './failure.ts';
+import { embeddedFailure, messageOf } from './failure.ts';
 import { giveBack, type Held, openKept, openScratch } from './holding.ts';
 import { initializeDatabase } from './initialize.ts';
 import { clearCluster } from './postmaster.ts';
@@ -105,13 +106,23 @@ export class EmbeddedServer {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   if (process.platform === 'win32') throw embeddedFailure('it needs Linux or macOS');
-  const { superuser, log } = options;
-  const demo = options.demo ?? null;
-  checkRole(superuser);
-  if (demo !== null) checkRole(demo);
-  const held = options.ephemeral ? await openScratch(log) : await openKept(options.dataDir, log);
+  checkRole(options.superuser);
+  if (options.demo !== undefined) checkRole(options.demo);
   try {
-    const { home } = held;
+    const { ephemeral, dataDir, log } = options;
+    const held = ephemeral ? await openScratch(log) : await openKept(dataDir, log);
+    return await startIn(held, options);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw embeddedFailure(messageOf(error), '', error);
+  }
+}
+
+/** Gives back what is held when the server does not start. */
+async function startIn(held: Held, options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const { superuser, log, demo = null } = options;
+  const { home } = held;
+  try {
     const binaries = await findBinaries(home.account);
     if (await hasCluster(home, binaries)) await clearCluster(home, log);
     else await makeCluster(home, binaries, superuser);

@@ -51,7 +51,9 @@ export async function readPostmasterFile(cluster: string): Promise<PostmasterFil
 export async function noteServer(home: Home, pid: number): Promise<void> {
   const start = processStart(pid);
   // A server that has ended already needs no note.
-  if (start !== null) await writeFile(join(home.dir, noteName), `${pid} ${start}\n`);
+  if (start === null) return;
+  await forgetServer(home);
+  await writeFile(join(home.dir, noteName), `${pid} ${start}\n`, { flag: 'wx' });
 }
 
 export async function forgetServer(home: Home): Promise<void> {

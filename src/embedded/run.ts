@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { messageOf } from './failure.ts';
 
 /** Most bytes kept of each output of a program; the end is kept. */
 const outputBytesMax = 64 * 1024;
@@ -74,23 +75,28 @@ export function run(
   return new Promise((resolve) => {
     const stdout = new Tail();
     const stderr = new Tail();
-    // The working directory of this process may be closed to the other user.
-    const child = spawn(program, [...args], {
-      ...spawnIdentity(options.account),
-      cwd: '/',
-      env: childEnvironment(),
-      detached: true,
-      timeout: options.timeoutMs,
-      killSignal: 'SIGKILL',
-    });
     const finish = (code: number | null, signal: NodeJS.Signals | null, extra = ''): void =>
       resolve({ code, signal, stdout: stdout.text(), stderr: stderr.text() + extra });
-    child.on('error', (error) => finish(null, null, error.message));
-    child.on('close', (code, signal) => finish(code, signal));
-    child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
-    // A program that ends before it has read everything is judged by its exit, not by EPIPE.
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
+    try {
+      const child = spawn(program, [...args], {
+        ...spawnIdentity(options.account),
+        // The working directory of this process may be closed to the other user.
+        cwd: '/',
+        env: childEnvironment(),
+        detached: true,
+        timeout: options.timeoutMs,
+        killSignal: 'SIGKILL',
+      });
+      child.on('error', (error) => finish(null, null, error.message));
+      child.on('close', (code, signal) => finish(code, signal));
+      child.stdout.on('data', (chunk: Buffer) => stdout.add(chunk));
+      child.stderr.on('data', (chunk: Buffer) => stderr.add(chunk));
+      // A program that ends before it has read everything is judged by its exit, not by EPIPE.
+      child.stdin.on('error', () => {});
+      child.stdin.end(options.input ?? '');
+    } catch (error) {
+      // Some failures, such as a user this process may not become, are thrown at once.
+      finish(null, null, messageOf(error));
+    }
   });
 }

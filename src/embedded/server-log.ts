@@ -1,4 +1,4 @@
-import { constants, copyFile, type FileHandle, open, truncate } from 'node:fs/promises';
+import { constants, copyFile, type FileHandle, open, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tailOf } from './failure.ts';
 
@@ -37,7 +37,9 @@ export class ServerLog {
   /** Sets the log aside when it is too long. What the server writes meanwhile may be lost. */
   async trim(): Promise<void> {
     if ((await this.#file.stat()).size <= logBytesMax) return;
-    await copyFile(this.path, `${this.path}.1`);
+    const aside = `${this.path}.1`;
+    await rm(aside, { force: true });
+    await copyFile(this.path, aside, constants.COPYFILE_EXCL);
     // The server appends, so its next line lands at the new end.
     await truncate(this.path, 0);
     this.#mark = 0;

@@ -141,8 +141,8 @@ export class Database implements SessionHost {
     this.#catalogue.invalidate();
   }
 
-  onPins(session: Session): void {
-    this.log.debug({ reasons: session.pins }, 'why a client keeps its link has changed');
+  onPins(reasons: readonly string[]): void {
+    this.log.debug({ reasons }, 'why a client keeps its link has changed');
   }
 
   showText(name: string): string | null {

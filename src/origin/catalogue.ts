@@ -1,5 +1,104 @@
-// Placeholder by the lead until the real one lands: overwrite freely.
 import { CatalogueSnapshot } from '../sql/catalogue.ts';
-export async function readCatalogue(_run: unknown, _parser: unknown): Promise<CatalogueSnapshot> {
-  return new CatalogueSnapshot();
+import type {
+  CatalogueEdge,
+  CatalogueFunction,
+  CatalogueImplied,
+  CatalogueNamed,
+  CatalogueRelation,
+  CatalogueRows,
+  CatalogueUnsafe,
+  EdgeMode,
+  ObjectClass,
+} from '../sql/catalogue-rows.ts';
+import { FunctionReader } from '../sql/function-facts.ts';
+import type { SqlParser } from '../sql/parser.ts';
+import { catalogueQuery, SYSTEM_NAMES_QUERY } from './catalogue-query.ts';
+
+/** Runs one statement and answers its rows, every column as text. */
+export type RunCatalogueQuery = (sql: string) => Promise<(string | null)[][]>;
+
+/** What was read of functions before is kept for as long as the parser that read them. */
+const readers = new WeakMap<SqlParser, FunctionReader>();
+
+function readerOf(parser: SqlParser): FunctionReader {
+  let reader = readers.get(parser);
+  if (reader === undefined) {
+    reader = new FunctionReader(parser);
+    readers.set(parser, reader);
+  }
+  return reader;
+}
+
+/**
+ * Reads the catalogue of the database that `run` is connected to, in two statements. Functions
+ * of users are read with `parser`, once for each definition.
+ * @throws what `run` throws
+ */
+export async function readCatalogue(
+  run: RunCatalogueQuery,
+  parser: SqlParser,
+): Promise<CatalogueSnapshot> {
+  const [system = []] = await run(SYSTEM_NAMES_QUERY);
+  const [functions, volatiles, relations, types, operators] = [0, 1, 2, 3, 4].map(
+    (index) => new Set((system[index] ?? '').split(' ')),
+  ) as [Set<string>, Set<string>, Set<string>, Set<string>, Set<string>];
+  const collected = collect(await run(catalogueQuery(volatiles)));
+  return CatalogueSnapshot.of(
+    {
+      ...collected,
+      systemFunctions: functions,
+      systemVolatile: volatiles,
+      systemRelations: relations,
+      systemTypes: types,
+      systemOperators: operators,
+    },
+    readerOf(parser),
+  );
+}
+
+type UserRows = Omit<
+  CatalogueRows,
+  'systemFunctions' | 'systemVolatile' | 'systemRelations' | 'systemTypes' | 'systemOperators'
+>;
+
+/** Sorts the rows of the query by their kind. */
+function collect(rows: readonly (string | null)[][]): UserRows {
+  const functions: CatalogueFunction[] = [];
+  const relations: CatalogueRelation[] = [];
+  const types: CatalogueNamed[] = [];
+  const implied: CatalogueImplied[] = [];
+  const edges: CatalogueEdge[] = [];
+  const unsafe: CatalogueUnsafe[] = [];
+  const eventTriggers: string[] = [];
+  const trusted = new Set<string>();
+  for (const row of rows) {
+    const [kind, a, b, c, d, e, f] = row.map((column) => column ?? '') as string[] &
+      [string, string, string, string, string, string, string];
+    if (kind === 'function') functions.push(functionRow(row));
+    else if (kind === 'relation') relations.push({ oid: a, schema: b, name: c, kind: d });
+    else if (kind === 'type') types.push({ oid: a, schema: b, name: c });
+    else if (kind === 'implied') {
+      const impliedKind = a as CatalogueImplied['kind'];
+      implied.push({ kind: impliedKind, oid: b, schema: c, name: d, leftType: e, rightType: f });
+    } else if (kind === 'edge') {
+      const [ownerClass, refClass] = [b, d] as [ObjectClass, ObjectClass];
+      edges.push({ mode: a as EdgeMode, ownerClass, owner: c, refClass, ref: e });
+    } else if (kind === 'unsafe') {
+      const mode = a as 'R' | 'W';
+      unsafe.push({ mode, ownerClass: b as ObjectClass, owner: c, effects: Number(d) });
+    } else if (kind === 'event') eventTriggers.push(a);
+    else if (kind === 'trusted') trusted.add(a);
+  }
+  return { functions, relations, types, implied, edges, unsafe, eventTriggers, trusted };
+}
+
+function functionRow(row: readonly (string | null)[]): CatalogueFunction {
+  return {
+    oid: row[1] ?? '',
+    schema: row[2] ?? '',
+    name: row[3] ?? '',
+    language: row[4] ?? '',
+    takesArgument: row[5] === 'true',
+    definition: row[6] ?? null,
+  };
 }

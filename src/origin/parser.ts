@@ -40,7 +40,9 @@ class ReplaceableParser implements SqlParser {
     try {
       return work(module) as JsonObject;
     } catch (error) {
-      if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) this.#replace();
+      // Every trap of WebAssembly is a RuntimeError, but for the stack of the engine itself.
+      const name = error instanceof Error ? error.name : '';
+      if (name === 'RangeError' || name === 'RuntimeError') this.#replace();
       throw error;
     }
   }

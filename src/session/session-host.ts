@@ -51,8 +51,8 @@ export type SessionHost = {
   customSettingNames(): Iterable<string>;
   /** A transaction that may have changed the catalogue has ended. */
   onCatalogueChanged(): void;
-  /** `session.pins` has changed. */
-  onPins(session: Session): void;
+  /** The reasons why a session keeps its link have changed. */
+  onPins(reasons: readonly string[]): void;
   /** The text that answers `SHOW millrace.<name>`, as a query, or null when there is no such name. */
   showText(name: string): string | null;
 };

@@ -4,16 +4,11 @@ import { Framer } from '../protocol/framer.ts';
 import { MessageReader } from './client-messages.ts';
 import { ClientStatements } from './client-statements.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { OwnQuery } from './own-query.ts';
-import { type Probe, Residue } from './residue.ts';
+import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
-import {
-  isTrackedParameter,
-  type Settings,
-  settingsChange,
-  settingsChangeText,
-} from './settings.ts';
+import type { Settings } from './settings.ts';
 import { STATEMENT_TIMEOUT_FIELDS } from './statement-timeout.ts';
+import { Tenure } from './tenure.ts';
 
 /** A client that waits is read no further once this much of it is held. */
 const HELD_BYTES_MAX = 65_536;
@@ -37,9 +32,6 @@ export class Session implements LinkOwner {
   readonly port: SessionPort;
   readonly isSessionMode: boolean;
   readonly statements: ClientStatements;
-  readonly residue = new Residue();
-  link: Link | null = null;
-  settings: Settings;
   /** The rest of a cancelled unit is being dropped. */
   isDropping = false;
   /** Extended-protocol messages were sent that no Sync has closed yet. */
@@ -48,15 +40,9 @@ export class Session implements LinkOwner {
   isExempt = false;
   /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
   unitSerial = 0;
-  /** Why the link stays with the client outside transactions, for people. */
-  pins: readonly string[] = [];
   readonly framer: Framer;
+  readonly #tenure: Tenure;
   #stall: Stall = Stall.None;
-  /** The change of settings that must have happened before the client's messages may follow. */
-  #applying: OwnQuery | null = null;
-  #probesPending = 0;
-  /** Settings that are being changed ahead of the client's messages, without waiting. */
-  #applied: OwnQuery | null = null;
   /** What was read from the client and cannot be worked on yet. */
   #held: Uint8Array = NOTHING;
   #isReading = false;
@@ -74,12 +60,33 @@ export class Session implements LinkOwner {
   constructor(host: SessionHost, port: SessionPort, settings: Settings, isSessionMode: boolean) {
     this.host = host;
     this.port = port;
-    this.settings = settings;
     this.isSessionMode = isSessionMode;
+    this.#tenure = new Tenure(host, settings, isSessionMode);
     this.statements = new ClientStatements((statement, signature) =>
       host.restate(statement, signature),
     );
     this.framer = new Framer(new MessageReader(this));
+  }
+
+  get link(): Link | null {
+    return this.#tenure.link;
+  }
+
+  get settings(): Settings {
+    return this.#tenure.settings;
+  }
+
+  get residue(): Residue {
+    return this.#tenure.residue;
+  }
+
+  /** Why the link stays with the client outside transactions, for people. */
+  get pins(): readonly string[] {
+    return this.#tenure.pins;
+  }
+
+  get isProbing(): boolean {
+    return this.#tenure.isProbing;
   }
 
   get isClosed(): boolean {
@@ -185,12 +192,7 @@ export class Session implements LinkOwner {
     this.answerReady();
   }
 
-  /** Whether the link is being asked what the client has left on it. */
-  get isProbing(): boolean {
-    return this.#probesPending > 0;
-  }
-
-  /** Reads nothing more until that is answered. */
+  /** Reads nothing more until the probe under way is answered. */
   stallForProbe(): void {
     this.#stall = Stall.Quiet;
   }
@@ -213,44 +215,22 @@ export class Session implements LinkOwner {
     this.#isClosed = true;
     this.#held = NOTHING;
     if (this.#stall === Stall.Link) this.host.withdraw(this);
-    this.#setPins([]);
-    const link = this.link;
-    if (link === null) return;
-    this.#detach(link);
-    if (this.residue.takeCatalogueChange()) this.host.onCatalogueChanged();
-    const { permanent } = this.residue;
-    // A COPY or a message that will never be complete leaves nothing to wait for.
-    const isBroken = link.ledger.isCopyIn || link.ledger.isAmbiguous || this.framer.isInsideForward;
-    if (isBroken || permanent !== null) {
-      this.host.discard(link, permanent ?? 'the client left in the middle');
-      return;
-    }
-    if (this.isUnsynced) link.sendOwnSync();
-    link.port.flush();
-    const isDirty =
-      this.isSessionMode ||
-      !this.residue.isClean ||
-      !this.#isUnpinned ||
-      this.#applied !== null ||
-      this.#applying !== null;
-    this.host.checkIn(link, isDirty);
-  }
-
-  get #isUnpinned(): boolean {
-    return this.pins.length === 0;
+    this.#letGo();
+    this.#tenure.abandon(this.framer.isInsideForward, this.isUnsynced);
   }
 
   /** The link broke under the session. */
   onLinkLost(error: GatewayError): void {
-    const link = this.link;
-    if (link !== null) this.#detach(link);
-    if (link?.sawFatal) {
-      // The client has read the server's own goodbye.
-      this.port.end();
-      this.close();
-    } else {
+    const sawFatal = this.link?.sawFatal === true;
+    this.#letGo();
+    this.#tenure.lose();
+    if (!sawFatal) {
       this.fail(error);
+      return;
     }
+    // The client has read the server's own goodbye.
+    this.port.end();
+    this.close();
   }
 
   /** The client's socket takes no more, or does again. */
@@ -265,7 +245,7 @@ export class Session implements LinkOwner {
   }
 
   onCancelsDone(): void {
-    this.settle();
+    this.#settle();
     this.#finishIfDone();
   }
 
@@ -278,9 +258,7 @@ export class Session implements LinkOwner {
   }
 
   onParameter(name: string, value: string): void {
-    if (!isTrackedParameter(name) || this.link === null) return;
-    const key = name.toLowerCase();
-    this.settings = this.settings.with(key, this.link.baseline.get(key) === value ? null : value);
+    this.#tenure.onParameter(name, value);
   }
 
   rewriteError(fields: string): string | null {
@@ -295,113 +273,51 @@ export class Session implements LinkOwner {
 
   onQuiet(): void {
     this.unitSerial++;
-    const applied = this.#applied ?? this.#applying;
-    this.#applied = null;
-    if (applied !== null && applied.error !== null) {
+    this.#isTimedOut = false;
+    if (!this.#tenure.onQuiet()) {
       (this.link as Link).unfit = 'it refused the settings of a client';
-      this.#applying = null;
       this.fail(new GatewayError('MR_SETTINGS_REFUSED'));
       return;
     }
-    if (this.#applying !== null) {
-      this.#applying = null;
+    if (this.#stall === Stall.Settings) {
       this.#stall = Stall.None;
       this.#resume();
       return;
     }
-    this.settle();
-    if (this.#stall === Stall.Quiet) {
+    this.#settle();
+    if (this.#stall === Stall.Quiet && !this.isProbing) {
       this.#stall = Stall.None;
       this.#resume();
     }
     this.#finishIfDone();
   }
 
-  /**
-   * Gives the link back when nothing of the client's is left on it. Called whenever that may have
-   * become so: at every quiet moment, and when a cancel request has arrived.
-   */
-  settle(): void {
-    const link = this.link;
+  /** To be called whenever the link may have become free: it goes back if it can. */
+  #settle(): void {
+    const { link } = this;
     if (link === null || !link.isIdle || this.isUnsynced || this.framer.isInsideForward) return;
     this.isExempt = false;
-    this.#isTimedOut = false;
     if (link.cancelsPending > 0) return;
-    if (this.residue.takeCatalogueChange()) this.host.onCatalogueChanged();
-    if (this.isSessionMode) return;
-    if (this.residue.isSuspected) {
-      const names = this.host.customSettingNames();
-      const probe = this.residue.takeProbe(this.settings, names, this.host.originUser);
-      probe.onDone = () => this.#readProbe(probe, link);
-      this.#probesPending++;
-      link.sendOwn(probe);
-      link.port.flush();
-      return;
-    }
-    if (this.residue.permanent !== null && this.#isUnpinned)
-      this.#setPins([this.residue.permanent]);
-    if (!this.#isUnpinned && !link.ledger.isAmbiguous) return;
-    this.#release(link);
-  }
-
-  #readProbe(probe: Probe, link: Link): void {
-    this.#probesPending--;
-    if (this.link !== link) return;
-    if (probe.error !== null) {
-      // Nobody knows what the link carries, so only this client may go on with it.
-      this.residue.notePermanent('the state of the link is not known');
-      return;
-    }
-    this.settings = probe.settingsFound(this.settings, link.baseline);
-    if (probe.isWhole) {
-      const permanent = this.residue.permanent;
-      this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);
-    }
-  }
-
-  #detach(link: Link): void {
-    this.link = null;
-    link.owner = null;
-    link.settings = this.settings;
     // The end of the link's chunk will be told to its next owner.
     this.port.flush();
-    // Neither holds the other up any more.
     if (this.#isClientBlocked) link.port.pause(false);
-    if (this.#isLinkBlocked) this.onLinkBlocked(false);
+    if (!this.#tenure.settle(link)) {
+      if (this.#isClientBlocked) link.port.pause(true);
+    } else if (this.#isLinkBlocked) this.onLinkBlocked(false);
   }
 
-  #release(link: Link): void {
-    this.#detach(link);
-    if (link.ledger.isAmbiguous) {
-      this.#setPins([]);
-      this.host.discard(link, 'a COPY ended with an error');
-    } else this.host.checkIn(link, false);
-  }
-
-  #setPins(pins: readonly string[]): void {
-    if (pins.length === 0 && this.pins.length === 0) return;
-    this.pins = pins;
-    this.host.onPins(this);
-  }
-
-  /** Makes the link the client's; false when its settings must first be acknowledged. */
   #attach(link: Link): boolean {
-    this.link = link;
-    link.owner = this;
     if (this.#isClientBlocked) link.port.pause(true);
-    link.closeExcess(this.host.linkStatementsMax);
-    const change = settingsChange(link.settings, this.settings);
-    if (change === null) return true;
-    const query = new OwnQuery(settingsChangeText(change));
-    link.sendOwn(query);
-    link.settings = this.settings;
-    if (change.cannotFail) {
-      this.#applied = query;
-      return true;
-    }
-    this.#applying = query;
-    this.#stall = Stall.Settings;
-    return false;
+    this.#tenure.begin(link, this);
+    if (this.#tenure.isApplying) this.#stall = Stall.Settings;
+    return !this.#tenure.isApplying;
+  }
+
+  /** The link is about to go: neither holds the other up any more. */
+  #letGo(): void {
+    this.port.flush();
+    if (this.#isClientBlocked) this.link?.port.pause(false);
+    if (this.#isLinkBlocked) this.onLinkBlocked(false);
   }
 
   /** Goes on with what was held, and lets the socket be read again unless that stalls anew. */

@@ -1,9 +1,69 @@
-// Placeholder by the lead until the real one lands: overwrite freely.
-import type { Facts } from './facts.ts';
+import { ANY_DDL, type BuiltCatalogue, buildCatalogue, EVERYTHING } from './catalogue-build.ts';
+import type { CatalogueRows } from './catalogue-rows.ts';
+import { Effect, type Facts } from './facts.ts';
+import type { FunctionReader } from './function-facts.ts';
+
+/** All that a statement may leave on its session, its own words and the catalogue together. */
+export type CatalogueJudgement = {
+  /** Bits of {@link Effect}; those of the facts are among them. */
+  readonly effects: number;
+  /** What is to blame for the gravest, for people; empty without effects. */
+  readonly reason: string;
+};
+
+/** Whether nothing but PostgreSQL's own syntax is in a statement. */
+function namesNothing(facts: Facts): boolean {
+  return (
+    facts.relations.length === 0 &&
+    facts.functions.length === 0 &&
+    facts.operators.length === 0 &&
+    facts.types.length === 0 &&
+    facts.fields.length === 0
+  );
+}
+
+/**
+ * What is known of one database's catalogue at one time. Immutable: a judgement may be kept for as
+ * long as the snapshot that gave it.
+ */
 export class CatalogueSnapshot {
-  static readonly UNKNOWN = new CatalogueSnapshot();
-  readonly customSettingNames: readonly string[] = [];
-  judge(facts: Facts): { effects: number; reason: string } {
-    return facts;
+  /** Of a database nobody has looked at: whatever names anything is suspected. */
+  static readonly UNKNOWN: CatalogueSnapshot = new CatalogueSnapshot(null);
+
+  readonly #built: BuiltCatalogue | null;
+
+  private constructor(built: BuiltCatalogue | null) {
+    this.#built = built;
+  }
+
+  static of(rows: CatalogueRows, functions: FunctionReader): CatalogueSnapshot {
+    return new CatalogueSnapshot(buildCatalogue(rows, functions));
+  }
+
+  /** Custom settings that functions of the database set; `pg_settings` does not show them. */
+  get customSettingNames(): readonly string[] {
+    return this.#built?.customSettingNames ?? [];
+  }
+
+  judge(facts: Facts): CatalogueJudgement {
+    let effects = facts.effects;
+    let reason = facts.reason;
+    const add = (more: number, why: string): void => {
+      if (more > effects) reason = why;
+      effects |= more;
+    };
+    if (this.#built === null) {
+      if (!namesNothing(facts)) add(Effect.Session, 'catalogue not read yet');
+      return { effects, reason };
+    }
+    const { graph, resolver } = this.#built;
+    const node = (name: string): void => {
+      const dirt = graph.dirtOf(name);
+      if (dirt !== null) add(dirt.effects, dirt.reason);
+    };
+    resolver.reach(facts, { node, effect: add });
+    if (!namesNothing(facts)) node(EVERYTHING);
+    if (facts.ddl && !facts.unparsed) node(ANY_DDL);
+    return { effects, reason };
   }
 }

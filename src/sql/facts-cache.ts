@@ -5,6 +5,7 @@
  */
 
 import { Effect, type Facts, opaqueFacts } from './facts.ts';
+import { isParseable } from './parse-guard.ts';
 import type { SqlParser } from './parser.ts';
 import { readFacts } from './read-facts.ts';
 import { lastShapeDepth, shapeOf } from './shape.ts';
@@ -23,13 +24,6 @@ export const defaultFactsCacheLimits: FactsCacheLimits = {
   bytesMax: 32 << 20,
   textBytesMax: 1 << 20,
 };
-
-/**
- * Beyond these the parser could run out of its stack, from which it does not recover: measured, it
- * takes 2,500 nested selects or 8,000 chained operators on Node 20.
- */
-const NESTING_MAX = 500;
-const CHAIN_MAX = 4_000;
 
 /** A guess at the memory of one Facts beside its names. */
 const FACTS_BYTES = 1024;
@@ -132,8 +126,7 @@ export class FactsCache {
     const known = this.#byShape.get(shape);
     if (known !== undefined && !known.literalDependent) return known;
     if (known === undefined) {
-      const { depthMax, linkCount } = lastShapeDepth;
-      if (depthMax > NESTING_MAX || linkCount > CHAIN_MAX) return tooDeep;
+      if (!isParseable(lastShapeDepth)) return tooDeep;
     }
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
     return this.#read(shape, text, known);

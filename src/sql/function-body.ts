@@ -6,7 +6,16 @@
 
 import { Effect } from './facts.ts';
 import type { FactsBuilder } from './facts-builder.ts';
-import { asObject, asText, type Json, type SqlParser } from './parser.ts';
+import { isNestingParseable, isTextParseable } from './parse-guard.ts';
+import {
+  asList,
+  asObject,
+  asText,
+  type Json,
+  type JsonObject,
+  nameParts,
+  type SqlParser,
+} from './parser.ts';
 import { walkTree } from './walk.ts';
 
 /** Bodies inside bodies, as in a DO block inside a DO block. */
@@ -50,21 +59,32 @@ export class FunctionBodies {
     }
   };
 
-  /** As {@link read}, of a whole `CREATE FUNCTION … LANGUAGE plpgsql`. */
-  readPlPgSql(createFunction: string, builder: FactsBuilder): void {
+  /**
+   * What a function does when it is called, from its whole `CREATE FUNCTION` or `PROCEDURE`:
+   * defaults of its parameters, and its body. The SET clause of a function ends with it.
+   */
+  readFunction(language: string, definition: string, builder: FactsBuilder): void {
     try {
-      this.#plpgsql(createFunction, builder);
+      const statement = asObject(asList(this.#parser.parse(definition)['stmts'])[0]);
+      const create = asObject(asObject(statement?.['stmt'])?.['CreateFunctionStmt']);
+      if (create === null) throw new Error('not a function');
+      walkTree([create['parameters'] ?? null, create['sql_body'] ?? null], builder, this.read);
+      if (language === 'plpgsql') this.#plpgsql(definition, builder);
+      else if ('sql_body' in create) return;
+      else this.read(language, bodyOf(create), builder);
     } catch {
-      builder.effect(Effect.Permanent, 'plpgsql not understood');
+      builder.effect(Effect.Permanent, `${language} not understood`);
     }
   }
 
   #sql(text: string, builder: FactsBuilder): void {
     if (text.trim() === '') return;
+    if (!isTextParseable(text)) throw new Error('too complex');
     walkTree(this.#parser.parse(text), builder, this.read);
   }
 
   #plpgsql(createFunction: string, builder: FactsBuilder): void {
+    if (!isNestingParseable(createFunction)) throw new Error('too complex');
     const tasks: Json[] = [this.#parser.parsePlPgSql(createFunction)];
     let functions = 0;
     for (let value = tasks.pop(); value !== undefined; value = tasks.pop()) {
@@ -124,6 +144,16 @@ export class FunctionBodies {
     if (!column) this.#sql(`SELECT FROM ${name}`, builder);
     else if (dot >= 0) this.#sql(`SELECT FROM ${name.slice(0, dot)}`, builder);
   }
+}
+
+function bodyOf(create: JsonObject): string {
+  for (const item of asList(create['options'])) {
+    const option = asObject(asObject(item)?.['DefElem']);
+    if (option?.['defname'] !== 'as') continue;
+    const [body] = nameParts(asObject(asObject(option['arg'])?.['List'])?.['items']);
+    if (body !== undefined) return body;
+  }
+  throw new Error('no body');
 }
 
 /**

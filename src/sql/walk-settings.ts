@@ -2,7 +2,7 @@
 
 import { Effect } from './facts.ts';
 import type { FactsBuilder } from './facts-builder.ts';
-import { asList, asObject, asText, type Json, type JsonObject } from './parser.ts';
+import { asObject, asText, type Json, type JsonObject, nameParts } from './parser.ts';
 
 export function noteVariableSet(node: JsonObject, builder: FactsBuilder): void {
   const name = asText(node['name']) ?? '';
@@ -28,16 +28,13 @@ export function noteVariableSet(node: JsonObject, builder: FactsBuilder): void {
   }
 }
 
-/** The expression below casts, which do not change a string to another. */
+/** The expression below a cast to text, which does not change a string to another. */
 function withoutCasts(value: Json | undefined): JsonObject | null {
-  let node = asObject(value);
-  for (let cast = asObject(node?.['TypeCast']); cast !== null; ) {
-    const type = asList(asObject(cast['typeName'])?.['names']).length;
-    if (type === 0) return null;
-    node = asObject(cast['arg']);
-    cast = asObject(node?.['TypeCast']);
-  }
-  return node;
+  const node = asObject(value);
+  const cast = asObject(node?.['TypeCast']);
+  if (cast === null) return node;
+  const type = nameParts(asObject(cast['typeName'])?.['names']).at(-1);
+  return type === 'text' ? asObject(cast['arg']) : null;
 }
 
 function constantText(node: JsonObject | null): string | null {

@@ -1,10 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { findAccount } from '../../../src/embedded/account.ts';
 import { checkRole } from '../../../src/embedded/cluster.ts';
 import { demoSql } from '../../../src/embedded/demo.sql.ts';
 import { tailOf } from '../../../src/embedded/failure.ts';
 import { quoteLiteral } from '../../../src/embedded/initialize.ts';
 import { parsePostmasterFile } from '../../../src/embedded/postmaster.ts';
+import { run } from '../../../src/embedded/run.ts';
 
 describe('the user the server runs as', () => {
   const passwd = [
@@ -84,5 +85,37 @@ describe('what an error repeats', () => {
 describe('the text of the demo', () => {
   it('is one transaction: no empty line ends a command early', () => {
     expect(demoSql.trim()).not.toMatch(/;\s*\n\s*\n/);
+  });
+});
+
+describe('running a program', () => {
+  const options = { account: null, timeoutMs: 5000 };
+
+  it('never rejects: a program that cannot be started says why', async () => {
+    const result = await run('no-such-program', [], options);
+    expect(result).toMatchObject({ code: null, stderr: expect.stringContaining('ENOENT') });
+    // Refused before there is a process, as is becoming a user one may not become.
+    const refused = await run('true', ['\0'], options);
+    expect(refused.code).toBeNull();
+    expect(refused.stderr).not.toBe('');
+  });
+
+  it('hands over the input, and gives no settings of PostgreSQL from the environment', async () => {
+    vi.stubEnv('PGPORT', '1');
+    const shown = await run('sh', ['-c', 'cat; env'], { ...options, input: 'in\n' });
+    vi.unstubAllEnvs();
+    expect(shown.stdout).toMatch(/^in\n/);
+    expect(shown.stdout).not.toContain('PGPORT');
+  });
+
+  it('ends it after its time', async () => {
+    const late = await run('sleep', ['30'], { ...options, timeoutMs: 50 });
+    expect(late).toMatchObject({ code: null, signal: 'SIGKILL' });
+  });
+
+  it('keeps the end of what it says', async () => {
+    const long = await run('sh', ['-c', 'yes | head -c 300000; echo end'], options);
+    expect(long.stdout.length).toBe(64 * 1024);
+    expect(long.stdout).toMatch(/end\n$/);
   });
 });

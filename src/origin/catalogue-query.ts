@@ -1,0 +1,285 @@
+/**
+ * The queries that read a database's catalogue. Everything is qualified, operators too, since they
+ * run under whatever `search_path` the role has. They need no rights but those of any role, and
+ * know PostgreSQL 13 to 18. Object ids from 16384 belong to users.
+ */
+
+import { builtinFunctionEffect, builtinFunctionsWith } from '../sql/builtin-functions.ts';
+import { Effect } from '../sql/facts.ts';
+import { trustedExtensions } from '../sql/trusted-extensions.ts';
+
+/** Longer bodies of functions are not fetched, and so not proven to be harmless. */
+const FUNCTION_BYTES_MAX = 256 * 1024;
+
+const EQ = 'OPERATOR(pg_catalog.=)';
+const NE = 'OPERATOR(pg_catalog.<>)';
+const GE = 'OPERATOR(pg_catalog.>=)';
+const LT = 'OPERATOR(pg_catalog.<)';
+const MATCHES = 'OPERATOR(pg_catalog.~)';
+const CONCAT = 'OPERATOR(pg_catalog.||)';
+const USER = `${GE} 16384::pg_catalog.oid`;
+
+const text = (expression: string): string => `(${expression})::pg_catalog.text`;
+const classId = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
+const anyOf = (names: Iterable<string>): string =>
+  `${EQ} ANY (ARRAY[${[...names].map((name) => `'${name}'`).join(',')}]::pg_catalog.text[])`;
+
+/** One row: names of PostgreSQL's own functions, volatile ones, relations, types and operators. */
+export const SYSTEM_NAMES_QUERY: string = [
+  names('pg_proc', 'proname', ''),
+  names('pg_proc', 'proname', `AND c.provolatile ${EQ} 'v'::"char"`),
+  names('pg_class', 'relname', ''),
+  names('pg_type', 'typname', ''),
+  names('pg_operator', 'oprname', ''),
+].reduce((query, column, index) => `${query}${index === 0 ? '' : ', '}${column}`, 'SELECT ');
+
+function names(table: string, column: string, condition: string): string {
+  return (
+    `(SELECT pg_catalog.string_agg(DISTINCT ${text(`c.${column}`)}, ' ')` +
+    ` FROM pg_catalog.${table} c WHERE c.oid ${LT} 16384::pg_catalog.oid ${condition})`
+  );
+}
+
+/** Members of extensions that are trusted: class and id. */
+const TRUSTED = `SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_extension e ON e.oid ${EQ} d.refobjid
+  WHERE d.refclassid ${EQ} ${classId('pg_extension')} AND d.deptype ${EQ} 'e'::"char"
+  AND ${text('e.extname')} ${anyOf(trustedExtensions)}`;
+
+const CLASS_LETTERS: readonly (readonly [string, string])[] = [
+  ['pg_proc', 'f'],
+  ['pg_operator', 'o'],
+  ['pg_type', 't'],
+  ['pg_cast', 'c'],
+  ['pg_class', 'r'],
+];
+
+const letterOf = (column: string): string =>
+  `CASE ${CLASS_LETTERS.map(
+    ([table, letter]) => `WHEN ${column} ${EQ} ${classId(table)} THEN '${letter}'`,
+  ).join(' ')} END`;
+
+/** A row of the one result: its kind, and seven columns of text. */
+function row(kind: string, columns: readonly string[], rest: string): string {
+  const padded = [...columns, ...Array.from({ length: 7 - columns.length }, () => "''")];
+  return `SELECT '${kind}', ${padded.map(text).join(', ')} ${rest}`;
+}
+
+const FUNCTIONS = row(
+  'function',
+  [
+    'p.oid',
+    'n.nspname',
+    'p.proname',
+    `CASE WHEN p.prokind ${EQ} 'a'::"char" THEN '' ELSE ${text('l.lanname')} END`,
+    `p.pronargs ${NE} 0::pg_catalog.int2`,
+    `CASE WHEN ${text('l.lanname')} ${anyOf(['sql', 'plpgsql'])}
+      AND p.prokind ${NE} 'a'::"char" AND t.objid IS NULL
+      AND pg_catalog.octet_length(p.prosrc) ${LT} ${FUNCTION_BYTES_MAX}
+      THEN pg_catalog.pg_get_functiondef(p.oid) END`,
+  ],
+  `FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid ${EQ} p.prolang
+  LEFT JOIN trusted t ON t.classid ${EQ} ${classId('pg_proc')} AND t.objid ${EQ} p.oid
+  WHERE p.oid ${USER}`,
+);
+
+const RELATIONS = row(
+  'relation',
+  ['c.oid', 'n.nspname', 'c.relname', 'c.relkind'],
+  `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} c.relnamespace
+  WHERE c.oid ${USER} AND c.relpersistence ${NE} 't'::"char"
+  AND ${text('c.relkind')} ${anyOf(['r', 'p', 'v', 'm', 'f', 'S', 'c'])}`,
+);
+
+/** Row types are left out, as the names of their relations say them; arrays of them too. */
+const TYPES = row(
+  'type',
+  ['t.oid', 'n.nspname', 't.typname'],
+  `FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} t.typnamespace
+  LEFT JOIN pg_catalog.pg_type e ON e.oid ${EQ} t.typelem
+  WHERE t.oid ${USER} AND t.typrelid ${EQ} 0::pg_catalog.oid
+  AND (e.oid IS NULL OR e.typrelid ${EQ} 0::pg_catalog.oid)`,
+);
+
+const OPERATORS = row(
+  'implied',
+  ["'o'", 'o.oid', 'n.nspname', 'o.oprname', 'o.oprleft', 'o.oprright'],
+  `FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} o.oprnamespace
+  WHERE o.oid ${USER}`,
+);
+
+const CASTS = row(
+  'implied',
+  ["'c'", 'c.oid', "''", "''", 'c.castsource', 'c.casttarget'],
+  `FROM pg_catalog.pg_cast c WHERE c.oid ${USER}`,
+);
+
+const SUPPORT_FUNCTIONS = row(
+  'implied',
+  ["'p'", 'a.amproc::pg_catalog.oid', "''", "''", 'a.amproclefttype', 'a.amprocrighttype'],
+  `FROM pg_catalog.pg_amproc a WHERE a.amproc::pg_catalog.oid ${USER}`,
+);
+
+const EVENT_TRIGGERS = row('event', ['e.evtfoid'], 'FROM pg_catalog.pg_event_trigger e');
+
+const TRUSTED_ROWS = row(
+  'trusted',
+  [`${letterOf('t.classid')} ${CONCAT} ${text('t.objid')}`],
+  `FROM trusted t WHERE ${letterOf('t.classid')} IS NOT NULL`,
+);
+
+/** What depends on a function, operator, type or relation of a user, as PostgreSQL records it. */
+const DEPENDENCIES = `SELECT DISTINCT d.classid, d.objid, ${letterOf('d.refclassid')} AS letter,
+  d.refobjid FROM pg_catalog.pg_depend d
+  WHERE d.objid ${USER} AND d.refobjid ${USER} AND d.deptype ${NE} 'e'::"char"
+  AND ${letterOf('d.refclassid')} IS NOT NULL`;
+
+const ref = ['d.letter', 'd.refobjid'];
+const of = (table: string, alias: string): string =>
+  `FROM dependency d JOIN pg_catalog.${table} ${alias} ON ${alias}.oid ${EQ} d.objid
+  AND d.classid ${EQ} ${classId(table)}`;
+
+/** A view's own rule; reading a materialized view does not run it. */
+const ruleMode = `CASE WHEN x.rulename ${NE} '_RETURN'::pg_catalog.name THEN 'W'
+  WHEN k.relkind ${EQ} 'm'::"char" THEN 'W' ELSE 'V' END`;
+const defaultMode = `CASE WHEN a.attgenerated ${EQ} 'v'::"char" THEN 'R' ELSE 'W' END`;
+const notSelf = (owner: string): string => `(d.letter ${NE} 'r' OR d.refobjid ${NE} ${owner})`;
+const ruleRelation = `JOIN pg_catalog.pg_class k ON k.oid ${EQ} x.ev_class`;
+const defaultColumn = `JOIN pg_catalog.pg_attribute a ON a.attrelid ${EQ} x.adrelid
+  AND a.attnum ${EQ} x.adnum`;
+
+const EDGES = [
+  row(
+    'edge',
+    [ruleMode, "'r'", 'x.ev_class', ...ref],
+    `${of('pg_rewrite', 'x')} ${ruleRelation} WHERE ${notSelf('x.ev_class')}`,
+  ),
+  row(
+    'edge',
+    ["'W'", "'r'", 'x.tgrelid', ...ref],
+    `${of('pg_trigger', 'x')} WHERE NOT x.tgisinternal AND ${notSelf('x.tgrelid')}`,
+  ),
+  row(
+    'edge',
+    ["'R'", "'r'", 'x.polrelid', ...ref],
+    `${of('pg_policy', 'x')} WHERE ${notSelf('x.polrelid')}`,
+  ),
+  row(
+    'edge',
+    [defaultMode, "'r'", 'x.adrelid', ...ref],
+    `${of('pg_attrdef', 'x')} ${defaultColumn} WHERE d.letter ${NE} 'r'`,
+  ),
+  row(
+    'edge',
+    ["'R'", "'r'", 'x.conrelid', ...ref],
+    `${of('pg_constraint', 'x')} WHERE x.conrelid ${NE} 0::pg_catalog.oid AND d.letter ${NE} 'r'`,
+  ),
+  row(
+    'edge',
+    ["'R'", "'t'", 'x.contypid', ...ref],
+    `${of('pg_constraint', 'x')} WHERE x.contypid ${NE} 0::pg_catalog.oid
+    AND NOT (d.letter ${EQ} 't' AND d.refobjid ${EQ} x.contypid)`,
+  ),
+  row(
+    'edge',
+    ["'R'", "'r'", 'COALESCE(i.indrelid, d.objid)', ...ref],
+    `FROM dependency d LEFT JOIN pg_catalog.pg_index i ON i.indexrelid ${EQ} d.objid
+    WHERE d.classid ${EQ} ${classId('pg_class')} AND d.letter ${NE} 'r'`,
+  ),
+  row(
+    'edge',
+    ["'R'", letterOf('d.classid'), 'd.objid', ...ref],
+    `FROM dependency d WHERE d.classid ${NE} ${classId('pg_class')}
+    AND ${letterOf('d.classid')} IS NOT NULL`,
+  ),
+  row(
+    'edge',
+    ["'V'", "'r'", 'h.inhrelid', "'r'", 'h.inhparent'],
+    `FROM pg_catalog.pg_inherits h WHERE h.inhrelid ${USER}`,
+  ),
+  row(
+    'edge',
+    ["'V'", "'r'", 'h.inhparent', "'r'", 'h.inhrelid'],
+    `FROM pg_catalog.pg_inherits h WHERE h.inhrelid ${USER}`,
+  ),
+  row(
+    'edge',
+    ["'W'", "'r'", 'x.confrelid', "'r'", 'x.conrelid'],
+    `FROM pg_catalog.pg_constraint x WHERE x.contype ${EQ} 'f'::"char"
+    AND (${text('x.confdeltype')} ${anyOf(['c', 'n', 'd'])}
+    OR ${text('x.confupdtype')} ${anyOf(['c', 'n', 'd'])})`,
+  ),
+];
+
+/** Stored expressions of relations and types: mode, class and id of the owner, the tree. */
+const TREES = [
+  `SELECT 'R', 'r', x.ev_class, ${text('x.ev_action')} FROM pg_catalog.pg_rewrite x`,
+  `SELECT 'R', 'r', x.ev_class, ${text('x.ev_qual')} FROM pg_catalog.pg_rewrite x`,
+  `SELECT ${defaultMode}, 'r', x.adrelid, ${text('x.adbin')}
+    FROM pg_catalog.pg_attrdef x ${defaultColumn}`,
+  `SELECT 'R', 'r', x.conrelid, ${text('x.conbin')} FROM pg_catalog.pg_constraint x
+    WHERE x.conrelid ${NE} 0::pg_catalog.oid`,
+  `SELECT 'R', 't', x.contypid, ${text('x.conbin')} FROM pg_catalog.pg_constraint x
+    WHERE x.contypid ${NE} 0::pg_catalog.oid`,
+  `SELECT 'R', 'r', x.polrelid, ${text('x.polqual')} FROM pg_catalog.pg_policy x`,
+  `SELECT 'R', 'r', x.polrelid, ${text('x.polwithcheck')} FROM pg_catalog.pg_policy x`,
+  `SELECT 'W', 'r', x.tgrelid, ${text('x.tgqual')} FROM pg_catalog.pg_trigger x`,
+  `SELECT 'R', 'r', x.indrelid, ${text('x.indexprs')} FROM pg_catalog.pg_index x`,
+  `SELECT 'R', 'r', x.indrelid, ${text('x.indpred')} FROM pg_catalog.pg_index x`,
+  `SELECT 'R', 'r', x.partrelid, ${text('x.partexprs')} FROM pg_catalog.pg_partitioned_table x`,
+  `SELECT 'R', 't', x.oid, ${text('x.typdefaultbin')} FROM pg_catalog.pg_type x`,
+];
+
+/** A pattern over the text of a stored tree, which is no SQL, for calls of these functions. */
+function callsOf(functionNames: readonly string[]): string {
+  return `(SELECT ':(funcid|opfuncid|aggfnoid|winfnoid) (' ${CONCAT}
+    COALESCE(pg_catalog.string_agg(${text('p.oid')}, '|'), '0') ${CONCAT} ') '
+    FROM pg_catalog.pg_proc p WHERE p.oid ${LT} 16384::pg_catalog.oid
+    AND ${text('p.proname')} ${anyOf(functionNames)})`;
+}
+
+/** Trees in which a function of PostgreSQL is called that has an effect on the session. */
+function unsafe(unknownVolatile: readonly string[]): string[] {
+  const session = [...builtinFunctionsWith(Effect.Session), ...unknownVolatile];
+  const one = (pattern: string, mode: string, effects: number): string =>
+    row(
+      'unsafe',
+      [mode, 't.kind', 't.owner', String(effects)],
+      `FROM tree t WHERE t.expression ${MATCHES} ${pattern}`,
+    );
+  const settingsView = `(':relid ' ${CONCAT}
+    ${text(`'pg_catalog.pg_settings'::pg_catalog.regclass::pg_catalog.oid`)} ${CONCAT} ' ')`;
+  return [
+    one(callsOf(session), 't.mode', Effect.Session),
+    one(callsOf(builtinFunctionsWith(Effect.Permanent)), 't.mode', Effect.Permanent),
+    // Writing to the view of settings sets them, also through a view of a user's.
+    one(settingsView, "'W'", Effect.Session),
+  ];
+}
+
+/**
+ * All that is known of users' objects, in one statement and so at one time: rows of a kind and
+ * seven columns.
+ *
+ * @param systemVolatile names of PostgreSQL's own volatile functions
+ */
+export function catalogueQuery(systemVolatile: Iterable<string>): string {
+  const unknown = [...systemVolatile].filter((name) => builtinFunctionEffect(name) === undefined);
+  const trees = `SELECT * FROM (${TREES.join(' UNION ALL ')}) AS x(mode, kind, owner, expression)
+    WHERE x.owner ${USER} AND x.expression IS NOT NULL`;
+  const rows = [
+    FUNCTIONS,
+    RELATIONS,
+    TYPES,
+    OPERATORS,
+    CASTS,
+    SUPPORT_FUNCTIONS,
+    EVENT_TRIGGERS,
+    TRUSTED_ROWS,
+    ...EDGES,
+    ...unsafe(unknown),
+  ];
+  return `WITH trusted AS MATERIALIZED (${TRUSTED}), dependency AS MATERIALIZED (${DEPENDENCIES}),
+    tree AS MATERIALIZED (${trees}) ${rows.join(' UNION ALL ')}`;
+}

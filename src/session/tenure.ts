@@ -1,0 +1,165 @@
+import type { Link, LinkOwner } from './link.ts';
+import { OwnQuery } from './own-query.ts';
+import { type Probe, Residue } from './residue.ts';
+import type { SessionHost } from './session-host.ts';
+import {
+  isTrackedParameter,
+  type Settings,
+  settingsChange,
+  settingsChangeText,
+} from './settings.ts';
+
+/**
+ * What a session has of its link from check-out to check-in: the settings that it brings along, and
+ * what it leaves behind. Knows when the link may go, and in which state it goes.
+ */
+export class Tenure {
+  readonly residue = new Residue();
+  link: Link | null = null;
+  /** The client's settings, which follow it from link to link. */
+  settings: Settings;
+  /** Why the link stays with the client outside transactions, for people. */
+  pins: readonly string[] = [];
+  readonly #host: SessionHost;
+  readonly #isSessionMode: boolean;
+  /** A change of settings under way; {@link isApplying} tells whether it must be waited for. */
+  #change: OwnQuery | null = null;
+  #isApplying = false;
+  #probesPending = 0;
+
+  constructor(host: SessionHost, settings: Settings, isSessionMode: boolean) {
+    this.#host = host;
+    this.settings = settings;
+    this.#isSessionMode = isSessionMode;
+  }
+
+  /** Whether the client's messages must wait until the link has the client's settings. */
+  get isApplying(): boolean {
+    return this.#isApplying;
+  }
+
+  /** Whether the link is being asked what the client has left on it. */
+  get isProbing(): boolean {
+    return this.#probesPending > 0;
+  }
+
+  /** Makes the link the owner's, with the client's settings on their way. */
+  begin(link: Link, owner: LinkOwner): void {
+    this.link = link;
+    link.owner = owner;
+    link.closeExcess(this.#host.linkStatementsMax);
+    const change = settingsChange(link.settings, this.settings);
+    if (change === null) return;
+    this.#change = new OwnQuery(settingsChangeText(change));
+    this.#isApplying = !change.cannotFail;
+    link.sendOwn(this.#change);
+    link.settings = this.settings;
+  }
+
+  /** A reported parameter has changed. */
+  onParameter(name: string, value: string): void {
+    if (!isTrackedParameter(name) || this.link === null) return;
+    const key = name.toLowerCase();
+    this.settings = this.settings.with(key, this.link.baseline.get(key) === value ? null : value);
+  }
+
+  /** Nothing is owed any more; false when the server has refused the client's settings. */
+  onQuiet(): boolean {
+    const change = this.#change;
+    this.#change = null;
+    this.#isApplying = false;
+    return change === null || change.error === null;
+  }
+
+  /**
+   * Outside transactions and units, with nothing owed: gives the link back when nothing of the
+   * client's is left on it, and first asks the server where that is in doubt.
+   * @returns whether the link has left
+   */
+  settle(link: Link): boolean {
+    if (this.residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
+    if (this.#isSessionMode) return false;
+    if (this.residue.isSuspected) {
+      this.#ask(link);
+      return false;
+    }
+    const { permanent } = this.residue;
+    if (permanent !== null && this.pins.length === 0) this.#setPins([permanent]);
+    if (this.pins.length > 0) return false;
+    this.#detach(link);
+    if (link.ledger.isAmbiguous) this.#host.discard(link, 'a COPY ended with an error');
+    else this.#host.checkIn(link, false);
+    return true;
+  }
+
+  /** The link is gone by itself. */
+  lose(): void {
+    if (this.link !== null) this.#detach(this.link);
+    this.#setPins([]);
+  }
+
+  /**
+   * The client is gone.
+   * @param isMidMessage it has left in the middle of a message, or of a unit that can have no end
+   * @param isUnsynced its last unit lacks its Sync
+   */
+  abandon(isMidMessage: boolean, isUnsynced: boolean): void {
+    const wasPinned = this.pins.length > 0;
+    this.#setPins([]);
+    const { link, residue } = this;
+    if (link === null) return;
+    // A probe that was not read tells nothing, and neither does a change that was not confirmed.
+    const isDirty =
+      this.#isSessionMode ||
+      !residue.isClean ||
+      wasPinned ||
+      this.#change !== null ||
+      this.isProbing;
+    this.#detach(link);
+    if (residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
+    if (isMidMessage || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
+      this.#host.discard(link, 'its client left in the middle');
+    } else if (residue.permanent !== null) {
+      this.#host.discard(link, residue.permanent);
+    } else {
+      if (isUnsynced) link.sendOwnSync();
+      link.port.flush();
+      this.#host.checkIn(link, isDirty);
+    }
+  }
+
+  #ask(link: Link): void {
+    const names = this.#host.customSettingNames();
+    const probe = this.residue.takeProbe(this.settings, names, this.#host.originUser);
+    probe.onDone = () => this.#onAnswer(probe, link);
+    this.#probesPending++;
+    link.sendOwn(probe);
+    link.port.flush();
+  }
+
+  #onAnswer(probe: Probe, link: Link): void {
+    this.#probesPending--;
+    if (this.link !== link) return;
+    if (probe.error !== null) {
+      // Nobody knows what the link carries, so only this client may go on with it.
+      this.residue.notePermanent('the state of the link is not known');
+      return;
+    }
+    this.settings = probe.settingsFound(this.settings, link.baseline);
+    if (!probe.isWhole) return;
+    const { permanent } = this.residue;
+    this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);
+  }
+
+  #detach(link: Link): void {
+    this.link = null;
+    link.owner = null;
+    link.settings = this.settings;
+  }
+
+  #setPins(pins: readonly string[]): void {
+    if (pins.length === 0 && this.pins.length === 0) return;
+    this.pins = pins;
+    this.#host.onPins(pins);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Which objects of a database can have effects on a session, by what they reach. A node is an
+ * object (a relation is two: `r` for reading it, `w` for writing it), an edge leads from what runs to
+ * what is run by it, and dirt flows against the edges until nothing changes.
+ */
+
+export type Dirt = { readonly effects: number; readonly reason: string };
+
+export class CatalogueGraph {
+  readonly #dirt = new Map<string, Dirt>();
+  /** From a node to those that run it. */
+  readonly #users = new Map<string, string[]>();
+  readonly #queue: string[] = [];
+
+  /** `user` runs `used`. */
+  edge(user: string, used: string): void {
+    const users = this.#users.get(used);
+    if (users === undefined) this.#users.set(used, [user]);
+    else users.push(user);
+  }
+
+  /** Adds effects to a node; the reason of the gravest stays. */
+  stain(node: string, effects: number, reason: string): void {
+    const before = this.#dirt.get(node);
+    if (before === undefined) {
+      this.#dirt.set(node, { effects, reason });
+    } else {
+      const all = before.effects | effects;
+      if (all === before.effects) return;
+      this.#dirt.set(node, {
+        effects: all,
+        reason: effects > before.effects ? reason : before.reason,
+      });
+    }
+    this.#queue.push(node);
+  }
+
+  /** Lets dirt flow. Every node is visited at most once for each bit of effect that it gains. */
+  settle(): void {
+    for (let node = this.#queue.pop(); node !== undefined; node = this.#queue.pop()) {
+      const dirt = this.#dirt.get(node) as Dirt;
+      for (const user of this.#users.get(node) ?? []) this.stain(user, dirt.effects, dirt.reason);
+    }
+  }
+
+  dirtOf(node: string): Dirt | null {
+    return this.#dirt.get(node) ?? null;
+  }
+}
