@@ -15,7 +15,6 @@ const EQ = 'OPERATOR(pg_catalog.=)';
 const NE = 'OPERATOR(pg_catalog.<>)';
 const GE = 'OPERATOR(pg_catalog.>=)';
 const LT = 'OPERATOR(pg_catalog.<)';
-const MATCHES = 'OPERATOR(pg_catalog.~)';
 const CONCAT = 'OPERATOR(pg_catalog.||)';
 const USER = `${GE} 16384::pg_catalog.oid`;
 
@@ -231,30 +230,35 @@ const TREES = [
   `SELECT 'R', 't', x.oid, ${text('x.typdefaultbin')} FROM pg_catalog.pg_type x`,
 ];
 
-/** A pattern over the text of a stored tree, which is no SQL, for calls of these functions. */
-function callsOf(functionNames: readonly string[]): string {
-  return `(SELECT ':(funcid|opfuncid|aggfnoid|winfnoid) (' ${CONCAT}
-    COALESCE(pg_catalog.string_agg(${text('p.oid')}, '|'), '0') ${CONCAT} ') '
-    FROM pg_catalog.pg_proc p WHERE p.oid ${LT} 16384::pg_catalog.oid
-    AND ${text('p.proname')} ${anyOf(functionNames)})`;
-}
+/**
+ * Calls in stored trees, whose text is no SQL: what follows `:funcid` is the function. Operators are
+ * not looked at, as no function of the table belongs to one.
+ */
+const CALLS = `SELECT DISTINCT t.mode, t.kind, t.owner, pg_catalog.split_part(c.part, ' ', 1) AS id
+  FROM tree t, LATERAL pg_catalog.unnest(
+    (pg_catalog.string_to_array(t.expression, ':funcid '))[2:]) AS c(part)`;
 
-/** Trees in which a function of PostgreSQL is called that has an effect on the session. */
+/** Calls in trees of functions of PostgreSQL that have an effect on the session. */
 function unsafe(unknownVolatile: readonly string[]): string[] {
   const session = [...builtinFunctionsWith(Effect.Session), ...unknownVolatile];
-  const one = (pattern: string, mode: string, effects: number): string =>
+  const one = (functionNames: readonly string[], effects: number): string =>
     row(
       'unsafe',
-      [mode, 't.kind', 't.owner', String(effects)],
-      `FROM tree t WHERE t.expression ${MATCHES} ${pattern}`,
+      ['c.mode', 'c.kind', 'c.owner', String(effects)],
+      `FROM called c JOIN pg_catalog.pg_proc p ON ${text('p.oid')} ${EQ} c.id
+      WHERE p.oid ${LT} 16384::pg_catalog.oid AND ${text('p.proname')} ${anyOf(functionNames)}`,
     );
-  const settingsView = `(':relid ' ${CONCAT}
-    ${text(`'pg_catalog.pg_settings'::pg_catalog.regclass::pg_catalog.oid`)} ${CONCAT} ' ')`;
   return [
-    one(callsOf(session), 't.mode', Effect.Session),
-    one(callsOf(builtinFunctionsWith(Effect.Permanent)), 't.mode', Effect.Permanent),
+    one(session, Effect.Session),
+    one(builtinFunctionsWith(Effect.Permanent), Effect.Permanent),
     // Writing to the view of settings sets them, also through a view of a user's.
-    one(settingsView, "'W'", Effect.Session),
+    row(
+      'unsafe',
+      ["'W'", "'r'", 'x.ev_class', String(Effect.Session)],
+      `FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite x ON x.oid ${EQ} d.objid
+      WHERE d.classid ${EQ} ${classId('pg_rewrite')} AND x.oid ${USER}
+      AND d.refobjid ${EQ} ${classId('pg_settings')}::pg_catalog.oid`,
+    ),
   ];
 }
 
@@ -267,7 +271,7 @@ function unsafe(unknownVolatile: readonly string[]): string[] {
 export function catalogueQuery(systemVolatile: Iterable<string>): string {
   const unknown = [...systemVolatile].filter((name) => builtinFunctionEffect(name) === undefined);
   const trees = `SELECT * FROM (${TREES.join(' UNION ALL ')}) AS x(mode, kind, owner, expression)
-    WHERE x.owner ${USER} AND x.expression IS NOT NULL`;
+    WHERE x.owner ${USER} AND pg_catalog.strpos(x.expression, ':funcid ') ${NE} 0`;
   const rows = [
     FUNCTIONS,
     RELATIONS,
@@ -281,5 +285,6 @@ export function catalogueQuery(systemVolatile: Iterable<string>): string {
     ...unsafe(unknown),
   ];
   return `WITH trusted AS MATERIALIZED (${TRUSTED}), dependency AS MATERIALIZED (${DEPENDENCIES}),
-    tree AS MATERIALIZED (${trees}) ${rows.join(' UNION ALL ')}`;
+    tree AS MATERIALIZED (${trees}), called AS MATERIALIZED (${CALLS})
+    ${rows.join(' UNION ALL ')}`;
 }

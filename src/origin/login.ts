@@ -73,13 +73,23 @@ export async function logIn(
     } else if (code === ServerCode.ParameterStatus) {
       keepParameter(state.parameters, message);
     } else {
-      if (body.length !== 1 || body[0] !== TransactionStatus.Idle || !reader.isDrained) {
+      if (body.length !== 1 || body[0] !== TransactionStatus.Idle) {
         throw violation('malformed end of start-up');
       }
-      return state;
+      if (reader.isDrained) return state;
+      throw await farewell(reader);
     }
   }
   throw violation('too many messages during start-up');
+}
+
+/** A server that speaks on after ReadyForQuery says goodbye: it is shutting down. */
+async function farewell(reader: SocketReader): Promise<GatewayError> {
+  const message = await reader.message((code) => {
+    if (code === ServerCode.ErrorResponse) return MESSAGE_LENGTH_MAX;
+    throw violation('unexpected message behind the end of start-up');
+  });
+  return message === null ? violation('malformed end of start-up') : rejection(message.body);
 }
 
 /** The largest length of a message type that has its place here; others are violations. */

@@ -183,6 +183,7 @@ export class MessageReader implements FrameHandler {
     const nameEnd = indexOfZero(chunk, start + 5, end);
     if (nameEnd < 0) return this.#refuse('a malformed Parse');
     const statement = session.host.statementOf(chunk, nameEnd, end, session.settings);
+    this.#notes.noteParse(statement);
     if (nameEnd === start + 5) {
       const text = this.#notes.textFor(statement.facts, link, false);
       session.statements.parseUnnamed(statement, link);

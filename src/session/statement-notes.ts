@@ -1,6 +1,7 @@
 import { byteString } from '../base/bytes.ts';
 import type { Facts } from '../sql/facts.ts';
 import type { Link } from './link.ts';
+import { OwnQuery } from './own-query.ts';
 import type { Session } from './session.ts';
 import { bindTextParameter } from './statement-messages.ts';
 import type { Statement } from './statements.ts';
@@ -18,6 +19,23 @@ export class StatementNotes {
     const session = this.#session;
     session.residue.note(facts, session.host.judge(facts));
     session.isExempt ||= facts.exempt;
+    if (facts.sequenceState) this.#forgetSequences();
+  }
+
+  /**
+   * `currval` and `lastval` outside the transaction of their `nextval` would tell what another
+   * client drew on this link. The server is made to forget, and says that there is no value yet.
+   */
+  #forgetSequences(): void {
+    const { link, framer, pins } = this.#session;
+    if (link === null || !link.isIdle || pins.length > 0) return;
+    framer.flushRun();
+    link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
+  }
+
+  /** Notes that a statement is about to be prepared. */
+  noteParse(statement: Statement): void {
+    if (statement.facts.sequenceState) this.#forgetSequences();
   }
 
   /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */

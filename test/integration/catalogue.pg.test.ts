@@ -161,6 +161,7 @@ describe('the judgement of a real catalogue', () => {
   });
 
   it('sees no effect of an operator of PostgreSQL itself', async () => {
+    await client.query('RESET search_path');
     const rows = await runner(client)(
       `SELECT p.proname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
        WHERE o.oid < 16384 AND p.provolatile = 'v'`,
