@@ -191,7 +191,7 @@ export class Database implements SessionHost {
 
   /** Ends every client with the error and closes all links. */
   close(error: GatewayError): void {
-    for (const client of [...this.clients]) client.session.fail(error);
+    for (const client of this.clients) client.session.fail(error);
     this.#links.close(error);
     this.#catalogue.close();
   }

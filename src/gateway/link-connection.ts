@@ -52,7 +52,7 @@ export class LinkConnection implements LinkPort {
     this.#stream.pause(Pause.Sink, isPaused);
   }
 
-  /** Asks the server to cancel what runs on the link; it must not change hands until that is done. */
+  /** Asks the server to cancel what runs on the link, which must not change hands until then. */
   async cancel(): Promise<void> {
     const { link } = this;
     link.cancelsPending++;

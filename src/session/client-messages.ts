@@ -18,7 +18,7 @@ const SMALL_MESSAGE_BYTES_MAX = 65_536;
 const TOO_LARGE_TO_READ = 'a statement too large to examine';
 const STATEMENT = 0x53;
 
-/** Reads a client's messages, passes them on to its link in the link's own names, and keeps books. */
+/** Reads a client's messages and passes them on to its link, in the link's own names. */
 export class MessageReader implements FrameHandler {
   readonly #session: Session;
   readonly #notes: StatementNotes;

@@ -10,7 +10,7 @@ import { LinkStatements, type Statement } from './statements.ts';
 
 /** Where a link's bytes go: the socket to the server. */
 export type LinkPort = {
-  /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
+  /** Takes `[start, end)`, which nobody changes any more, to be sent in order at the next flush. */
   send(chunk: Uint8Array, start: number, end: number): void;
   flush(): void;
   /** Stops reading from the server, or goes on. */

@@ -7,7 +7,7 @@ import type { Statement } from './statements.ts';
 
 /** Where a session's bytes go: the socket to the client. */
 export type SessionPort = {
-  /** Takes `[start, end)`, which nobody changes any more, in order, to be sent at the next flush. */
+  /** Takes `[start, end)`, which nobody changes any more, to be sent in order at the next flush. */
   send(chunk: Uint8Array, start: number, end: number): void;
   flush(): void;
   /** Stops reading from the client because the server does not keep up, or goes on. */
@@ -53,6 +53,6 @@ export type SessionHost = {
   onCatalogueChanged(): void;
   /** The reasons why a session keeps its link have changed. */
   onPins(reasons: readonly string[]): void;
-  /** The text that answers `SHOW millrace.<name>`, as a query, or null when there is no such name. */
+  /** The query that answers `SHOW millrace.<name>`, or null when there is no such name. */
   showText(name: string): string | null;
 };

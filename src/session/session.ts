@@ -56,7 +56,7 @@ export class Session implements LinkOwner {
   /** The time limit has struck the statement under way: its error is ours to word. */
   #isTimedOut = false;
 
-  /** @param settings what the client asked for at startup, as far as it differs from a fresh link */
+  /** @param settings what the client asked for at startup, where it differs from a fresh link */
   constructor(host: SessionHost, port: SessionPort, settings: Settings, isSessionMode: boolean) {
     this.host = host;
     this.port = port;

@@ -142,7 +142,7 @@ export class LinkStatements {
 
   /** Discards all: what the names mean may have changed. */
   discardAll(): void {
-    for (const held of [...this.#statements.values()]) this.discard(held);
+    for (const held of this.#statements.values()) this.discard(held);
   }
 
   /** The server forgot all of them. */
@@ -157,7 +157,7 @@ export class LinkStatements {
    */
   takeExcess(statementsMax: number): readonly LinkStatement[] {
     if (this.#statements.size > statementsMax) {
-      for (const held of [...this.#statements.values()]) {
+      for (const held of this.#statements.values()) {
         if (this.#statements.size <= statementsMax) break;
         this.discard(held);
       }
