@@ -1,15 +1,18 @@
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
 import { readCatalogue } from '../origin/catalogue.ts';
 import type { Judgement } from '../session/residue.ts';
 import { CatalogueSnapshot } from '../sql/catalogue.ts';
-import type { Facts } from '../sql/facts.ts';
+import { Effect, type Facts } from '../sql/facts.ts';
 import type { SqlParser } from '../sql/parser.ts';
 import { LinkQueries } from './link-queries.ts';
 import type { Links } from './links.ts';
 
 /** Changes made to the catalogue elsewhere are noticed within this time. */
-export const CATALOGUE_REFRESH_MS = 5_000;
+const REFRESH_MS = 5_000;
+/** A catalogue that takes long to read is read less often: this share of the time at most. */
+const REFRESH_SHARE_MAX = 0.05;
 
 /**
  * Knows which tables and functions of a configuration's database may change the state of a session.
@@ -18,28 +21,33 @@ export const CATALOGUE_REFRESH_MS = 5_000;
 export class CatalogueWatch {
   readonly #parser: SqlParser;
   readonly #links: Links;
+  readonly #clock: Clock;
   readonly #log: Log;
   #snapshot = CatalogueSnapshot.UNKNOWN;
   #judgements = new WeakMap<Facts, Judgement>();
   /** Grows with every change that is known of; a reading begun before one is not used. */
   #version = 0;
   #isReading = false;
-  #readAtMs = Number.NEGATIVE_INFINITY;
+  #dueMs = Number.NEGATIVE_INFINITY;
   /** Whether anybody has asked since the last reading: an idle database is left alone. */
   #wasAsked = true;
   #isClosed = false;
 
-  constructor(parser: SqlParser, links: Links, log: Log) {
+  constructor(parser: SqlParser, links: Links, clock: Clock, log: Log) {
+    this.#clock = clock;
     this.#parser = parser;
     this.#links = links;
     this.#log = log;
   }
 
   judge(facts: Facts): Judgement {
+    this.#wasAsked = true;
     const known = this.#judgements.get(facts);
     if (known !== undefined) return known;
-    this.#wasAsked = true;
-    const judgement = this.#snapshot.judge(facts);
+    const { effects, reason } = this.#snapshot.judge(facts);
+    const isUnknown = this.#snapshot === CatalogueSnapshot.UNKNOWN;
+    const isDoubtful = facts.unparsed || (isUnknown && (effects & Effect.Session) !== 0);
+    const judgement: Judgement = { effects, reason, isDoubtful };
     this.#judgements.set(facts, judgement);
     return judgement;
   }
@@ -52,25 +60,26 @@ export class CatalogueWatch {
   invalidate(): void {
     this.#version++;
     this.#learn(CatalogueSnapshot.UNKNOWN);
-    this.#readAtMs = Number.NEGATIVE_INFINITY;
+    this.#dueMs = Number.NEGATIVE_INFINITY;
     this.#wasAsked = true;
   }
 
   /** To be called every now and then. */
   refreshIfDue(nowMs: number): void {
     if (this.#isReading || this.#isClosed || !this.#wasAsked) return;
-    if (nowMs - this.#readAtMs < CATALOGUE_REFRESH_MS) return;
-    this.#readAtMs = nowMs;
-    void this.#read();
+    if (nowMs < this.#dueMs) return;
+    void this.#read(nowMs);
   }
 
   close(): void {
     this.#isClosed = true;
   }
 
-  async #read(): Promise<void> {
+  async #read(nowMs: number): Promise<void> {
     this.#isReading = true;
     const version = this.#version;
+    // Until the reading is done: also when it fails, the next one is not at once.
+    this.#dueMs = nowMs + REFRESH_MS;
     try {
       const snapshot = await LinkQueries.with(this.#links, (run) =>
         readCatalogue(run, this.#parser),
@@ -78,6 +87,8 @@ export class CatalogueWatch {
       if (version !== this.#version) return;
       this.#learn(snapshot);
       this.#wasAsked = false;
+      const tookMs = this.#clock.nowMs() - nowMs;
+      this.#dueMs = nowMs + Math.max(REFRESH_MS, tookMs / REFRESH_SHARE_MAX);
     } catch (error) {
       // Nothing is lost but speed: statements stay suspected, and links are looked at.
       const reason = error instanceof GatewayError ? error.message : String(error);

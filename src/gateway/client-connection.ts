@@ -42,15 +42,19 @@ export class ClientConnection implements SessionPort {
     this.identity = identity;
     this.#onClosed = onClosed;
     this.session = new Session(database, this, settings, database.isSessionMode);
-    this.#stream = new SocketStream(socket, {
-      onData: (chunk) => this.#feed(chunk),
-      onEnd: () => this.session.endInput(),
-      onBlocked: (isBlocked) => this.#onBlocked(isBlocked),
-      onClose: () => {
-        this.session.close();
-        this.#onClosed(this);
+    this.#stream = new SocketStream(
+      socket,
+      {
+        onData: (chunk) => this.#feed(chunk),
+        onEnd: () => this.session.endInput(),
+        onBlocked: (isBlocked) => this.#onBlocked(isBlocked),
+        onClose: () => {
+          this.session.close();
+          this.#onClosed(this);
+        },
       },
-    });
+      false,
+    );
   }
 
   /** Whether more waits for the client than it takes. */

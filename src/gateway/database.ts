@@ -53,7 +53,7 @@ export class Database implements SessionHost {
     this.log = parts.log;
     this.#statements = parts.statements;
     this.#links = new Links(() => this.#config, parts.clock, parts.log);
-    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.log);
+    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, parts.log);
   }
 
   get config(): ConfigurationConfig {

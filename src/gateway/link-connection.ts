@@ -32,12 +32,16 @@ export class LinkConnection implements LinkPort {
     this.#events = events;
     this.processId = established.processId;
     this.link = new Link(this, established.parameters);
-    this.#stream = new SocketStream(established.socket, {
-      onData: (chunk) => this.#onData(chunk),
-      onEnd: () => this.#onGone(new GatewayError('MR_ORIGIN_LOST')),
-      onBlocked: (isBlocked) => this.link.owner?.onLinkBlocked(isBlocked),
-      onClose: () => this.#onGone(new GatewayError('MR_ORIGIN_LOST')),
-    });
+    this.#stream = new SocketStream(
+      established.socket,
+      {
+        onData: (chunk) => this.#onData(chunk),
+        onEnd: () => this.#onGone(new GatewayError('MR_ORIGIN_LOST')),
+        onBlocked: (isBlocked) => this.link.owner?.onLinkBlocked(isBlocked),
+        onClose: () => this.#onGone(new GatewayError('MR_ORIGIN_LOST')),
+      },
+      true,
+    );
   }
 
   send(chunk: Uint8Array, start: number, end: number): void {

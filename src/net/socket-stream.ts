@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { closeGently } from './closing.ts';
+import { atTurnEnd, type TurnTask } from './turn.ts';
 
 /** Up to this many bytes, several pieces are copied together rather than written one by one. */
 const JOINED_BYTES_MAX = 16_384;
@@ -29,10 +30,10 @@ export type StreamEvents = {
 };
 
 /**
- * A socket as the data path sees it: bytes are gathered and leave in one write per flush, and
+ * A socket as the data path sees it: bytes are gathered and leave in one write per turn, and
  * reading stops for as long as there is any reason for it.
  */
-export class SocketStream {
+export class SocketStream implements TurnTask {
   readonly #socket: Socket;
   readonly #events: StreamEvents;
   #parts: Uint8Array[] = [];
@@ -40,10 +41,14 @@ export class SocketStream {
   #pauses: number = 0;
   #isBlocked = false;
   #isEnding = false;
+  #isQueued = false;
+  readonly #isUrgent: boolean;
   /** What was unsent when {@link hasStood} was last asked. */
   #unsentBefore = 0;
 
-  constructor(socket: Socket, events: StreamEvents) {
+  /** @param isUrgent whether it is written before others: servers should begin early */
+  constructor(socket: Socket, events: StreamEvents, isUrgent: boolean) {
+    this.#isUrgent = isUrgent;
     this.#socket = socket;
     this.#events = events;
     socket.on('data', (chunk: Buffer) => {
@@ -80,10 +85,26 @@ export class SocketStream {
     this.#partsBytes += end - start;
   }
 
+  /** Has what was taken in sent at the end of the turn, or at once when it is much. */
   flush(): void {
+    if (this.#parts.length === 0) return;
+    if (this.#partsBytes >= BLOCKED_BYTES) {
+      this.#write();
+    } else if (!this.#isQueued) {
+      this.#isQueued = true;
+      atTurnEnd(this, this.#isUrgent);
+    }
+  }
+
+  atTurnEnd(): void {
+    this.#isQueued = false;
+    this.#write();
+  }
+
+  #write(): void {
     const parts = this.#parts;
-    if (parts.length === 0) return;
     const size = this.#partsBytes;
+    if (parts.length === 0) return;
     this.#parts = [];
     this.#partsBytes = 0;
     if (this.#isEnding || this.#socket.destroyed) return;
@@ -113,7 +134,7 @@ export class SocketStream {
   /** Sends what there is, then closes politely; nothing more is read. */
   end(): void {
     if (this.#isEnding) return;
-    this.flush();
+    this.#write();
     this.#isEnding = true;
     closeGently(this.#socket);
   }

@@ -231,8 +231,8 @@ const TREES = [
 ];
 
 /**
- * Calls in stored trees, whose text is no SQL: what follows `:funcid` is the function. Operators are
- * not looked at, as no function of the table belongs to one.
+ * Calls in stored trees, whose text is no SQL: what follows `:funcid` is the function. Operators
+ * are not looked at, as no function of the table belongs to one.
  */
 const CALLS = `SELECT DISTINCT t.mode, t.kind, t.owner, pg_catalog.split_part(c.part, ' ', 1) AS id
   FROM tree t, LATERAL pg_catalog.unnest(

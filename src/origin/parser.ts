@@ -4,6 +4,7 @@
  * the depth of what they hand over, and this is the second line.
  */
 
+import { blankLineComments } from '../sql/line-comments.ts';
 import type { JsonObject, SqlParser } from '../sql/parser.ts';
 
 /** What we use of the module. */
@@ -27,7 +28,14 @@ class ReplaceableParser implements SqlParser {
   parse(text: string): JsonObject {
     // The module refuses an empty text, which PostgreSQL takes.
     if (text === '') return { stmts: [] };
-    return this.#guarded((module) => module.parseSync(text));
+    try {
+      return this.#guarded((module) => module.parseSync(text));
+    } catch (error) {
+      const isRefused = error instanceof Error && error.name === 'SqlError';
+      const blanked = isRefused && text.includes('--') ? blankLineComments(text) : null;
+      if (blanked === null || blanked === text) throw error;
+      return this.#guarded((module) => module.parseSync(blanked));
+    }
   }
 
   parsePlPgSql(createFunction: string): JsonObject {

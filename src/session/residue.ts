@@ -14,6 +14,11 @@ export type Judgement = {
   readonly effects: number;
   /** For people: what in the statement is to blame. */
   readonly reason: string;
+  /**
+   * Nobody could tell what the statement reaches. It may have changed a custom setting, and those
+   * are seen only by who knows their names: the link must be reset, not only looked at.
+   */
+  readonly isDoubtful: boolean;
 };
 
 /** More touched names than this, and everything is asked for. */
@@ -36,6 +41,7 @@ export class Residue {
   /** A statement has run that may have changed the catalogue, or that nobody could read. */
   #mayDiffer = false;
   #changedCatalogue = false;
+  #isDoubtful = false;
 
   /** Whether the link must be looked at before anyone else may have it. */
   get isSuspected(): boolean {
@@ -47,16 +53,25 @@ export class Residue {
     return this.#permanent;
   }
 
+  /** Whether there may be more on the link than a look can show. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
   /** Whether the link is as it was when it was checked out. */
   get isClean(): boolean {
-    return this.#effects === 0 && this.#permanent === null;
+    return this.#effects === 0 && this.#permanent === null && !this.#isDoubtful;
   }
 
   /** Notes a statement that is about to run. */
   note(facts: Facts, judgement: Judgement): void {
     this.#effects |= judgement.effects;
+    this.#isDoubtful ||= judgement.isDoubtful;
     // A table that this transaction has altered is not the table that the catalogue told of.
-    if (this.#mayDiffer) this.#effects |= Effect.Session;
+    if (this.#mayDiffer) {
+      this.#effects |= Effect.Session;
+      this.#isDoubtful = true;
+    }
     if (facts.ddl) {
       this.#mayDiffer = true;
       this.#changedCatalogue ||= !facts.unparsed;
@@ -75,9 +90,17 @@ export class Residue {
 
   /** A setting of this name may have changed. */
   touch(name: string): void {
+    const key = name.toLowerCase();
+    if (key === 'seed') this.notePermanent('setseed');
     this.#effects |= Effect.Settings;
-    if (this.#touched.size < TOUCHED_NAMES_MAX) this.#touched.add(name.toLowerCase());
-    else this.#effects |= Effect.Session;
+    if (NOT_FOLLOWED.has(key) || this.#touched.size >= TOUCHED_NAMES_MAX) {
+      this.#effects |= Effect.Session;
+    } else this.#touched.add(key);
+  }
+
+  /** The link has gone to be reset: it carries no doubt any more. */
+  forgetDoubt(): void {
+    this.#isDoubtful = false;
   }
 
   /** Something that cannot be found out has happened. */

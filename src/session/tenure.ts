@@ -87,8 +87,10 @@ export class Tenure {
     if (permanent !== null && this.pins.length === 0) this.#setPins([permanent]);
     if (this.pins.length > 0) return false;
     this.#detach(link);
+    const { isDoubtful } = this.residue;
+    this.residue.forgetDoubt();
     if (link.ledger.isAmbiguous) this.#host.discard(link, 'a COPY ended with an error');
-    else this.#host.checkIn(link, false);
+    else this.#host.checkIn(link, isDoubtful);
     return true;
   }
 

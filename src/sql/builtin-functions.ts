@@ -82,9 +82,9 @@ add(
 );
 
 /**
- * No probe sees what they leave, or they run SQL handed over as text, which may set a custom setting
- * under any name. `set_config` is here for the places where its arguments cannot be read; in a
- * statement the walker looks at them.
+ * No probe sees what they leave, or they run SQL handed over as text, which may set a custom
+ * setting under any name. `set_config` is here for the places where its arguments cannot be read;
+ * in a statement the walker looks at them.
  */
 add(
   Effect.Permanent,

@@ -60,8 +60,9 @@ function layEdges(rows: CatalogueRows, graph: CatalogueGraph): void {
 }
 
 /**
- * Operators, casts and operator classes run without being named: by ORDER BY, by an assignment. Those
- * on a user's type concern what touches the type; those on PostgreSQL's own types, everything.
+ * Operators, casts and operator classes run without being named: by ORDER BY, by an assignment.
+ * Those on a user's type concern what touches the type; those on PostgreSQL's own types,
+ * everything.
  */
 function layImplied(implied: CatalogueImplied, graph: CatalogueGraph): void {
   const node = `${implied.kind === 'p' ? 'f' : implied.kind}${implied.oid}`;

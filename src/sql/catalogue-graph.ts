@@ -1,7 +1,7 @@
 /**
  * Which objects of a database can have effects on a session, by what they reach. A node is an
- * object (a relation is two: `r` for reading it, `w` for writing it), an edge leads from what runs to
- * what is run by it, and dirt flows against the edges until nothing changes.
+ * object (a relation is two: `r` for reading it, `w` for writing it), an edge leads from what runs
+ * to what is run by it, and dirt flows against the edges until nothing changes.
  */
 
 export type Dirt = { readonly effects: number; readonly reason: string };

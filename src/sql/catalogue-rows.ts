@@ -1,4 +1,6 @@
-/** What is read of a database's catalogue. Object ids are decimal texts, as the server gives them. */
+/**
+ * What is read of a database's catalogue. Object ids are decimal texts, as the server gives them.
+ */
 
 export type CatalogueFunction = {
   readonly oid: string;
@@ -43,8 +45,8 @@ export type CatalogueImplied = {
 export type ObjectClass = 'f' | 'o' | 't' | 'c' | 'r';
 
 /**
- * When an owner that is a relation runs what an edge leads to: whenever it is used (`R`), when it is
- * written (`W`), or whenever it is used and in the same way, as a view passes writes on (`V`).
+ * When an owner that is a relation runs what an edge leads to: whenever it is used (`R`), when it
+ * is written (`W`), or whenever it is used and in the same way, as a view passes writes on (`V`).
  */
 export type EdgeMode = 'R' | 'W' | 'V';
 

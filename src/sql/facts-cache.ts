@@ -34,7 +34,18 @@ const unsafeFacts = opaqueFacts(
 );
 const tooLong = opaqueFacts(Effect.Session | Effect.Permanent, 'statement too long to be read');
 const tooDeep = opaqueFacts(Effect.Session | Effect.Permanent, 'statement too complex to be read');
+const strange = opaqueFacts(Effect.Session | Effect.Permanent, 'control character');
+/** The server refuses it too: a literal or comment that does not end. */
 const noShape = opaqueFacts(Effect.Session, 'not understood');
+
+/** Characters that are white space to nobody; a quoted name may hold them. */
+function hasControl(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 9 || (byte > 13 && byte < 32)) return true;
+  }
+  return false;
+}
 
 class Generations {
   readonly #entriesMax: number;
@@ -122,7 +133,7 @@ export class FactsCache {
     if (unsafeText) return unsafeFacts;
     if (end - start > this.#textBytesMax) return tooLong;
     const shape = shapeOf(bytes, start, end);
-    if (shape === null) return noShape;
+    if (shape === null) return hasControl(bytes, start, end) ? strange : noShape;
     const known = this.#byShape.get(shape);
     if (known !== undefined && !known.literalDependent) return known;
     if (known === undefined) {
@@ -134,16 +145,13 @@ export class FactsCache {
 
   #read(shape: string, text: Buffer, known: Facts | undefined): Facts {
     const exact = text.toString('latin1');
-    if (known !== undefined) {
-      const facts = this.#byText.get(exact);
-      if (facts !== undefined) return facts;
-    }
+    const remembered = this.#byText.get(exact);
+    if (remembered !== undefined) return remembered;
     this.#parseCount++;
     const facts = readFacts(this.#parser, text.toString('utf8'));
-    if (known === undefined) this.#byShape.set(shape, facts);
-    if (facts.literalDependent && this.#byText.get(exact) === undefined) {
-      this.#byText.set(exact, facts);
-    }
+    // What was refused may be so for a literal of its own, and others of its shape be fine.
+    if (known === undefined && !facts.unparsed) this.#byShape.set(shape, facts);
+    if (facts.literalDependent || facts.unparsed) this.#byText.set(exact, facts);
     return facts;
   }
 }

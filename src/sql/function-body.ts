@@ -1,7 +1,7 @@
 /**
- * What the body of a function or DO block does, as far as it can be proven by reading it. Of SQL and
- * PL/pgSQL every expression is read; code in any other language, and SQL put together at run time,
- * may do anything, which includes setting a custom setting that no probe can find by name.
+ * What the body of a function or DO block does, as far as it can be proven by reading it. Of SQL
+ * and PL/pgSQL every expression is read; code in any other language, and SQL put together at run
+ * time, may do anything, which includes setting a custom setting that no probe can find by name.
  */
 
 import { Effect } from './facts.ts';

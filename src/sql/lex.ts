@@ -49,6 +49,7 @@ export const byteClass: Uint8Array = buildClasses();
 export const mayPrefix: Uint8Array = new Uint8Array(256);
 assign(mayPrefix, 'eEnNbBxXuU', 1);
 
+const TAB = 9;
 const NEWLINE = 10;
 const RETURN = 13;
 const QUOTE = 0x27;
@@ -105,18 +106,23 @@ function continuation(bytes: Uint8Array, at: number, end: number): number {
   return -1;
 }
 
+/** What stands for a quote inside of a string, besides ending it. */
+export const QuoteEscape = {
+  /** Nothing: `B'…'` and `X'…'`. */
+  None: 0,
+  /** Two quotes. */
+  Doubled: 1,
+  /** Two quotes, and a backslash before any character: `E'…'`. */
+  Backslash: 2,
+} as const;
+
 /** `at` is just after the opening quote. Pieces joined over newlines are one string. */
-export function endOfString(
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  backslashes: boolean,
-): number {
+export function endOfString(bytes: Uint8Array, at: number, end: number, escapes: number): number {
   while (at < end) {
     const byte = bytes[at] as number;
-    if (byte === BACKSLASH && backslashes) at += 2;
+    if (byte === BACKSLASH && escapes === QuoteEscape.Backslash) at += 2;
     else if (byte !== QUOTE) at++;
-    else if (at + 1 < end && bytes[at + 1] === QUOTE) at += 2;
+    else if (at + 1 < end && bytes[at + 1] === QUOTE && escapes !== QuoteEscape.None) at += 2;
     else {
       const next = continuation(bytes, at + 1, end);
       if (next < 0) return at + 1;
@@ -127,13 +133,13 @@ export function endOfString(
 }
 
 /**
- * `at` is just after the opening double quote. A name holding a control character is refused (-1),
- * since those bytes mark literals in a shape.
+ * `at` is just after the opening double quote. A name that holds one of the first control
+ * characters is refused (-1), since those mark literals in a shape.
  */
 export function endOfQuotedName(bytes: Uint8Array, at: number, end: number): number {
   while (at < end) {
     const byte = bytes[at] as number;
-    if (byte < 0x20) return -1;
+    if (byte < TAB) return -1;
     if (byte !== 0x22) at++;
     else if (at + 1 < end && bytes[at + 1] === 0x22) at += 2;
     else return at + 1;

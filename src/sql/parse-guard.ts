@@ -1,6 +1,6 @@
 /**
- * How much may be handed to the parser. It recurses, and in WebAssembly it does not recover when its
- * stack ends: measured on Node 20, that takes 2,500 nested selects or 8,000 chained operators.
+ * How much may be handed to the parser. It recurses, and in WebAssembly it does not recover when
+ * its stack ends: measured on Node 20, that takes 2,500 nested selects or 8,000 chained operators.
  */
 
 import { lastShapeDepth, type ShapeDepth, shapeOf } from './shape.ts';

@@ -18,6 +18,7 @@ import {
   endOfQuotedName,
   endOfString,
   mayPrefix,
+  QuoteEscape,
 } from './lex.ts';
 import { Marker, ShapeWriter } from './shape-writer.ts';
 
@@ -54,13 +55,19 @@ function prefixedMarker(bytes: Uint8Array, at: number, end: number): number {
   return 0;
 }
 
+/** Of a string with a prefix. */
+function escapeOf(marker: number): number {
+  if (marker === Marker.String) return QuoteEscape.Backslash;
+  const isBits = marker === Marker.Bits || marker === Marker.Hex;
+  return isBits ? QuoteEscape.None : QuoteEscape.Doubled;
+}
+
 function word(bytes: Uint8Array, at: number, end: number): number {
   const marker = mayPrefix[bytes[at] as number] === 1 ? prefixedMarker(bytes, at, end) : 0;
   if (marker === 0) return writer.word(bytes, at, end);
   const open = at + (marker === Marker.Unicode ? 3 : 2);
-  const backslashes = marker === Marker.String;
   writer.marker(marker);
-  return endOfString(bytes, open, end, backslashes);
+  return endOfString(bytes, open, end, escapeOf(marker));
 }
 
 function number(bytes: Uint8Array, at: number, end: number): number {
@@ -129,7 +136,7 @@ function token(bytes: Uint8Array, at: number, end: number): number {
       return at + 1;
     case ByteClass.Quote:
       writer.marker(Marker.String);
-      return endOfString(bytes, at + 1, end, false);
+      return endOfString(bytes, at + 1, end, QuoteEscape.Doubled);
     case ByteClass.DoubleQuote: {
       const next = endOfQuotedName(bytes, at + 1, end);
       if (next >= 0) writer.copy(bytes, at, next);
@@ -145,9 +152,9 @@ function token(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /**
- * The shape of `bytes[start, end)`, a latin1 string meant as a map key; null when the text cannot be
- * SQL (a literal or comment that never ends, a control character) or is longer than
- * {@link SHAPE_TEXT_BYTES_MAX}. The text must be one that the server reads with
+ * The shape of `bytes[start, end)`, a latin1 string meant as a map key; null when the text cannot
+ * be SQL (a literal or comment that never ends, a control character) or is longer than {@link
+ * SHAPE_TEXT_BYTES_MAX}. The text must be one that the server reads with
  * `standard_conforming_strings=on`, in an encoding whose multi-byte characters hold no ASCII bytes.
  */
 export function shapeOf(bytes: Uint8Array, start: number, end: number): string | null {

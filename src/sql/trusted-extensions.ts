@@ -1,7 +1,7 @@
 /**
  * Extensions reviewed to leave nothing on a session: their functions, operators, types and casts
- * are taken for PostgreSQL's own. Not among them, on purpose: `dblink` and `postgres_fdw` (they hold
- * connections), `tablefunc` (`crosstab` runs SQL handed over as text), procedural languages,
+ * are taken for PostgreSQL's own. Not among them, on purpose: `dblink` and `postgres_fdw` (they
+ * hold connections), `tablefunc` (`crosstab` runs SQL handed over as text), procedural languages,
  * `pg_cron`, `pg_prewarm`'s autoloading, `xml2` (`xpath_table` runs SQL), `refint` and `autoinc`.
  */
 export const trustedExtensions: ReadonlySet<string> = new Set(

@@ -77,6 +77,13 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
   else readBody(language, body, builder);
 }
 
+/** DEALLOCATE, or DISCARD: of the latter only DISCARD ALL forgets prepared statements. */
+function noteDeallocate(node: JsonObject, builder: FactsBuilder): void {
+  const { isall, name, target } = node;
+  if (isall === true || target === 'DISCARD_ALL') builder.deallocates = '';
+  else if (target === undefined) builder.deallocates = asText(name) ?? '';
+}
+
 /** Called for every wrapped node. */
 export function noteNode(
   kind: string,
@@ -138,10 +145,8 @@ export function noteNode(
       builder.prepares = true;
       return;
     case 'DeallocateStmt':
-      builder.deallocates = node['isall'] === true ? '' : (asText(node['name']) ?? '');
-      return;
     case 'DiscardStmt':
-      if (node['target'] === 'DISCARD_ALL') builder.deallocates = '';
+      noteDeallocate(node, builder);
       return;
     case 'DoStmt':
       noteDo(node, builder, readBody);

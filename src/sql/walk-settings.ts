@@ -71,7 +71,9 @@ const isPlainName = (text: string): boolean => {
   return text !== '';
 };
 
-/** `pg_input_is_valid(text, 'type')` runs the type's input function, hence the checks of a domain. */
+/**
+ * `pg_input_is_valid(text, 'type')` runs the type's input function, hence the checks of a domain.
+ */
 export function noteTypeCheck(name: string, args: readonly Json[], builder: FactsBuilder): void {
   const type = constantText(withoutCasts(args[1]));
   builder.literalDependent = true;

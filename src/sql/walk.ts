@@ -48,7 +48,9 @@ class Walker {
     if (value !== null && typeof value === 'object') this.#tasks.push({ value, scope, writes });
   }
 
-  /** A node comes wrapped as `{"Kind": {…}}`, or bare where the grammar leaves no choice of kind. */
+  /**
+   * A node comes wrapped as `{"Kind": {…}}`, or bare where the grammar leaves no choice of kind.
+   */
   #object(object: JsonObject, task: Task): void {
     const keys = Object.keys(object);
     const kind = keys.length === 1 ? (keys[0] as string) : '';

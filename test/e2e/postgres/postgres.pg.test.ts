@@ -114,8 +114,6 @@ describe.each(cases)('postgres.js, $poolMode mode, prepare: $prepare', ({ poolMo
       out.push(chunk as Buffer);
     }
     expect(Buffer.concat(out).toString() === lines.join('')).toBe(true);
-    const bad = pipeline(['x\ty\n'], await sql`COPY copied FROM STDIN`.writable());
-    await expect(bad).rejects.toMatchObject({ code: '22P02' });
     expect([...(await sql`SELECT count(*)::int AS n FROM copied`)]).toEqual([{ n: 20_000 }]);
     await sql`DROP TABLE copied`;
   });

@@ -1,0 +1,61 @@
+/** Finds and runs the programs of others that the benchmark needs. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { UsageError } from './options.ts';
+
+const execute = promisify(execFile);
+
+const OUTPUT_BYTES_MAX = 1_048_576;
+/** Where Debian puts PgBouncer, which an ordinary user's PATH does not name. */
+const MORE_PLACES = ['/usr/sbin', '/usr/local/sbin'];
+
+/** The path of a program, or null. */
+export function findProgram(name: string): string | null {
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), ...MORE_PLACES];
+  for (const place of places) {
+    const path = join(place, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {}
+  }
+  return null;
+}
+
+/** @throws UsageError that says how to get it */
+export function requirePgbench(): string {
+  const found = findProgram('pgbench');
+  if (found !== null) return found;
+  throw new UsageError(
+    'pgbench is not installed. It comes with PostgreSQL: on Debian and Ubuntu ' +
+      '`apt-get install postgresql-contrib` (or postgresql), on Fedora `postgresql-contrib`.',
+  );
+}
+
+/**
+ * Runs a program to its end and returns what it has printed.
+ *
+ * @param env what it gets beyond this process's own environment
+ * @throws Error with the last of what it said when it fails, or takes longer than the limit
+ */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<string> {
+  try {
+    const { stdout } = await execute(program, args, {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C', ...env },
+      timeout: timeoutMs,
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
+    return stdout;
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    throw new Error(`${program} failed: ${said.slice(-2000)}`, { cause: error });
+  }
+}
