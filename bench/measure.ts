@@ -2,7 +2,7 @@
 import type { BenchCase, Target } from './cases.ts';
 import { CpuClock } from './cpu-time.ts';
 import type { Origin } from './origin.ts';
-import { parsePgbenchOutput } from './pgbench-output.ts';
+import { type PgbenchFigures, parsePgbenchOutput } from './pgbench-output.ts';
 import { type Address, HOST, type RunningPooler } from './place.ts';
 import { runProgram } from './programs.ts';
 import type { Measurement } from './summary.ts';
@@ -10,7 +10,9 @@ import type { Measurement } from './summary.ts';
 /** Beyond the time that pgbench was told to take, before it counts as stuck. */
 const GRACE_MS = 60_000;
 /** Queries of a warm-up, shared by the clients: compiled code, warm caches, open links. */
-const WARM_UP_QUERIES = 20_000;
+const WARM_UP_QUERIES = 10_000;
+/** Of pgbench. */
+const THREADS_MAX = 2;
 
 export type Scene = {
   readonly pgbench: string;
@@ -19,9 +21,16 @@ export type Scene = {
   readonly pgbouncer: RunningPooler | null;
 };
 
+type CpuSeconds = {
+  readonly pgbench: number;
+  readonly pooler: number;
+  readonly postgres: number;
+};
+
 export class Meter {
   readonly #scene: Scene;
   readonly #clock = new CpuClock();
+  readonly #loginCosts = new Map<string, CpuSeconds>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -40,27 +49,58 @@ export class Meter {
     round: number,
     seconds: number,
   ): Promise<Measurement> {
-    const before = this.#cpuSeconds(target);
-    const timeoutMs = seconds * 1000 + GRACE_MS;
-    const output = await this.#run(benchCase, target, ['-T', String(seconds)], timeoutMs);
-    const after = this.#cpuSeconds(target);
-    const figures = parsePgbenchOutput(output);
+    const logins = await this.#loginCost(benchCase, target);
+    const length = ['-T', String(seconds)];
+    const { figures, cpu } = await this.#observe(benchCase, target, length, seconds * 1000);
     const perUnitUs = 1_000_000 / figures.transactions;
+    const cost = (spent: number, login: number): number => Math.max(spent - login, 0) * perUnitUs;
     return {
       ...figures,
       caseName: benchCase.name,
       target,
       round,
       cpuUs: {
-        pgbench: (after.pgbench - before.pgbench) * perUnitUs,
-        pooler: target.kind === 'direct' ? null : (after.pooler - before.pooler) * perUnitUs,
-        postgres: (after.postgres - before.postgres) * perUnitUs,
+        pgbench: cost(cpu.pgbench, logins.pgbench),
+        pooler: target.kind === 'direct' ? null : cost(cpu.pooler, logins.pooler),
+        postgres: cost(cpu.postgres, logins.postgres),
+      },
+    };
+  }
+
+  /**
+   * What it costs that all clients log in, which SCRAM makes dear on purpose and which is no part
+   * of the cost of a query: taken from runs of one transaction each.
+   */
+  async #loginCost(benchCase: BenchCase, target: Target): Promise<CpuSeconds> {
+    const key = `${benchCase.clients} ${target.kind}`;
+    const known = this.#loginCosts.get(key);
+    if (known !== undefined) return known;
+    const { cpu } = await this.#observe(benchCase, target, ['-t', '1'], 0);
+    this.#loginCosts.set(key, cpu);
+    return cpu;
+  }
+
+  async #observe(
+    benchCase: BenchCase,
+    target: Target,
+    length: readonly string[],
+    lengthMs: number,
+  ): Promise<{ readonly figures: PgbenchFigures; readonly cpu: CpuSeconds }> {
+    const before = this.#cpuSeconds(target);
+    const output = await this.#run(benchCase, target, length, lengthMs + GRACE_MS);
+    const after = this.#cpuSeconds(target);
+    return {
+      figures: parsePgbenchOutput(output),
+      cpu: {
+        pgbench: after.pgbench - before.pgbench,
+        pooler: after.pooler - before.pooler,
+        postgres: after.postgres - before.postgres,
       },
     };
   }
 
   /** pgbench is the only child that ends while measurements go on. */
-  #cpuSeconds(target: Target): { pgbench: number; pooler: number; postgres: number } {
+  #cpuSeconds(target: Target): CpuSeconds {
     const pooler = this.#poolerOf(target);
     return {
       pgbench: this.#clock.endedChildrenSeconds(),
@@ -90,14 +130,12 @@ export class Meter {
     const { pgbench, origin } = this.#scene;
     const address = this.#addressOf(target);
     const { clients, mode, script } = benchCase;
-    const threads = Math.min(clients, 2);
+    const what = ['-n', '-b', script, '-M', mode, '-c', String(clients)];
+    const threads = ['-j', String(Math.min(clients, THREADS_MAX))];
+    const where = ['-h', HOST, '-p', String(address.port), '-U', origin.login.user];
     return runProgram(
       pgbench,
-      [
-        ...['-n', '-b', script, '-M', mode, '-c', String(clients), '-j', String(threads)],
-        ...length,
-        ...['-h', HOST, '-p', String(address.port), '-U', origin.login.user, address.database],
-      ],
+      [...what, ...threads, ...length, ...where, address.database],
       { PGPASSWORD: origin.login.password },
       timeoutMs,
     );

@@ -95,10 +95,7 @@ export const unnamed = (sql: string, parameters: readonly Value[] = []): Buffer[
 ];
 
 export function functionCall(oid: number, args: readonly Value[], resultFormat = 0): Buffer {
-  return message(
-    'F',
-    Buffer.concat([int32(oid), int16(0), ...values(args), int16(resultFormat)]),
-  );
+  return message('F', Buffer.concat([int32(oid), int16(0), ...values(args), int16(resultFormat)]));
 }
 
 export function startup(parameters: Readonly<Record<string, string>>, version = 196_608): Buffer {

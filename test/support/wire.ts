@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { deriveSaltedPassword } from '../../src/auth/scram-keys.ts';
 import { ScramClient } from '../../src/auth/scram-client.ts';
+import { deriveSaltedPassword } from '../../src/origin/login-derive.ts';
 import * as wire from './wire-messages.ts';
 
 /** A message of the server. */
@@ -106,7 +106,9 @@ export class WireClient {
 
   /** Sends everything in one write. */
   send(...messages: readonly Uint8Array[]): void {
-    this.socket.write(messages.length === 1 ? (messages[0] as Uint8Array) : Buffer.concat(messages));
+    this.socket.write(
+      messages.length === 1 ? (messages[0] as Uint8Array) : Buffer.concat(messages),
+    );
   }
 
   /** Sends in pieces of the given sizes, over and over, each in a turn of its own. */
