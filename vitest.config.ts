@@ -10,6 +10,8 @@ const pg = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   maxWorkers: 2,
+  // After the tests that need nothing: tiers with other numbers of workers cannot mix.
+  sequence: { groupOrder: 1 },
 };
 
 /** Needs psql, pgbench and psycopg, so it is there only when asked for: `MILLRACE_E2E=1`. */
@@ -17,15 +19,20 @@ const e2e = {
   test: {
     ...pg,
     name: 'e2e',
+    sequence: { groupOrder: 2 },
     include: ['test/e2e/**/*.e2e.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 };
 
+/** For a machine to count: the results as JSON in the file of that name. */
+const report = process.env['MILLRACE_TEST_REPORT'];
+
 /** Tiers by suffix: a plain `.test.ts` needs nothing, `*.pg.test.ts` needs the embedded PostgreSQL. */
 export default defineConfig({
   test: {
+    reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [
       {
         test: {

@@ -1,7 +1,8 @@
 import type { GatewayError } from '../base/errors.ts';
-import type { Link, LinkOwner } from '../session/link.ts';
+import type { Link } from '../session/link.ts';
 import { OwnQuery } from '../session/own-query.ts';
 import { type Settings, settingsChange, settingsChangeText } from '../session/settings.ts';
+import { LinkBorrower } from './link-borrower.ts';
 
 /** What the origin said to the settings that a client asked for at startup. */
 export type IntroductionResult =
@@ -13,7 +14,7 @@ export type IntroductionResult =
  * Tries a client's startup settings on a link, so that a wrong one is refused at startup as
  * PostgreSQL does, and learns their canonical values, which the client is told.
  */
-export class Introduction implements LinkOwner {
+export class Introduction extends LinkBorrower {
   readonly #asked: Settings;
   readonly #resolve: (result: IntroductionResult) => void;
   readonly #reject: (error: GatewayError) => void;
@@ -28,6 +29,7 @@ export class Introduction implements LinkOwner {
     resolve: (result: IntroductionResult) => void,
     reject: (error: GatewayError) => void,
   ) {
+    super();
     this.#asked = asked;
     this.#checkIn = checkIn;
     this.#resolve = resolve;
@@ -78,20 +80,6 @@ export class Introduction implements LinkOwner {
     link.settings = settings;
     this.#checkIn?.(link, false);
     this.#resolve({ kind: 'accepted', settings });
-  }
-
-  onReply(): void {}
-
-  onRepliesEnd(): void {}
-
-  onParameter(): void {}
-
-  onLinkBlocked(): void {}
-
-  onCancelsDone(): void {}
-
-  rewriteError(): null {
-    return null;
   }
 }
 

@@ -1,15 +1,16 @@
 import type { GatewayError } from '../base/errors.ts';
 import { TransactionStatus } from '../protocol/codes.ts';
-import type { Link, LinkOwner } from '../session/link.ts';
+import type { Link } from '../session/link.ts';
 import { OwnQuery } from '../session/own-query.ts';
 import { Settings } from '../session/settings.ts';
+import { LinkBorrower } from './link-borrower.ts';
 
 /**
  * Makes a link that its client has left fit for the next one: lets what still runs come to its end,
  * as PostgreSQL does when a client goes away, then ends the transaction, and where the client may
  * have left state behind, resets the session as a whole.
  */
-export class LinkCleaner implements LinkOwner {
+export class LinkCleaner extends LinkBorrower {
   readonly #link: Link;
   readonly #isDirty: boolean;
   readonly #onDone: (isClean: boolean) => void;
@@ -17,6 +18,7 @@ export class LinkCleaner implements LinkOwner {
 
   /** @param isDirty whether more than the transaction is to be undone */
   constructor(link: Link, isDirty: boolean, onDone: (isClean: boolean) => void) {
+    super();
     this.#link = link;
     this.#isDirty = isDirty;
     this.#onDone = onDone;
@@ -54,18 +56,4 @@ export class LinkCleaner implements LinkOwner {
   }
 
   onLinkLost(_error: GatewayError): void {}
-
-  onReply(): void {}
-
-  onRepliesEnd(): void {}
-
-  onParameter(): void {}
-
-  onLinkBlocked(): void {}
-
-  onCancelsDone(): void {}
-
-  rewriteError(): null {
-    return null;
-  }
 }

@@ -1,7 +1,8 @@
 import { GatewayError } from '../base/errors.ts';
-import type { Link, LinkOwner } from '../session/link.ts';
+import type { Link } from '../session/link.ts';
 import { OwnQuery } from '../session/own-query.ts';
 import { Settings, settingsChange, settingsChangeText } from '../session/settings.ts';
+import { LinkBorrower } from './link-borrower.ts';
 import type { Links } from './links.ts';
 
 /** Runs a query and gives its rows, columns as text. Rejects when the server refuses it. */
@@ -11,11 +12,12 @@ export type RunQuery = (sql: string) => Promise<(string | null)[][]>;
 const ROWS_MAX = 500_000;
 
 /** Queries of the gateway's own on a link that it borrows from the pool like any client. */
-export class LinkQueries implements LinkOwner {
+export class LinkQueries extends LinkBorrower {
   readonly #link: Link;
   #settle: { resolve(): void; reject(error: GatewayError): void } | null = null;
 
   private constructor(link: Link) {
+    super();
     this.#link = link;
     link.owner = this;
   }
@@ -71,19 +73,5 @@ export class LinkQueries implements LinkOwner {
   onLinkLost(error: GatewayError): void {
     this.#settle?.reject(error);
     this.#settle = null;
-  }
-
-  onReply(): void {}
-
-  onRepliesEnd(): void {}
-
-  onParameter(): void {}
-
-  onLinkBlocked(): void {}
-
-  onCancelsDone(): void {}
-
-  rewriteError(): null {
-    return null;
   }
 }

@@ -49,6 +49,7 @@ const DRIBBLE = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 const PIECES = [7, 4_001, 1, 65_536];
 /** After the last step, this must be answered with nothing before it. */
 const SENTINEL = 'SELECT $$the end$$';
+const ENDED = 'the server has ended the connection';
 
 /** Runs a script and returns what the server said, one line a message. */
 export async function record(
@@ -69,13 +70,30 @@ export async function record(
   const lines: string[] = [];
   for (const one of steps) {
     await write(client, one.messages, writing);
-    for (const reply of await answers(client, one)) lines.push(lineOf(reply));
+    if (!(await readAnswers(client, one, lines))) return lines;
     await betweenSteps(lines);
   }
   // A Sync first, because the script may end in a unit that an error has spoiled.
   client.send(sync(), query(SENTINEL));
-  for (const reply of await client.readReady(2)) lines.push(lineOf(reply));
+  await readAnswers(client, { messages: [], ready: 2 }, lines);
   return lines;
+}
+
+/** False when the server has ended the connection. */
+async function readAnswers(client: WireClient, one: Step, lines: string[]): Promise<boolean> {
+  let readyLeft = readyOf(one);
+  let repliesLeft = one.replies ?? 0;
+  while (readyLeft > 0 || repliesLeft > 0) {
+    const reply = await client.readOrEnd();
+    if (reply === null) {
+      lines.push(ENDED);
+      return false;
+    }
+    lines.push(lineOf(reply));
+    repliesLeft--;
+    if (reply.code === 'Z') readyLeft--;
+  }
+  return true;
 }
 
 async function write(
@@ -91,13 +109,6 @@ async function write(
   } else if (writing === 'dribble') await client.dribble(Buffer.concat(messages), DRIBBLE);
   else if (writing === 'pieces') await client.dribble(Buffer.concat(messages), PIECES);
   else client.send(...messages);
-}
-
-async function answers(client: WireClient, one: Step): Promise<Reply[]> {
-  if (one.replies === undefined) return client.readReady(readyOf(one));
-  const replies: Reply[] = [];
-  while (replies.length < one.replies) replies.push(await client.read());
-  return replies;
 }
 
 /**

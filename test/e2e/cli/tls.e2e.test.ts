@@ -39,11 +39,6 @@ tls_key = "${pki('server.key')}"`,
     }
   });
 
-  it('binds the password to the certificate', async () => {
-    const bound = url('localhost', `sslmode=verify-full&sslrootcert=${pki('ca.crt')}`);
-    expect(await psql(`${bound}&channel_binding=require`, 'SELECT 1')).toBe('1');
-  });
-
   it('is not trusted with another root', async () => {
     const bad = url('localhost', `sslmode=verify-full&sslrootcert=${pki('other-ca.crt')}`);
     const { code, stderr } = await run('psql', psqlArgs(bad, '-c', 'SELECT 1'));

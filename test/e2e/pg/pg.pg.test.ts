@@ -137,6 +137,20 @@ describe.each(POOL_MODES)('the driver pg in %s mode', (poolMode) => {
     });
   });
 
+  it('loses no notification that comes right after LISTEN is answered', async () => {
+    await withClient(async (speaker) => {
+      for (let round = 0; round < 30; round++) {
+        await withClient(async (listener) => {
+          const heard: (string | undefined)[] = [];
+          listener.on('notification', ({ payload }) => heard.push(payload));
+          await listener.query('LISTEN soon');
+          await speaker.query("SELECT pg_notify('soon', $1)", [`round ${round}`]);
+          await expect.poll(() => heard, { timeout: 2000 }).toEqual([`round ${round}`]);
+        });
+      }
+    });
+  });
+
   it('cancels its own statement and nobody else’s', async () => {
     await withClient(async (victim) => {
       await withClient(async (neighbour) => {

@@ -47,6 +47,16 @@ function sharedFiles(pids: readonly number[]): string[] {
   return [...new Set(paths)];
 }
 
+/** Whether it still runs; who has ended and waits for its parent to ask is gone. */
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
 /** A look at a running program, to compare with what is there after its end. */
 export class Footprint {
   readonly pids: readonly number[];
@@ -63,7 +73,7 @@ export class Footprint {
   }
 
   left(): string[] {
-    const alive = this.pids.filter((pid) => existsSync(`/proc/${pid}`));
+    const alive = this.pids.filter(isAlive);
     return [
       ...alive.map((pid) => `process ${pid}`),
       ...sharedSegments(this.pids),
