@@ -15,8 +15,6 @@ export type LinkTaker = {
   onRefused(error: GatewayError): void;
 };
 
-/** What an operator sees in `pg_stat_activity` of a link whose client gives no name. */
-const APPLICATION_NAME = 'Millrace';
 /**
  * What a client that went away has begun may run on for so long; then it is cancelled, and the link
  * closed.
@@ -134,7 +132,8 @@ export class Links implements PoolHost<Link, LinkTaker> {
     try {
       const established = await connectOrigin(origin, {
         connectTimeoutMs: timeouts.connectTimeoutMs,
-        applicationName: APPLICATION_NAME,
+        // A client that gives no name has none, as it would without the gateway.
+        applicationName: '',
         log: this.#log,
       });
       const connection = new LinkConnection(established, origin, {

@@ -35,10 +35,12 @@ export class MessageReader implements FrameHandler {
       return this.#refuse(`a message of length ${size - 1}`);
     if (session.isDropping && code !== ClientCode.Terminate) return this.#drop(code);
     switch (code) {
-      case ClientCode.CopyData:
       case ClientCode.CopyDone:
       case ClientCode.CopyFail:
-        // Behind an error they are noise, which the server would have ignored.
+        session.link?.ledger.noteCopyEnd();
+        return session.link === null ? Take.Swallow : Take.Forward;
+      case ClientCode.CopyData:
+        // Without a COPY, as behind an error, it is noise, which the server would have ignored.
         return session.link === null ? Take.Swallow : Take.Forward;
       case ClientCode.Query:
       case ClientCode.Parse:
@@ -165,6 +167,10 @@ export class MessageReader implements FrameHandler {
     if (chunk[textEnd] !== 0) return this.#refuse('a Query without its terminating zero');
     const facts = session.host.factsOf(chunk, start + 5, textEnd, session.settings);
     this.#notes.noteStatement(facts);
+    if (session.isUnsynced) {
+      // PostgreSQL allows it, but is then left in a state in which later statements can fail.
+      link.unfit = 'a simple Query inside a unit of the extended protocol';
+    }
     if (facts.millraceShow !== null && session.isProbing) {
       // What is shown is about to change.
       session.stallForProbe();

@@ -1,4 +1,3 @@
-import { byteString } from '../base/bytes.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from './ledger.ts';
 import { type Link, UNKNOWN_STATEMENT } from './link.ts';
@@ -50,13 +49,8 @@ export class ClientStatements {
   withClientNames(fields: string, link: Link): string | null {
     if (!fields.includes(LINK_STATEMENT_PREFIX)) return null;
     return fields.replaceAll(LINK_STATEMENT_QUOTED, (quoted, linkName: string) => {
-      for (const [name, statement] of this.#named) {
-        const held = link.statements.peek(statement);
-        if (held !== undefined && byteString(held.name, 0, held.name.length) === linkName) {
-          return `"${name}"`;
-        }
-      }
-      return quoted;
+      const name = link.statements.clientNameOf(linkName);
+      return name === null ? quoted : `"${name}"`;
     });
   }
 
@@ -73,6 +67,7 @@ export class ClientStatements {
     if (older !== undefined) {
       // A name in use is an error of the server's: provoked under a name that it knows.
       const held = this.#ensure(older, link, statement.signature);
+      held.clientName = name;
       link.ledger.push(Owed.Parse, 0, null);
       sendParse(link.port, held.name, statement.body);
       return;
@@ -84,6 +79,7 @@ export class ClientStatements {
       return;
     }
     const held = link.statements.add(statement);
+    held.clientName = name;
     link.ledger.push(Owed.Parse, 0, new NamedParse(this.#named, name, link, held));
     sendParse(link.port, held.name, statement.body);
   }
@@ -102,7 +98,9 @@ export class ClientStatements {
     if (statement === undefined) {
       return link.statements.isNameOfOurs(name) ? Buffer.from(`${name} `, 'latin1') : null;
     }
-    return this.#ensure(statement, link, signature).name;
+    const held = this.#ensure(statement, link, signature);
+    held.clientName = name;
+    return held.name;
   }
 
   /** Close of a named statement never reaches the link, where others may use the same one. */
@@ -135,6 +133,7 @@ export class ClientStatements {
       link.sendOwnSync();
     }
     held ??= this.#ensure(statement, link, signature);
+    held.clientName = name;
     link.statements.forget(held);
     return held.name;
   }

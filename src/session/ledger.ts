@@ -65,6 +65,11 @@ export class Ledger {
   #copyIn = false;
   /** Syncs sent inside a COPY that was known to run. */
   #copySyncs = 0;
+  /** How many entries there have been in all, and how many of them are done. */
+  #pushed = 0;
+  #done = 0;
+  /** `#pushed` when the client last ended its COPY data; what came later is no part of that. */
+  #copyEnd = -1;
   /** After an error inside COPY it is not known which Syncs the server saw. */
   #isAmbiguous = false;
 
@@ -118,7 +123,7 @@ export class Ledger {
   /** Notes a message that was sent, or that stands in for one. */
   push(owed: Owed, flags: number, consequence: Consequence | null): void {
     if (owed === Owed.Sync) {
-      if (this.#copyIn) {
+      if (this.#copyIn && this.#copyEnd < 0) {
         this.#copySyncs++;
         return;
       }
@@ -133,6 +138,12 @@ export class Ledger {
     this.#flags[at] = flags;
     this.#consequences[at] = consequence;
     this.#size++;
+    this.#pushed++;
+  }
+
+  /** The client has sent CopyDone or CopyFail: a Sync behind it is no longer part of the data. */
+  noteCopyEnd(): void {
+    if (this.#size > 0) this.#copyEnd = this.#pushed;
   }
 
   /** Takes the synthetic entry at the head; its reply is the caller's to make. */
@@ -214,6 +225,7 @@ export class Ledger {
     if (this.#copyIn) {
       this.#copyIn = false;
       this.#copySyncs = 0;
+      this.#copyEnd = -1;
       // The server read everything up to CopyDone as part of the COPY, these Syncs included.
       while (this.#size > 0 && ((this.#flags[this.#head] as number) & OPTIONAL) !== 0) {
         this.#pop(true);
@@ -225,8 +237,11 @@ export class Ledger {
   #onCopyIn(owed: number): boolean {
     if (owed !== Owed.Execute && owed !== Owed.Query) return false;
     this.#copyIn = true;
+    // An end noted before this message was sent belongs to an earlier COPY.
+    if (this.#copyEnd <= this.#done) this.#copyEnd = -1;
+    const inside = this.#copyEnd < 0 ? this.#size : this.#copyEnd - this.#done;
     const mask = this.#owed.length - 1;
-    for (let n = 1; n < this.#size; n++) {
+    for (let n = 1; n < inside; n++) {
       const at = (this.#head + n) & mask;
       if (this.#owed[at] !== Owed.Sync) break;
       this.#flags[at] = (this.#flags[at] as number) | OPTIONAL;
@@ -239,6 +254,7 @@ export class Ledger {
       this.#copyIn = false;
       if (this.#copySyncs > 0 || this.#hasOptional()) this.#isAmbiguous = true;
       this.#copySyncs = 0;
+      this.#copyEnd = -1;
     }
     if (owed === Owed.Query || owed === Owed.FunctionCall) {
       this.#consequences[this.#head]?.rollback(true);
@@ -257,6 +273,7 @@ export class Ledger {
     }
     this.#head = (this.#head + count) & mask;
     this.#size -= count;
+    this.#done += count;
     if (this.#size === 0) this.#skipping = true;
     return true;
   }
@@ -294,6 +311,7 @@ export class Ledger {
     this.#consequences[this.#head] = null;
     this.#head = (this.#head + 1) & (this.#owed.length - 1);
     this.#size--;
+    this.#done++;
     consequence?.commit();
     return committed;
   }

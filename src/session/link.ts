@@ -135,8 +135,10 @@ export class Link {
       case ServerCode.ErrorResponse:
         if (size <= INSPECTED_BYTES_MAX) return Take.Hold;
         return this.#onErrorHeader();
-      case ServerCode.NoticeResponse:
       case ServerCode.NotificationResponse:
+        // It may come between any two messages, also those of a unit of the gateway's own.
+        return this.owner === null ? Take.Swallow : Take.Forward;
+      case ServerCode.NoticeResponse:
         return this.owner !== null && !this.ledger.headSwallows ? Take.Forward : Take.Swallow;
       default:
         return this.#onReplyHeader(code);

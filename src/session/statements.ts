@@ -1,3 +1,4 @@
+import { byteString } from '../base/bytes.ts';
 import type { Facts } from '../sql/facts.ts';
 
 /**
@@ -76,6 +77,9 @@ function weight(statement: Statement): number {
 /** Names on links begin with this, and no client may reach one of them by guessing it. */
 export const LINK_STATEMENT_PREFIX = 'millrace_s';
 
+/** So many statements that a link no longer holds can still be told in errors. */
+const RECENT_MAX = 64;
+
 /** A statement as one link holds it. */
 export type LinkStatement = {
   readonly statement: Statement;
@@ -83,6 +87,8 @@ export type LinkStatement = {
   readonly name: Uint8Array;
   /** Whether the server has answered ParseComplete. */
   isReady: boolean;
+  /** What the client that used it last calls it. */
+  clientName: string;
 };
 
 const NONE: readonly LinkStatement[] = [];
@@ -93,6 +99,8 @@ export class LinkStatements {
   /** Prepared on the server, but no longer to be used: to be closed when nobody can mind. */
   #discarded: LinkStatement[] = [];
   #lastNumber = 0;
+  /** Those that came last, whatever became of them: the server may still name them in errors. */
+  readonly #recent: LinkStatement[] = [];
 
   get size(): number {
     return this.#statements.size;
@@ -107,9 +115,12 @@ export class LinkStatements {
     return held;
   }
 
-  /** The statement on this link, without counting as a use. */
-  peek(statement: Statement): LinkStatement | undefined {
-    return this.#statements.get(statement);
+  /** The client's name for one of the link's, or null when it is not known any more. */
+  clientNameOf(linkName: string): string | null {
+    for (const held of [...this.#statements.values(), ...this.#recent]) {
+      if (byteString(held.name, 0, held.name.length) === linkName) return held.clientName;
+    }
+    return null;
   }
 
   /** Whether a client's name could be taken for one of the link's. */
@@ -122,8 +133,10 @@ export class LinkStatements {
     const older = this.#statements.get(statement);
     if (older !== undefined) this.discard(older);
     const name = Buffer.from(`${LINK_STATEMENT_PREFIX}${++this.#lastNumber}`, 'latin1');
-    const held: LinkStatement = { statement, name, isReady: false };
+    const held: LinkStatement = { statement, name, isReady: false, clientName: '' };
     this.#statements.set(statement, held);
+    this.#recent.push(held);
+    if (this.#recent.length > RECENT_MAX) this.#recent.shift();
     return held;
   }
 
