@@ -68,7 +68,8 @@ export class ClientStatements {
       // A name in use is an error of the server's: provoked under a name that it knows.
       const held = this.#ensure(older, link, statement.signature);
       held.clientName = name;
-      link.ledger.push(Owed.Parse, 0, null);
+      const repeated = new RepeatedParse(this.#named, name, statement, link, held);
+      link.ledger.push(Owed.Parse, 0, repeated);
       sendParse(link.port, held.name, statement.body);
       return;
     }
@@ -201,6 +202,36 @@ class NamedParse implements Consequence {
     this.#named?.delete(this.#name);
     if (this.#held !== null) this.#link.statements.forget(this.#held);
   }
+}
+
+/** Parse of a name in use. It succeeds when the Parse before it turns out to have failed. */
+class RepeatedParse implements Consequence {
+  readonly #named: Map<string, Statement>;
+  readonly #name: string;
+  readonly #statement: Statement;
+  readonly #link: Link;
+  readonly #held: LinkStatement;
+
+  constructor(
+    named: Map<string, Statement>,
+    name: string,
+    statement: Statement,
+    link: Link,
+    held: LinkStatement,
+  ) {
+    this.#named = named;
+    this.#name = name;
+    this.#statement = statement;
+    this.#link = link;
+    this.#held = held;
+  }
+
+  commit(): void {
+    this.#named.set(this.#name, this.#statement);
+    this.#link.statements.adopt(this.#statement, this.#held);
+  }
+
+  rollback(): void {}
 }
 
 class NamedClose implements Consequence {

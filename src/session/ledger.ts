@@ -68,8 +68,8 @@ export class Ledger {
   /** How many entries there have been in all, and how many of them are done. */
   #pushed = 0;
   #done = 0;
-  /** `#pushed` when the client last ended its COPY data; what came later is no part of that. */
-  #copyEnd = -1;
+  /** `#pushed` whenever the client ended COPY data, oldest first: what came later is no part of it. */
+  #copyEnds: number[] = [];
   /** After an error inside COPY it is not known which Syncs the server saw. */
   #isAmbiguous = false;
 
@@ -123,7 +123,7 @@ export class Ledger {
   /** Notes a message that was sent, or that stands in for one. */
   push(owed: Owed, flags: number, consequence: Consequence | null): void {
     if (owed === Owed.Sync) {
-      if (this.#copyIn && this.#copyEnd < 0) {
+      if (this.#copyIn && this.#copyEnds.length === 0) {
         this.#copySyncs++;
         return;
       }
@@ -143,7 +143,9 @@ export class Ledger {
 
   /** The client has sent CopyDone or CopyFail: a Sync behind it is no longer part of the data. */
   noteCopyEnd(): void {
-    if (this.#size > 0) this.#copyEnd = this.#pushed;
+    if (this.#size === 0) return;
+    this.#copyEnds.push(this.#pushed);
+    if (this.#copyEnds.length > LEDGER_ENTRIES_MAX) this.#copyEnds.shift();
   }
 
   /** Takes the synthetic entry at the head; its reply is the caller's to make. */
@@ -225,7 +227,7 @@ export class Ledger {
     if (this.#copyIn) {
       this.#copyIn = false;
       this.#copySyncs = 0;
-      this.#copyEnd = -1;
+      this.#copyEnds.shift();
       // The server read everything up to CopyDone as part of the COPY, these Syncs included.
       while (this.#size > 0 && ((this.#flags[this.#head] as number) & OPTIONAL) !== 0) {
         this.#pop(true);
@@ -238,8 +240,10 @@ export class Ledger {
     if (owed !== Owed.Execute && owed !== Owed.Query) return false;
     this.#copyIn = true;
     // An end noted before this message was sent belongs to an earlier COPY.
-    if (this.#copyEnd <= this.#done) this.#copyEnd = -1;
-    const inside = this.#copyEnd < 0 ? this.#size : this.#copyEnd - this.#done;
+    while (this.#copyEnds.length > 0 && (this.#copyEnds[0] as number) <= this.#done) {
+      this.#copyEnds.shift();
+    }
+    const inside = (this.#copyEnds[0] ?? this.#done + this.#size) - this.#done;
     const mask = this.#owed.length - 1;
     for (let n = 1; n < inside; n++) {
       const at = (this.#head + n) & mask;
@@ -254,7 +258,7 @@ export class Ledger {
       this.#copyIn = false;
       if (this.#copySyncs > 0 || this.#hasOptional()) this.#isAmbiguous = true;
       this.#copySyncs = 0;
-      this.#copyEnd = -1;
+      this.#copyEnds.shift();
     }
     if (owed === Owed.Query || owed === Owed.FunctionCall) {
       this.#consequences[this.#head]?.rollback(true);

@@ -140,6 +140,14 @@ export class LinkStatements {
     return held;
   }
 
+  /** The name of `held` turns out to stand for another statement. */
+  adopt(statement: Statement, held: LinkStatement): void {
+    this.forget(held);
+    const older = this.#statements.get(statement);
+    if (older !== undefined) this.discard(older);
+    this.#statements.set(statement, { ...held, statement, isReady: true });
+  }
+
   /** Its Parse did not happen: the name does not exist on the server. */
   forget(held: LinkStatement): void {
     if (this.#statements.get(held.statement) === held) this.#statements.delete(held.statement);
