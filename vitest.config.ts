@@ -29,7 +29,7 @@ const e2e = {
 /** For a machine to count: the results as JSON in the file of that name. */
 const report = process.env['MILLRACE_TEST_REPORT'];
 
-/** Tiers by suffix: a plain `.test.ts` needs nothing, `*.pg.test.ts` needs the embedded PostgreSQL. */
+/** Tiers by suffix: `.test.ts` needs nothing, `*.pg.test.ts` needs the embedded PostgreSQL. */
 export default defineConfig({
   test: {
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],

@@ -38,7 +38,7 @@ export const benchCases: readonly BenchCase[] = [
   reads(64, 'prepared', true),
   reads(1, 'simple', true),
   reads(1, 'extended', false),
-  reads(1, 'prepared', true),
+  reads(1, 'prepared', false),
   {
     name: 'tpcb-16-simple',
     title: 'TPC-B-like in BEGIN … END, 16 clients, simple',

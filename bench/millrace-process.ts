@@ -2,14 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.ts';
-import type { Origin } from './origin.ts';
-import { HOST, poolName, type RunningPooler, type Scratch } from './place.ts';
+import { HOST, type OriginPlace, poolName, type RunningPooler, type Scratch } from './place.ts';
 
 /** From where the compiled benchmark lies, `bench/results/.build/bench`. */
 const MAIN = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
 
 /** One configuration for each pool size, all with the same origin and client. */
-export function millraceConfig(origin: Origin, poolSizes: readonly number[]): string {
+export function millraceConfig(origin: OriginPlace, poolSizes: readonly number[]): string {
   const { login, address } = origin;
   const configurations = poolSizes.map(
     (poolSize) => `
@@ -45,7 +44,7 @@ export function listeningPort(log: string): number | null {
 }
 
 export async function startMillrace(
-  origin: Origin,
+  origin: OriginPlace,
   poolSizes: readonly number[],
   scratch: Scratch,
   nodeArgs: readonly string[],

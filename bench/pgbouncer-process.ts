@@ -4,8 +4,14 @@ import { connect } from 'node:net';
 import { serverAccount } from '../src/embedded/account.ts';
 import type { PgbouncerAbility } from './cases.ts';
 import { Child } from './child.ts';
-import type { Origin } from './origin.ts';
-import { freePort, HOST, poolName, type RunningPooler, type Scratch } from './place.ts';
+import {
+  freePort,
+  HOST,
+  type OriginPlace,
+  poolName,
+  type RunningPooler,
+  type Scratch,
+} from './place.ts';
 
 const CLIENTS_MAX = 500;
 /** Above what any client of the benchmark prepares. */
@@ -13,7 +19,7 @@ const PREPARED_MAX = 200;
 
 /** One database for each pool size, all of the same origin. */
 export function pgbouncerConfig(
-  origin: Origin,
+  origin: OriginPlace,
   poolSizes: readonly number[],
   ability: PgbouncerAbility,
   port: number,
@@ -56,7 +62,7 @@ function answers(port: number): Promise<true | null> {
 
 export async function startPgbouncer(
   program: string,
-  origin: Origin,
+  origin: OriginPlace,
   poolSizes: readonly number[],
   ability: PgbouncerAbility,
   scratch: Scratch,

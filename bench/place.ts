@@ -10,6 +10,9 @@ export type Login = { readonly user: string; readonly password: string };
 /** Somewhere that pgbench can connect to. */
 export type Address = { readonly port: number; readonly database: string };
 
+/** The database that everything is measured against. */
+export type OriginPlace = { readonly login: Login; readonly address: Address };
+
 export const HOST = '127.0.0.1';
 
 /** A pooler at work. */

@@ -30,7 +30,7 @@ export function requirePgbench(): string {
   if (found !== null) return found;
   throw new UsageError(
     'pgbench is not installed. It comes with PostgreSQL: on Debian and Ubuntu ' +
-      '`apt-get install postgresql-contrib` (or postgresql), on Fedora `postgresql-contrib`.',
+      '`apt-get install postgresql`, on Fedora `dnf install postgresql-contrib`.',
   );
 }
 

@@ -298,6 +298,9 @@ export class Ledger {
       // This ReadyForQuery may be that of a later Sync, the others having been lost in the COPY.
       while (this.#headIs(Owed.Sync, OPTIONAL)) this.#pop(true);
       if (this.#headIs(Owed.Sync, 0)) this.#pop(true);
+    } else if (owed === Owed.Query) {
+      // Sent ahead into its COPY: lost there, or answered beyond what is owed.
+      while (this.#headIs(Owed.Sync, OPTIONAL)) this.#pop(true);
     }
     return true;
   }

@@ -176,25 +176,43 @@ export const EXTENDED_SCRIPTS: readonly Script[] = [
   },
   {
     name: 'statements by SQL: PREPARE, EXECUTE, DEALLOCATE',
+    isPinned: true,
     steps: [
       step(query('PREPARE q (int) AS SELECT $1 + 1'), query('EXECUTE q (1)')),
-      step(parse('q', 'SELECT 9'), sync()),
-      step(query('DEALLOCATE q'), query('EXECUTE q (1)')),
-      step(
-        parse('p', 'SELECT 10'),
-        sync(),
-        query('DEALLOCATE p'),
-        bind('', 'p'),
-        execute(),
-        sync(),
-      ),
+      step(query('PREPARE q AS SELECT 1'), unnamed('EXECUTE q (2)'), sync()),
+      step(query('DEALLOCATE q'), query('EXECUTE q (1)'), query('DEALLOCATE nothing')),
+    ],
+  },
+  {
+    name: 'DEALLOCATE of statements of the protocol',
+    steps: [
+      step(parse('p', 'SELECT 10'), sync(), query('DEALLOCATE p')),
+      step(bind('', 'p'), execute(), sync()),
       step(parse('p', 'SELECT 11'), bind('', 'p'), execute(), sync()),
-      step(query('DEALLOCATE ALL'), bind('', 'p'), execute(), sync()),
-      step(query('DEALLOCATE nothing')),
+      step(query('DEALLOCATE ALL')),
+      step(bind('', 'p'), execute(), sync()),
       step(parse('p', 'SELECT 12'), sync(), unnamed('DEALLOCATE p'), sync()),
       step(bind('', 'p'), execute(), sync()),
-      step(parse('p', 'SELECT $1::int'), sync(), query('EXECUTE p (13)'), query('DISCARD ALL')),
+      step(parse('p', 'SELECT $1::int'), sync(), query('DISCARD ALL')),
       step(bind('', 'p', ['1']), execute(), sync()),
+    ],
+  },
+  {
+    name: 'DEALLOCATE in one write with what it takes away',
+    steps: [
+      step(parse('p', 'SELECT 1'), sync(), query('DEALLOCATE p'), bind('', 'p'), execute(), sync()),
+      step(parse('p', 'SELECT 2'), sync(), query('DEALLOCATE ALL'), bind('', 'p'), sync()),
+      step(parse('p', 'SELECT 3'), unnamed('DEALLOCATE p'), bind('', 'p'), execute(), sync()),
+    ],
+  },
+  {
+    name: 'a statement by SQL and one of the protocol share their names',
+    isPinned: true,
+    steps: [
+      step(query('PREPARE q AS SELECT 1'), parse('q', 'SELECT 9'), sync()),
+      step(bind('', 'q'), execute(), sync()),
+      step(parse('p', 'SELECT $1::int'), sync(), query('EXECUTE p (13)')),
+      step(query('PREPARE p AS SELECT 1')),
     ],
   },
   {

@@ -68,7 +68,6 @@ export const PIPELINE_SCRIPTS: readonly Script[] = [
         query('SELECT 4'),
       ),
       step(unnamed('SELECT 1'), query('SELECT 2')),
-      step(unnamed('SELECT 1'), query('SELECT 2'), sync()),
     ],
   },
   {

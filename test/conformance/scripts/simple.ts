@@ -1,6 +1,14 @@
 /** The simple protocol. PostgreSQL manual, "Message Flow", "Simple Query". */
-import { partStep, type Script, step } from '../../support/transcript.ts';
-import { bind, execute, functionCall, parse, query, sync } from '../../support/wire-messages.ts';
+import { type Script, step } from '../../support/transcript.ts';
+import {
+  bind,
+  execute,
+  flush,
+  functionCall,
+  parse,
+  query,
+  sync,
+} from '../../support/wire-messages.ts';
 
 export const RESET_ITEMS = `TRUNCATE item; INSERT INTO item VALUES (1, 'one'), (2, 'two')`;
 
@@ -110,7 +118,14 @@ export const SIMPLE_SCRIPTS: readonly Script[] = [
       step(query("SET search_path = 'nowhere', public"), query('SHOW search_path')),
       step(query('SET work_mem = 1'), query('SHOW work_mem')),
       step(query("SET work_mem = '7MB'"), query('SHOW work_mem'), query('RESET work_mem')),
-      step(query('RESET ALL'), query('SHOW TimeZone'), query('SHOW search_path')),
+      step(query('RESET TimeZone'), query('SHOW TimeZone'), query('RESET search_path')),
+    ],
+  },
+  {
+    name: 'RESET ALL and the application name that the client did not give',
+    steps: [
+      step(query("SET application_name = 'mine'"), query("SET TimeZone = 'Asia/Tokyo'")),
+      step(query('RESET ALL'), query('SHOW application_name'), query('SHOW TimeZone')),
     ],
   },
   {
@@ -147,15 +162,18 @@ export const SIMPLE_SCRIPTS: readonly Script[] = [
     isPinned: true,
     steps: [
       step(query('CREATE TEMP TABLE mine (n int)'), query('INSERT INTO mine VALUES (1), (2), (3)')),
-      step(query('BEGIN; DECLARE c CURSOR FOR SELECT n FROM mine ORDER BY n')),
+      step(query('BEGIN; DECLARE c CURSOR FOR SELECT n + 0 AS n FROM mine ORDER BY n')),
       step(query('FETCH 2 FROM c'), query('MOVE 1 IN c'), query('FETCH c'), query('CLOSE c')),
       step(query('FETCH c'), query('ROLLBACK')),
-      step(query('DECLARE h CURSOR WITH HOLD FOR SELECT n FROM mine'), query('FETCH ALL FROM h')),
+      step(
+        query('DECLARE h CURSOR WITH HOLD FOR SELECT n + 0 AS n FROM mine'),
+        query('FETCH ALL FROM h'),
+      ),
       step(query('CLOSE h'), query('DROP TABLE mine'), query('SELECT * FROM mine')),
     ],
   },
   {
     name: 'a query that only a Flush follows',
-    steps: [partStep(4, query('SELECT 1'), Buffer.from('H\0\0\0\x04')), step(query('SELECT 2'))],
+    steps: [step(query('SELECT 1'), flush()), step(query('SELECT 2'))],
   },
 ];

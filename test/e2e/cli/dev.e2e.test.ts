@@ -35,6 +35,12 @@ function start(...args: string[]): Program {
   return program;
 }
 
+/** Waits for the `pg_sleep` of another client to run. */
+async function untilAsleep(url: string): Promise<void> {
+  const asleep = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^ ?SELECT pg_sleep'";
+  await expect.poll(() => psql(url, asleep), { timeout: 10_000 }).not.toBe('0');
+}
+
 describe('millrace dev --json', () => {
   it('prints exactly one line of JSON on standard output and goes on serving', async () => {
     const { program, url, originUrl, host, port } = await dev('--ephemeral');
@@ -155,9 +161,7 @@ describe('the end of millrace dev', () => {
       () => 'finished',
       () => 'ended',
     );
-    await expect
-      .poll(() => psql(url, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'"))
-      .not.toBe('0');
+    await untilAsleep(url);
     const footprint = new Footprint(program.pid);
     program.signalGroup('SIGINT');
     expect(await program.end()).toEqual({ code: 0, signal: null });
@@ -168,7 +172,7 @@ describe('the end of millrace dev', () => {
   it('is at once, and still clean, after a second signal', async () => {
     const { program, url } = await dev('--ephemeral');
     const busy = psql(url, 'BEGIN; SELECT pg_sleep(20);').catch(() => 'ended');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await untilAsleep(url);
     const footprint = new Footprint(program.pid);
     program.signal('SIGINT');
     await program.says('stderr', /stopping/);

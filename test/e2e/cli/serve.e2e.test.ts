@@ -98,7 +98,7 @@ password = "env:WEB_PASSWORD"
     expect(stdout).toContain('number of failed transactions: 0 ');
   });
 
-  it('notices the file alone, and keeps the old configuration when the new one is bad', async () => {
+  it('notices the file alone, and keeps the old one when the new one is bad', async () => {
     const serve = await start();
     const client = await connect(serve);
     await writeFile(serve.configPath, 'this is [not toml');

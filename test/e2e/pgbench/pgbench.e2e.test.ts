@@ -42,7 +42,8 @@ describe('pgbench with 64 clients over 8 links', () => {
     await bench('-M', mode, '-S', '-j', '2');
     const links = await psql(
       database.url,
-      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
+      `SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend'`,
     );
     // The one that asks is not a link; one of them may be the gateway's own, for the catalogue.
     expect(Number(links) - 1).toBeLessThanOrEqual(LINKS);
@@ -52,7 +53,8 @@ describe('pgbench with 64 clients over 8 links', () => {
     await psql(serve.url, 'UPDATE pgbench_accounts SET abalance = 0 WHERE abalance <> 0');
     await psql(
       serve.url,
-      'UPDATE pgbench_branches SET bbalance = 0; UPDATE pgbench_tellers SET tbalance = 0; TRUNCATE pgbench_history',
+      `UPDATE pgbench_branches SET bbalance = 0; UPDATE pgbench_tellers SET tbalance = 0;
+      TRUNCATE pgbench_history`,
     );
     // To prepare a statement, pgbench stops a whole thread until it is answered, also its clients
     // that hold links: so each client has a thread of its own.

@@ -20,11 +20,11 @@ describe.each(cases)('postgres.js, $poolMode mode, prepare: $prepare', ({ poolMo
   });
 
   afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sql) => sql.end()));
+    await Promise.all(opened.splice(0).map((sql) => sql.end({ timeout: 5 })));
   });
 
   afterAll(async () => {
-    await Promise.all(opened.splice(0).map((sql) => sql.end()));
+    await Promise.all(opened.splice(0).map((sql) => sql.end({ timeout: 5 })));
     await serve?.stop();
     await database?.drop();
   });
@@ -109,12 +109,14 @@ describe.each(cases)('postgres.js, $poolMode mode, prepare: $prepare', ({ poolMo
     await sql`CREATE TABLE copied (n int, t text)`;
     const lines = Array.from({ length: 20_000 }, (_, n) => `${n}\trow ${n}\n`);
     await pipeline(lines, await sql`COPY copied FROM STDIN`.writable());
-    const out: Buffer[] = [];
-    for await (const chunk of await sql`COPY (TABLE copied ORDER BY n) TO STDOUT`.readable()) {
-      out.push(chunk as Buffer);
-    }
-    expect(Buffer.concat(out).toString() === lines.join('')).toBe(true);
     expect([...(await sql`SELECT count(*)::int AS n FROM copied`)]).toEqual([{ n: 20_000 }]);
+    // With or without a gateway the driver may leave its socket paused after it: on its own one.
+    const reading = open({ max: 1 });
+    const out: Buffer[] = [];
+    const copied = await reading`COPY (TABLE copied ORDER BY n) TO STDOUT`.readable();
+    for await (const chunk of copied) out.push(chunk as Buffer);
+    expect(Buffer.concat(out).toString() === lines.join('')).toBe(true);
+    await reading.end({ timeout: 0 });
     await sql`DROP TABLE copied`;
   });
 

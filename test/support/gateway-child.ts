@@ -1,0 +1,104 @@
+/**
+ * The program with a given configuration in a process of its own, so that its memory can be told
+ * from the test's. It runs from `dist`, as users run it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestDatabase } from './pg.ts';
+import { WireClient, type WireTarget } from './wire.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const START_WITHIN_MS = 10_000;
+
+export class GatewayChild {
+  readonly target: WireTarget;
+  readonly #process: ChildProcess;
+  readonly #directory: string;
+
+  private constructor(child: ChildProcess, target: WireTarget, directory: string) {
+    this.#process = child;
+    this.target = target;
+    this.#directory = directory;
+  }
+
+  /** One link, transaction mode. */
+  static async start(database: TestDatabase): Promise<GatewayChild> {
+    const directory = await mkdtemp(join(tmpdir(), 'millrace-child-'));
+    const password = randomBytes(12).toString('hex');
+    const port = await freePort();
+    const file = join(directory, 'millrace.toml');
+    await writeFile(file, configText(port), { mode: 0o600 });
+    const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        ...process.env,
+        ORIGIN_URL: `${database.url}?sslmode=disable`,
+        WEB_PASSWORD: password,
+      },
+    });
+    const target = { host: '127.0.0.1', port, user: 'web', password, database: 'app' };
+    const gateway = new GatewayChild(child, target, directory);
+    await gateway.#untilReady();
+    return gateway;
+  }
+
+  connect(): Promise<WireClient> {
+    return WireClient.connect(this.target);
+  }
+
+  /** Resident memory now. Linux only, as the tests' machines are. */
+  async residentBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#process.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    if (this.#process.exitCode === null) await once(this.#process, 'exit');
+    await rm(this.#directory, { recursive: true });
+  }
+
+  async #untilReady(): Promise<void> {
+    const untilMs = Date.now() + START_WITHIN_MS;
+    for (;;) {
+      try {
+        const client = await this.connect();
+        await client.end();
+        return;
+      } catch (error) {
+        if (this.#process.exitCode !== null || Date.now() > untilMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+}
+
+const configText = (port: number): string => `
+[[listeners]]
+port = ${port}
+[[configurations]]
+name = "app"
+origin_connection_limit = 1
+[configurations.origin]
+url = "env:ORIGIN_URL"
+[[configurations.credentials]]
+user = "web"
+password = "env:WEB_PASSWORD"
+`;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { parseOptions, UsageError } from '../../../bench/options.ts';
+
+function names(args: readonly string[]): readonly string[] {
+  return parseOptions(args)?.cases.map((each) => each.name) ?? [];
+}
+
+describe('the options of the benchmark', () => {
+  it('measure five rounds of five seconds of everything unless told otherwise', () => {
+    const options = parseOptions([]);
+    expect(options).toMatchObject({ rounds: 5, roundSeconds: 5, poolSizes: [4, 8, 20] });
+    expect(options?.cases).toHaveLength(7);
+  });
+
+  it('measure less in a quick run, which the other options still change', () => {
+    expect(parseOptions(['--quick'])).toMatchObject({ rounds: 2, roundSeconds: 2, poolSizes: [8] });
+    expect(parseOptions(['--quick', '--rounds', '3'])).toMatchObject({ rounds: 3 });
+    expect(names(['--quick']).length).toBeLessThan(names([]).length);
+  });
+
+  it('choose cases by name or by the beginning of it, in the order of the table', () => {
+    expect(names(['--only', 'tpcb,reads-1-'])).toEqual([
+      'reads-1-simple',
+      'reads-1-extended',
+      'reads-1-prepared',
+      'tpcb-16-simple',
+    ]);
+    expect(names(['--only', 'reads-64-simple'])).toEqual(['reads-64-simple']);
+  });
+
+  it('give a case that the quick run leaves out when it is asked for', () => {
+    expect(names(['--quick', '--only', 'reads-1-extended'])).toEqual(['reads-1-extended']);
+  });
+
+  it.each([
+    ['--rounds', '0'],
+    ['--rounds', '1.5'],
+    ['--seconds', '-1'],
+    ['--seconds', '601'],
+    ['--only', 'writes'],
+    ['--only', 'tpcb,'],
+    ['--fast', 'yes'],
+  ])('refuse %s %s', (flag, value) => {
+    expect(() => parseOptions([`${flag}=${value}`])).toThrow(UsageError);
+  });
+
+  it('ask for the usage only', () => {
+    expect(parseOptions(['--help'])).toBeNull();
+  });
+});
