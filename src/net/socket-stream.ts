@@ -38,6 +38,10 @@ export class SocketStream implements TurnTask {
   readonly #events: StreamEvents;
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
+  /** Where the last piece came from: `[#lastStart, #lastEnd)` of the chunk. */
+  #lastChunk: Uint8Array | null = null;
+  #lastStart = 0;
+  #lastEnd = 0;
   #pauses: number = 0;
   #isBlocked = false;
   #isEnding = false;
@@ -81,8 +85,17 @@ export class SocketStream implements TurnTask {
 
   /** Takes `[start, end)`, which nobody changes any more, to be sent at the next flush. */
   send(chunk: Uint8Array, start: number, end: number): void {
-    this.#parts.push(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
     this.#partsBytes += end - start;
+    if (chunk === this.#lastChunk && start === this.#lastEnd) {
+      // It goes on where the last piece ended: one piece, then, and nothing to join.
+      this.#lastEnd = end;
+      this.#parts[this.#parts.length - 1] = chunk.subarray(this.#lastStart, end);
+      return;
+    }
+    this.#lastChunk = chunk;
+    this.#lastStart = start;
+    this.#lastEnd = end;
+    this.#parts.push(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
   }
 
   /** Has what was taken in sent at the end of the turn, or at once when it is much. */
@@ -107,6 +120,7 @@ export class SocketStream implements TurnTask {
     if (parts.length === 0) return;
     this.#parts = [];
     this.#partsBytes = 0;
+    this.#lastChunk = null;
     if (this.#isEnding || this.#socket.destroyed) return;
     if (parts.length === 1) {
       this.#socket.write(parts[0] as Uint8Array);

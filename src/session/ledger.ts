@@ -68,7 +68,7 @@ export class Ledger {
   /** How many entries there have been in all, and how many of them are done. */
   #pushed = 0;
   #done = 0;
-  /** `#pushed` whenever the client ended COPY data, oldest first: what came later is no part of it. */
+  /** `#pushed` whenever the client ended COPY data, oldest first: what came later is not in it. */
   #copyEnds: number[] = [];
   /** After an error inside COPY it is not known which Syncs the server saw. */
   #isAmbiguous = false;

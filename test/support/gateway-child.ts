@@ -15,6 +15,8 @@ import { WireClient, type WireTarget } from './wire.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const START_WITHIN_MS = 10_000;
+/** Characters of its log that are kept to be shown when it does not start. */
+const SAID_MAX = 4_000;
 
 export class GatewayChild {
   readonly target: WireTarget;
@@ -35,7 +37,7 @@ export class GatewayChild {
     const file = join(directory, 'millrace.toml');
     await writeFile(file, configText(port), { mode: 0o600 });
     const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         ...process.env,
         ORIGIN_URL: `${database.url}?sslmode=disable`,
@@ -44,7 +46,16 @@ export class GatewayChild {
     });
     const target = { host: '127.0.0.1', port, user: 'web', password, database: 'app' };
     const gateway = new GatewayChild(child, target, directory);
-    await gateway.#untilReady();
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-SAID_MAX);
+    });
+    try {
+      await gateway.#untilReady();
+    } catch (error) {
+      await gateway.stop();
+      throw new Error(`the gateway did not start: ${said}`, { cause: error });
+    }
     return gateway;
   }
 
