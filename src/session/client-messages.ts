@@ -177,9 +177,7 @@ export class MessageReader implements FrameHandler {
       return Take.Stop;
     }
     const text = this.#notes.textFor(facts, link, true);
-    session.statements.forgetUnnamed();
-    link.unnamed = null;
-    link.ledger.push(Owed.Query, 0, null);
+    link.ledger.push(Owed.Query, 0, session.statements.dropUnnamed(link));
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));
   }
@@ -266,10 +264,9 @@ export class MessageReader implements FrameHandler {
     if (!session.acquire()) return Take.Stop;
     const link = session.link as Link;
     if (!session.isSessionMode) session.residue.notePermanent(TOO_LARGE_TO_READ);
-    link.unnamed = null;
-    session.statements.forgetUnnamed();
     if (code === ClientCode.Parse) session.isUnsynced = true;
-    link.ledger.push(code === ClientCode.Parse ? Owed.Parse : Owed.Query, 0, null);
+    const owed = code === ClientCode.Parse ? Owed.Parse : Owed.Query;
+    link.ledger.push(owed, 0, session.statements.dropUnnamed(link));
     return Take.Forward;
   }
 

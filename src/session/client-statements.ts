@@ -7,7 +7,10 @@ import { LINK_STATEMENT_PREFIX, type LinkStatement, type Statement } from './sta
 const EMPTY = new Uint8Array(0);
 const CLOSE_UNNAMED = Buffer.from([ClientCode.Close, 0, 0, 0, 6, 0x53, 0]);
 
-const LINK_STATEMENT_QUOTED = new RegExp(`"(${LINK_STATEMENT_PREFIX}\\d+)"`, 'g');
+const LINK_STATEMENT_QUOTED = new RegExp(`"(${LINK_STATEMENT_PREFIX}[^"]*)"`, 'g');
+
+/** Behind a client's name that could be one of the link's, so that it is none. */
+const EVASION = ' ';
 
 /** The statement with the same text under other settings; see {@link Statement.signature}. */
 export type Restate = (statement: Statement, signature: string) => Statement;
@@ -34,9 +37,22 @@ export class ClientStatements {
     return name === '' ? (this.#unnamed ?? undefined) : this.#named.get(name);
   }
 
-  /** A simple Query takes the unnamed statement away. */
-  forgetUnnamed(): void {
+  /**
+   * A simple Query, or a Close, takes the unnamed statement away, unless an error makes the server
+   * skip it: the answer is to be noted with the message.
+   */
+  dropUnnamed(link: Link): Consequence | null {
+    if (this.#unnamed === null && link.unnamed === null) return null;
+    const dropped = new UnnamedDropped(this, this.#unnamed, link);
     this.#unnamed = null;
+    link.unnamed = null;
+    return dropped;
+  }
+
+  /** It was skipped: the client has its statement still, and the link has who knows what. */
+  keepUnnamed(statement: Statement | null, link: Link): void {
+    this.#unnamed ??= statement;
+    if (link.unnamed === null) link.unnamed = UNKNOWN_STATEMENT;
   }
 
   /** DISCARD ALL, DEALLOCATE ALL. */
@@ -49,6 +65,7 @@ export class ClientStatements {
   withClientNames(fields: string, link: Link): string | null {
     if (!fields.includes(LINK_STATEMENT_PREFIX)) return null;
     return fields.replaceAll(LINK_STATEMENT_QUOTED, (quoted, linkName: string) => {
+      if (linkName.endsWith(EVASION)) return `"${linkName.slice(0, -EVASION.length)}"`;
       const name = link.statements.clientNameOf(linkName);
       return name === null ? quoted : `"${name}"`;
     });
@@ -56,9 +73,10 @@ export class ClientStatements {
 
   /** Parse of the unnamed statement is about to be passed on as it is. */
   parseUnnamed(statement: Statement, link: Link): void {
+    const parsed = new UnnamedParse(this, statement, link, this.#unnamed);
     this.#unnamed = statement;
     link.unnamed = statement;
-    link.ledger.push(Owed.Parse, 0, new UnnamedParse(this, statement, link));
+    link.ledger.push(Owed.Parse, 0, parsed);
   }
 
   /** Parse under a name: sent under the link's own name, or answered when the link has it. */
@@ -97,7 +115,7 @@ export class ClientStatements {
     }
     const statement = this.#named.get(name);
     if (statement === undefined) {
-      return link.statements.isNameOfOurs(name) ? Buffer.from(`${name} `, 'latin1') : null;
+      return link.statements.isNameOfOurs(name) ? Buffer.from(name + EVASION, 'latin1') : null;
     }
     const held = this.#ensure(statement, link, signature);
     held.clientName = name;
@@ -113,9 +131,7 @@ export class ClientStatements {
   }
 
   closeUnnamed(link: Link): void {
-    this.#unnamed = null;
-    link.unnamed = null;
-    link.ledger.push(Owed.Close, 0, null);
+    link.ledger.push(Owed.Close, 0, this.dropUnnamed(link));
   }
 
   /**
@@ -139,9 +155,9 @@ export class ClientStatements {
     return held.name;
   }
 
-  /** Failed or skipped: what the link's unnamed statement is now, nobody knows. */
-  loseUnnamed(statement: Statement, link: Link): void {
-    if (this.#unnamed === statement) this.#unnamed = null;
+  /** Its Parse failed or was skipped: what the link has now, nobody knows; the client has `older`. */
+  loseUnnamed(statement: Statement, link: Link, older: Statement | null): void {
+    if (this.#unnamed === statement) this.#unnamed = older;
     if (link.unnamed === statement) link.unnamed = UNKNOWN_STATEMENT;
   }
 
@@ -163,14 +179,13 @@ export class ClientStatements {
     if (link.unnamed === this.#unnamed) return;
     if (this.#unnamed === null) {
       // The client has none: it must not reach what somebody else left there.
-      link.ledger.push(Owed.Close, SWALLOW, null);
+      link.ledger.push(Owed.Close, SWALLOW, this.dropUnnamed(link));
       link.port.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
-      link.unnamed = null;
       return;
     }
     const statement = this.#unnamed;
     link.unnamed = statement;
-    link.ledger.push(Owed.Parse, SWALLOW, new UnnamedParse(this, statement, link));
+    link.ledger.push(Owed.Parse, SWALLOW, new UnnamedParse(this, statement, link, statement));
     sendParse(link.port, EMPTY, statement.body);
   }
 }
@@ -231,7 +246,10 @@ class RepeatedParse implements Consequence {
     this.#link.statements.adopt(this.#statement, this.#held);
   }
 
-  rollback(): void {}
+  rollback(failed: boolean): void {
+    // The error is about to be told: it speaks of this name, whoever shares the statement.
+    if (failed) this.#held.clientName = this.#name;
+  }
 }
 
 class NamedClose implements Consequence {
@@ -252,12 +270,12 @@ class NamedClose implements Consequence {
   }
 }
 
-class UnnamedParse implements Consequence {
+class UnnamedDropped implements Consequence {
   readonly #statements: ClientStatements;
-  readonly #statement: Statement;
+  readonly #statement: Statement | null;
   readonly #link: Link;
 
-  constructor(statements: ClientStatements, statement: Statement, link: Link) {
+  constructor(statements: ClientStatements, statement: Statement | null, link: Link) {
     this.#statements = statements;
     this.#statement = statement;
     this.#link = link;
@@ -265,7 +283,33 @@ class UnnamedParse implements Consequence {
 
   commit(): void {}
 
-  rollback(): void {
-    this.#statements.loseUnnamed(this.#statement, this.#link);
+  rollback(failed: boolean): void {
+    if (!failed) this.#statements.keepUnnamed(this.#statement, this.#link);
+  }
+}
+
+class UnnamedParse implements Consequence {
+  readonly #statements: ClientStatements;
+  readonly #statement: Statement;
+  readonly #link: Link;
+  readonly #older: Statement | null;
+
+  constructor(
+    statements: ClientStatements,
+    statement: Statement,
+    link: Link,
+    older: Statement | null,
+  ) {
+    this.#statements = statements;
+    this.#statement = statement;
+    this.#link = link;
+    this.#older = older;
+  }
+
+  commit(): void {}
+
+  rollback(failed: boolean): void {
+    // A Parse that fails has already taken the older one away.
+    this.#statements.loseUnnamed(this.#statement, this.#link, failed ? null : this.#older);
   }
 }

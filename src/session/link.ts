@@ -204,7 +204,11 @@ export class Link {
     if (valueEnd !== end - 1) throw violation('a malformed ParameterStatus');
     const name = byteString(chunk, start + 5, nameEnd);
     const value = byteString(chunk, nameEnd + 1, valueEnd);
-    if (this.owner === null || this.ledger.headIsOwn) return Take.Swallow;
+    if (this.owner === null) return Take.Swallow;
+    if (this.ledger.headIsOwn) {
+      const query = this.ledger.headConsequence;
+      return query instanceof OwnQuery && query.isTold ? Take.Forward : Take.Swallow;
+    }
     this.owner.onParameter(name, value);
     return Take.Forward;
   }

@@ -14,6 +14,8 @@ export class OwnQuery implements Consequence {
   readonly rows: (string | null)[][] = [];
   /** The fields of the server's error as a byte string, or null. */
   error: string | null = null;
+  /** Whether the client is told of the reported parameters that it changes. */
+  isTold = false;
   /** Called once, when the answer is complete or an error has taken its place. */
   onDone: (() => void) | null = null;
 

@@ -98,6 +98,17 @@ export class Residue {
     } else this.#touched.add(key);
   }
 
+  /** Whether one of these settings may have changed. */
+  touchesAny(settings: Settings): boolean {
+    for (const name of settings.names()) if (this.#touched.has(name)) return true;
+    return false;
+  }
+
+  /** The next look is at everything. */
+  suspectAll(): void {
+    this.#effects |= Effect.Session;
+  }
+
   /** The link has gone to be reset: it carries no doubt any more. */
   forgetDoubt(): void {
     this.#isDoubtful = false;

@@ -136,7 +136,11 @@ export class Session implements LinkOwner {
   }
 
   #finishIfDone(): void {
-    if (!this.#isEnding || this.#isClosed || this.isStalled || this.isBusy) return;
+    if (!this.#isEnding || this.#isClosed || this.isStalled) return;
+    // What the client has begun and will not end is not waited for.
+    const isHopeless =
+      this.isUnsynced || this.framer.isInsideForward || this.link?.ledger.isCopyIn === true;
+    if (this.isBusy && !isHopeless) return;
     this.port.end();
     this.close();
   }
@@ -152,7 +156,8 @@ export class Session implements LinkOwner {
   /** A link, ready for the client's next message; false when reading must stop. */
   acquire(): boolean {
     if (this.link !== null) {
-      if (this.link.ledger.isFull) this.#stall = Stall.Quiet;
+      const mustWait = this.link.ledger.isFull || this.#tenure.isRestoring;
+      if (mustWait) this.#stall = Stall.Quiet;
       return this.#stall === Stall.None;
     }
     const link = this.host.checkOut(this);
@@ -255,6 +260,7 @@ export class Session implements LinkOwner {
 
   onRepliesEnd(): void {
     this.port.flush();
+    if (this.#isEnding) this.#finishIfDone();
   }
 
   onParameter(name: string, value: string): void {

@@ -26,9 +26,13 @@ export class Tenure {
   #change: OwnQuery | null = null;
   #isApplying = false;
   #probesPending = 0;
+  /** What the client asked for at startup: RESET goes back to these. */
+  readonly #startup: Settings;
+  #isRestoring = false;
 
   constructor(host: SessionHost, settings: Settings, isSessionMode: boolean) {
     this.#host = host;
+    this.#startup = settings;
     this.settings = settings;
     this.#isSessionMode = isSessionMode;
   }
@@ -41,6 +45,11 @@ export class Tenure {
   /** Whether the link is being asked what the client has left on it. */
   get isProbing(): boolean {
     return this.#probesPending > 0;
+  }
+
+  /** Whether a RESET may have to be put right before the client's next statement. */
+  get isRestoring(): boolean {
+    return this.#isRestoring;
   }
 
   /** Makes the link the owner's, with the client's settings on their way. */
@@ -68,6 +77,7 @@ export class Tenure {
     const change = this.#change;
     this.#change = null;
     this.#isApplying = false;
+    this.#isRestoring = false;
     return change === null || change.error === null;
   }
 
@@ -132,7 +142,10 @@ export class Tenure {
 
   #ask(link: Link): void {
     const names = this.#host.customSettingNames();
-    const probe = this.residue.takeProbe(this.settings, names, this.#host.originUser);
+    const { residue } = this;
+    if (residue.touchesAny(this.#startup)) residue.suspectAll();
+    const probe = residue.takeProbe(this.settings, names, this.#host.originUser);
+    this.#isRestoring = probe.isWhole && this.#startup.size > 0;
     probe.onDone = () => this.#onAnswer(probe, link);
     this.#probesPending++;
     link.sendOwn(probe);
@@ -147,10 +160,25 @@ export class Tenure {
       this.residue.notePermanent('the state of the link is not known');
       return;
     }
-    this.settings = probe.settingsFound(this.settings, link.baseline);
+    const found = probe.settingsFound(this.settings, link.baseline);
+    this.settings = found;
     if (!probe.isWhole) return;
+    this.#restore(link, found);
     const { permanent } = this.residue;
     this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);
+  }
+
+  /** What the server has at its own default was reset: the client's default is another one. */
+  #restore(link: Link, found: Settings): void {
+    for (const [name, value] of this.#startup.entries()) {
+      if (found.get(name) === undefined) this.settings = this.settings.with(name, value);
+    }
+    const change = settingsChange(found, this.settings);
+    if (change === null) return;
+    this.#change = new OwnQuery(settingsChangeText(change));
+    this.#change.isTold = true;
+    link.sendOwn(this.#change);
+    link.port.flush();
   }
 
   #detach(link: Link): void {

@@ -53,7 +53,6 @@ describe('hostile clients', () => {
     'hazard 21: after login, any message of length %d ends the session',
     async (length) => {
       for (const code of 'QPBEDCSHXFdcf') {
-        if (length === 0x7fffffff && 'dcf'.includes(code)) continue;
         const client = await gateway.connect();
         client.send(message(code, Buffer.from('SELECT 1\0'), length));
         const replies = await client.readToEnd(5_000);

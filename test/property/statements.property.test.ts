@@ -1,0 +1,266 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { GatewayError } from '../../src/base/errors.ts';
+import { Link, type LinkPort } from '../../src/session/link.ts';
+import { Session } from '../../src/session/session.ts';
+import type { SessionHost, SessionPort } from '../../src/session/session-host.ts';
+import { Settings } from '../../src/session/settings.ts';
+import { type Statement, statementKey } from '../../src/session/statements.ts';
+import { opaqueFacts } from '../../src/sql/facts.ts';
+import {
+  bind,
+  closeMessage,
+  describeMessage,
+  execute,
+  parse,
+  sync,
+} from '../support/wire-messages.ts';
+
+/** PostgreSQL's rules for prepared statements, and nothing else of PostgreSQL. */
+class ModelServer {
+  readonly #statements = new Map<string, string>();
+  #portal: string | null = null;
+  #skipping = false;
+
+  answer(bytes: Buffer): Buffer {
+    const replies: Buffer[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + 1 + bytes.readUInt32BE(at + 1);
+      const code = String.fromCharCode(bytes[at] as number);
+      if (code === 'S') this.#skipping = false;
+      if (!this.#skipping) replies.push(this.#message(code, bytes.subarray(at + 5, end)));
+      at = end;
+    }
+    return Buffer.concat(replies);
+  }
+
+  #message(code: string, body: Buffer): Buffer {
+    const [first = '', second = ''] = body.toString('latin1').split('\0');
+    switch (code) {
+      case 'P':
+        return this.#parse(first, second);
+      case 'B':
+        return this.#bind(second);
+      case 'D':
+        return this.#describe(first.slice(1));
+      case 'C':
+        this.#statements.delete(first.slice(1));
+        return reply('3');
+      case 'E':
+        return this.#execute();
+      default:
+        this.#portal = null;
+        return reply('Z', 'I');
+    }
+  }
+
+  #parse(name: string, text: string): Buffer {
+    if (name === '') this.#statements.delete('');
+    if (text.startsWith('bad')) return this.#fail('42601', `syntax error in ${text}`);
+    if (this.#statements.has(name)) {
+      return this.#fail('42P05', `prepared statement "${name}" already exists`);
+    }
+    this.#statements.set(name, text);
+    return reply('1');
+  }
+
+  #bind(name: string): Buffer {
+    const text = this.#statements.get(name);
+    if (text === undefined) return this.#unknown(name);
+    this.#portal = text;
+    return reply('2');
+  }
+
+  #describe(name: string): Buffer {
+    const text = this.#statements.get(name);
+    return text === undefined
+      ? this.#unknown(name)
+      : Buffer.concat([reply('t', text), reply('T', text)]);
+  }
+
+  #execute(): Buffer {
+    if (this.#portal === null) return this.#fail('34000', 'portal "" does not exist');
+    return Buffer.concat([reply('D', this.#portal), reply('C', 'SELECT 1\0')]);
+  }
+
+  #unknown(name: string): Buffer {
+    return this.#fail(
+      '26000',
+      name === ''
+        ? 'unnamed prepared statement does not exist'
+        : `prepared statement "${name}" does not exist`,
+    );
+  }
+
+  #fail(sqlstate: string, message: string): Buffer {
+    this.#skipping = true;
+    return reply('E', `SERROR\0VERROR\0C${sqlstate}\0M${message}\0\0`);
+  }
+}
+
+function reply(code: string, body = ''): Buffer {
+  const bytes = Buffer.alloc(5 + body.length);
+  bytes.write(code, 0, 'latin1');
+  bytes.writeUInt32BE(4 + body.length, 1);
+  bytes.write(body, 5, 'latin1');
+  return bytes;
+}
+
+/** A link to a model server of its own. */
+class ModelLink implements LinkPort {
+  readonly link = new Link(this, new Map());
+  readonly #server = new ModelServer();
+  #sent: Buffer[] = [];
+
+  send(chunk: Uint8Array, start: number, end: number): void {
+    this.#sent.push(Buffer.from(chunk.subarray(start, end)));
+  }
+
+  flush(): void {}
+
+  pause(): void {}
+
+  /** The server reads all that was sent, and the link its answers. */
+  turn(): void {
+    while (this.#sent.length > 0) {
+      const replies = this.#server.answer(Buffer.concat(this.#sent.splice(0)));
+      this.link.feed(replies, 0, replies.length);
+    }
+  }
+}
+
+const clean = { effects: 0, reason: '', isDoubtful: false };
+
+/** A configuration with some links, of which the caller chooses the next one. */
+class World implements SessionHost {
+  readonly originUser = 'web';
+  readonly linkStatementsMax = 2;
+  readonly links: ModelLink[];
+  next = 0;
+
+  constructor(count: number) {
+    this.links = Array.from({ length: count }, () => new ModelLink());
+  }
+
+  checkOut(): Link {
+    return (this.links[this.next] as ModelLink).link;
+  }
+
+  withdraw(): void {}
+
+  checkIn(_link: Link, isDirty: boolean): void {
+    expect(isDirty).toBe(false);
+  }
+
+  discard(_link: Link, reason: string): void {
+    expect.fail(`a link was discarded: ${reason}`);
+  }
+
+  factsOf(): never {
+    throw new Error('no simple queries here');
+  }
+
+  statementOf(chunk: Uint8Array, start: number, end: number, settings: Settings): Statement {
+    const body = Buffer.from(chunk.subarray(start, end));
+    const signature = settings.parseSignature;
+    const key = statementKey(signature, body.toString('latin1'));
+    const known = this.#statements.get(key);
+    if (known !== undefined) return known;
+    const facts = { ...opaqueFacts(0, ''), ddl: false, unparsed: false };
+    const statement = { key, signature, body, facts };
+    this.#statements.set(key, statement);
+    return statement;
+  }
+
+  readonly #statements = new Map<string, Statement>();
+
+  restate(statement: Statement): Statement {
+    return statement;
+  }
+
+  judge() {
+    return clean;
+  }
+
+  customSettingNames(): string[] {
+    return [];
+  }
+
+  onCatalogueChanged(): void {}
+
+  onPins(): void {}
+
+  showText(): null {
+    return null;
+  }
+}
+
+/** What a client has read. */
+class Screen implements SessionPort {
+  seen = Buffer.alloc(0);
+
+  send(chunk: Uint8Array, start: number, end: number): void {
+    this.seen = Buffer.concat([this.seen, chunk.subarray(start, end)]);
+  }
+
+  flush(): void {}
+
+  pause(): void {}
+
+  resume(): void {}
+
+  sendError(error: GatewayError): void {
+    expect.fail(error.message);
+  }
+
+  fail(error: GatewayError): void {
+    expect.fail(error.message);
+  }
+
+  end(): void {}
+}
+
+const name = fc.constantFrom('', 'a', 'b', 'millrace_s1');
+const text = fc.constantFrom('one', 'two', 'three', 'bad');
+const operation = fc.oneof(
+  fc.tuple(name, text).map(([to, what]) => parse(to, what)),
+  name.map((from) => Buffer.concat([bind('', from), execute()])),
+  name.map((of) => describeMessage('S', of)),
+  name.map((of) => closeMessage('S', of)),
+);
+const unit = fc.record({
+  client: fc.nat({ max: 2 }),
+  link: fc.nat({ max: 1 }),
+  operations: fc.array(operation, { minLength: 1, maxLength: 5 }),
+  cuts: fc.array(fc.nat(), { maxLength: 3 }),
+});
+
+describe('prepared statements', () => {
+  it('read as if every client had a server of its own, on whatever link a unit runs', () => {
+    fc.assert(
+      fc.property(fc.array(unit, { maxLength: 25 }), (units) => {
+        const world = new World(2);
+        const own = Array.from({ length: 3 }, () => new ModelServer());
+        const screens = own.map(() => new Screen());
+        const sessions = screens.map((screen) => new Session(world, screen, Settings.NONE, false));
+        for (const { client, link, operations, cuts } of units) {
+          world.next = link;
+          const bytes = Buffer.concat([...operations, sync()]);
+          const screen = screens[client] as Screen;
+          const before = screen.seen.length;
+          const ends = [...cuts.map((cut) => cut % bytes.length), bytes.length];
+          let at = 0;
+          for (const end of ends.sort((a, b) => a - b)) {
+            (sessions[client] as Session).feed(Buffer.from(bytes.subarray(at, end)));
+            at = end;
+            for (const one of world.links) one.turn();
+          }
+          const wanted = (own[client] as ModelServer).answer(bytes);
+          expect(screen.seen.subarray(before).toString('latin1')).toBe(wanted.toString('latin1'));
+          expect((sessions[client] as Session).link).toBeNull();
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
