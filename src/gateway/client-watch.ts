@@ -41,7 +41,7 @@ export class ClientWatch {
     if (!this.#isCancelled) {
       this.#isCancelled = true;
       session.noteTimeout();
-      client.database.cancel(client);
+      void client.database.cancel(client);
     } else if (runsMs > statementTimeoutMs + CANCEL_GRACE_MS) {
       session.fail(new GatewayError('MR_ORIGIN_SILENT'));
     }

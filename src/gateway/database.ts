@@ -149,20 +149,24 @@ export class Database implements SessionHost {
     return name === 'pins' ? pinsText(this.clients) : null;
   }
 
-  /** Cancels what a client does, and nothing else. */
-  cancel(client: ClientConnection, attemptsLeft = CANCEL_ATTEMPTS_MAX): void {
+  /**
+   * Cancels what a client does, and nothing else. Resolves when nothing that the client begins from
+   * then on can be hit.
+   */
+  async cancel(client: ClientConnection): Promise<void> {
     const { session } = client;
-    if (session.isWaitingForLink) {
-      session.cancelWaiting();
-      return;
-    }
-    const { link } = session;
-    if (link === null || link.ledger.size === 0 || link.cancelsPending > 0) return;
-    if (!link.ledger.headIsOwn) {
-      void (link.port as LinkConnection).cancel();
-    } else if (attemptsLeft > 0) {
+    for (let attempt = 0; attempt < CANCEL_ATTEMPTS_MAX && session.isOwed; attempt++) {
+      const { link } = session;
+      if (session.isWaitingForLink) {
+        session.cancelWaiting();
+        return;
+      }
+      if (link !== null && link.ledger.size > 0 && !link.ledger.headIsOwn) {
+        if (link.cancelsPending === 0) await (link.port as LinkConnection).cancel();
+        return;
+      }
       // What runs is the gateway's own; the client's statement is next.
-      setTimeout(() => this.cancel(client, attemptsLeft - 1), CANCEL_RETRY_MS);
+      await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS));
     }
   }
 

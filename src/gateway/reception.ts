@@ -66,7 +66,8 @@ export class Reception {
       });
       if (admitted.kind === 'cancel') {
         const client = this.#context.clients.find(admitted.processId, admitted.secretKey);
-        if (client !== null) client.database.cancel(client);
+        // The end of this connection tells the client that its next statement is safe.
+        await client?.database.cancel(client);
         closeGently(admitted.socket);
       } else await this.#welcome(admitted);
     } catch (error) {

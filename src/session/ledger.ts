@@ -111,6 +111,15 @@ export class Ledger {
     return this.#size > 0 && ((this.#flags[this.#head] as number) & OWN) !== 0;
   }
 
+  /** Whether anything is owed to the client, at once or behind what is the gateway's own. */
+  get owesClient(): boolean {
+    const mask = this.#owed.length - 1;
+    for (let n = 0; n < this.#size; n++) {
+      if (((this.#flags[(this.#head + n) & mask] as number) & OWN) === 0) return true;
+    }
+    return false;
+  }
+
   get headConsequence(): Consequence | null {
     return this.#size === 0 ? null : (this.#consequences[this.#head] as Consequence | null);
   }

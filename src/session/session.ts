@@ -103,6 +103,11 @@ export class Session implements LinkOwner {
     return this.link === null || (this.link.isIdle && !this.isUnsynced);
   }
 
+  /** Whether the client waits for an answer. */
+  get isOwed(): boolean {
+    return this.isStalled || this.link?.ledger.owesClient === true;
+  }
+
   /** Whether the server works on something of the client's, so that a cancel makes sense. */
   get isBusy(): boolean {
     return this.link !== null && this.link.ledger.size > 0;
