@@ -155,7 +155,7 @@ export class ClientStatements {
     return held.name;
   }
 
-  /** Its Parse failed or was skipped: what the link has now, nobody knows; the client has `older`. */
+  /** Its Parse failed or was skipped: nobody knows what the link has; the client has `older`. */
   loseUnnamed(statement: Statement, link: Link, older: Statement | null): void {
     if (this.#unnamed === statement) this.#unnamed = older;
     if (link.unnamed === statement) link.unnamed = UNKNOWN_STATEMENT;
