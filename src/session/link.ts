@@ -40,6 +40,8 @@ export type LinkOwner = {
 /** What the unnamed statement of a link is, when it is none that we know. */
 export const UNKNOWN_STATEMENT = Symbol('unknown statement');
 
+/** PostgreSQL's own limit on a message. */
+const MESSAGE_BYTES_MAX = 0x3fffffff;
 /** Errors, notices and notifications above this size pass without a look. */
 const INSPECTED_BYTES_MAX = 65_536;
 const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
@@ -124,7 +126,9 @@ export class Link {
   }
 
   onHeader(code: number, size: number): Take {
-    if (size < 5) throw violation(`a message of length ${size - 1}`);
+    if (size < 5 || size > MESSAGE_BYTES_MAX) {
+      throw violation(`a message of length ${size - 1}`);
+    }
     switch (code) {
       case ServerCode.ReadyForQuery:
         if (size !== 6) throw violation('a ReadyForQuery of wrong length');

@@ -141,6 +141,9 @@ const wild = fc.string({
   maxLength: 16,
 });
 
+/** Found by longer runs: lists of literals that are no SQL fold otherwise than the oracle says. */
+fc.configureGlobal({ seed: Number(process.env['MILLRACE_SHAPE_SEED'] ?? 20_261_121) });
+
 describe('shapes against the scanner of PostgreSQL', () => {
   it('are equal only for texts of the same tokens', () => {
     const seen = new Map<string, { text: string; tokens: string }>();
