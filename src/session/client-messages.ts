@@ -99,6 +99,7 @@ export class MessageReader implements FrameHandler {
   #pass(code: number, chunk: Uint8Array, start: number, end: number, size: number): Take {
     const session = this.#session;
     const link = session.link as Link;
+    session.hasOpenUnit = session.isUnsynced;
     switch (code) {
       case ClientCode.Query:
         return this.#onQuery(link, chunk, start, end);

@@ -36,6 +36,8 @@ export class Session implements LinkOwner {
   isDropping = false;
   /** Extended-protocol messages were sent that no Sync has closed yet. */
   isUnsynced = false;
+  /** Messages of the unit at hand were sent before the one that is looked at. */
+  hasOpenUnit = false;
   /** The statement under way has no time limit: COPY, DDL, VACUUM. */
   isExempt = false;
   /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */

@@ -19,23 +19,24 @@ export class StatementNotes {
     const session = this.#session;
     session.residue.note(facts, session.host.judge(facts));
     session.isExempt ||= facts.exempt;
-    if (facts.sequenceState) this.#forgetSequences();
+    if (facts.sequenceState) this.#forgetSequences(session.hasOpenUnit);
   }
 
   /**
    * `currval` and `lastval` outside the transaction of their `nextval` would tell what another
    * client drew on this link. The server is made to forget, and says that there is no value yet.
    */
-  #forgetSequences(): void {
+  #forgetSequences(isOpen: boolean): void {
     const { link, framer, pins } = this.#session;
-    if (link === null || !link.isIdle || pins.length > 0) return;
+    // Inside a unit it would end the implicit transaction of what went before.
+    if (link === null || !link.isIdle || isOpen || pins.length > 0) return;
     framer.flushRun();
     link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
   }
 
   /** Notes that a statement is about to be prepared. */
   noteParse(statement: Statement): void {
-    if (statement.facts.sequenceState) this.#forgetSequences();
+    if (statement.facts.sequenceState) this.#forgetSequences(this.#session.hasOpenUnit);
   }
 
   /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */

@@ -129,12 +129,12 @@ export class Tenure {
       this.isProbing;
     this.#detach(link);
     if (residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
-    if (isMidMessage || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
+    // A unit without its Sync must not be committed: only the end of the connection aborts it.
+    if (isMidMessage || isUnsynced || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
       this.#host.discard(link, 'its client left in the middle');
     } else if (residue.permanent !== null) {
       this.#host.discard(link, residue.permanent);
     } else {
-      if (isUnsynced) link.sendOwnSync();
       link.port.flush();
       this.#host.checkIn(link, isDirty);
     }
