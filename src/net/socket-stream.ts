@@ -70,11 +70,6 @@ export class SocketStream implements TurnTask {
     return this.#isBlocked;
   }
 
-  /** Bytes taken in and not yet with the system; it shrinks as long as the peer reads. */
-  get unsentBytes(): number {
-    return this.#socket.writableLength + this.#partsBytes;
-  }
-
   /** Whether the peer has read nothing since the last call, though there was something to read. */
   hasStood(): boolean {
     const unsent = this.#socket.writableLength;

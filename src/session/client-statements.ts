@@ -29,10 +29,6 @@ export class ClientStatements {
     this.#restate = restate;
   }
 
-  get size(): number {
-    return this.#named.size;
-  }
-
   find(name: string): Statement | undefined {
     return name === '' ? (this.#unnamed ?? undefined) : this.#named.get(name);
   }

@@ -228,7 +228,7 @@ export class Session implements LinkOwner {
     this.#held = NOTHING;
     if (this.#stall === Stall.Link) this.host.withdraw(this);
     this.#letGo();
-    this.#tenure.abandon(this.framer.isInsideForward, this.isUnsynced);
+    this.#tenure.abandon(this.framer.isInsideForward || this.isUnsynced);
   }
 
   /** The link broke under the session. */

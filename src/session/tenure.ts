@@ -112,10 +112,10 @@ export class Tenure {
 
   /**
    * The client is gone.
-   * @param isMidMessage it has left in the middle of a message, or of a unit that can have no end
-   * @param isUnsynced its last unit lacks its Sync
+   * @param isUnfinished it has left in the middle of a message, or of a unit that lacks its Sync:
+   * such a unit must not be committed, and only the end of the connection aborts it
    */
-  abandon(isMidMessage: boolean, isUnsynced: boolean): void {
+  abandon(isUnfinished: boolean): void {
     const wasPinned = this.pins.length > 0;
     this.#setPins([]);
     const { link, residue } = this;
@@ -129,8 +129,7 @@ export class Tenure {
       this.isProbing;
     this.#detach(link);
     if (residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
-    // A unit without its Sync must not be committed: only the end of the connection aborts it.
-    if (isMidMessage || isUnsynced || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
+    if (isUnfinished || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
       this.#host.discard(link, 'its client left in the middle');
     } else if (residue.permanent !== null) {
       this.#host.discard(link, residue.permanent);
