@@ -4,7 +4,11 @@
  * know PostgreSQL 13 to 18. Object ids from 16384 belong to users.
  */
 
-import { builtinFunctionEffect, builtinFunctionsWith } from '../sql/builtin-functions.ts';
+import {
+  builtinFunctionEffect,
+  builtinFunctionsWith,
+  sequenceReaders,
+} from '../sql/builtin-functions.ts';
 import { Effect } from '../sql/facts.ts';
 import { trustedExtensions } from '../sql/trusted-extensions.ts';
 
@@ -117,10 +121,23 @@ const CASTS = row(
 const SUPPORT_FUNCTIONS = row(
   'implied',
   ["'p'", 'a.amproc::pg_catalog.oid', "''", "''", 'a.amproclefttype', 'a.amprocrighttype'],
-  `FROM pg_catalog.pg_amproc a WHERE a.amproc::pg_catalog.oid ${USER}`,
+  `FROM pg_catalog.pg_amproc a WHERE a.amproc::pg_catalog.oid ${USER} OR a.oid ${USER}`,
 );
 
 const EVENT_TRIGGERS = row('event', ['e.evtfoid'], 'FROM pg_catalog.pg_event_trigger e');
+
+/**
+ * What checks the options of foreign servers and tables, and the bodies of functions, runs with DDL
+ * too. One in C is taken for one that only checks: every procedural language has such a one.
+ */
+const VALIDATORS = row(
+  'event',
+  ['p.oid'],
+  `FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid ${EQ} p.prolang
+  WHERE p.oid ${USER} AND ${text('l.lanname')} ${anyOf(['sql', 'plpgsql'])} AND p.oid ${EQ} ANY (
+  ARRAY(SELECT v.lanvalidator FROM pg_catalog.pg_language v UNION ALL
+  SELECT w.fdwvalidator FROM pg_catalog.pg_foreign_data_wrapper w))`,
+);
 
 const TRUSTED_ROWS = row(
   'trusted',
@@ -192,6 +209,20 @@ const EDGES = [
     `FROM dependency d WHERE d.classid ${NE} ${classId('pg_class')}
     AND ${letterOf('d.classid')} IS NOT NULL`,
   ),
+  // An expression may be turned around, or negated, by operators that it does not name.
+  ...['oprcom', 'oprnegate'].map((column) =>
+    row(
+      'edge',
+      ["'R'", "'o'", 'o.oid', "'o'", `o.${column}`],
+      `FROM pg_catalog.pg_operator o WHERE o.oid ${USER} AND o.${column} ${USER}`,
+    ),
+  ),
+  // Statistics of expressions are gathered by ANALYZE, which counts as writing.
+  row(
+    'edge',
+    ["'W'", "'r'", 'x.stxrelid', ...ref],
+    `${of('pg_statistic_ext', 'x')} WHERE d.letter ${NE} 'r'`,
+  ),
   row(
     'edge',
     ["'V'", "'r'", 'h.inhrelid', "'r'", 'h.inhparent'],
@@ -231,30 +262,54 @@ const TREES = [
 ];
 
 /**
+ * Functions that are bound to an object of a user's by its definition: what PostgreSQL records of
+ * them leaves its own functions out. Kinds of objects whose functions cannot be of those with an
+ * effect, by the types they must take or give, are left out: types, ranges, transforms,
+ * conversions, text search, access methods, triggers.
+ */
+const PARTS = [
+  ...['trans', 'final', 'combine', 'serial', 'deserial', 'mtrans', 'minvtrans', 'mfinal'].map(
+    (part) => `SELECT 'f', a.aggfnoid::pg_catalog.oid, a.agg${part}fn::pg_catalog.oid
+      FROM pg_catalog.pg_aggregate a`,
+  ),
+  `SELECT 'o', o.oid, o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o`,
+  `SELECT 'c', c.oid, c.castfunc FROM pg_catalog.pg_cast c`,
+].map((part) => part.replace(/\s+/g, ' '));
+
+/** Support functions need no owner: what runs them leads to them, also to PostgreSQL's own. */
+const SUPPORT_PARTS = `SELECT 'f', a.amproc::pg_catalog.oid, a.amproc::pg_catalog.oid
+  FROM pg_catalog.pg_amproc a WHERE a.oid ${USER}`;
+
+/**
  * Calls in stored trees, whose text is no SQL: what follows `:funcid` is the function. Operators
- * are not looked at, as no function of the table belongs to one.
+ * are not looked at, as no function of the table belongs to one. Then what is bound by definition.
  */
 const CALLS = `SELECT DISTINCT t.mode, t.kind, t.owner, pg_catalog.split_part(c.part, ' ', 1) AS id
   FROM tree t, LATERAL pg_catalog.unnest(
-    (pg_catalog.string_to_array(t.expression, ':funcid '))[2:]) AS c(part)`;
+    (pg_catalog.string_to_array(t.expression, ':funcid '))[2:]) AS c(part)
+  UNION ALL SELECT 'R', b.kind, b.owner, ${text('b.part')}
+  FROM (${PARTS.join(' UNION ALL ')}) AS b(kind, owner, part) WHERE b.owner ${USER}
+  UNION ALL SELECT 'R', b.kind, b.owner, ${text('b.part')}
+  FROM (${SUPPORT_PARTS}) AS b(kind, owner, part)`;
 
-/** Calls in trees of functions of PostgreSQL that have an effect on the session. */
+/** Calls of functions of PostgreSQL that have an effect on the session, or tell of sequences. */
 function unsafe(unknownVolatile: readonly string[]): string[] {
   const session = [...builtinFunctionsWith(Effect.Session), ...unknownVolatile];
-  const one = (functionNames: readonly string[], effects: number): string =>
+  const one = (functionNames: Iterable<string>, effects: number, readsSequences: boolean): string =>
     row(
       'unsafe',
-      ['c.mode', 'c.kind', 'c.owner', String(effects)],
+      ['c.mode', 'c.kind', 'c.owner', String(effects), String(readsSequences)],
       `FROM called c JOIN pg_catalog.pg_proc p ON ${text('p.oid')} ${EQ} c.id
       WHERE p.oid ${LT} 16384::pg_catalog.oid AND ${text('p.proname')} ${anyOf(functionNames)}`,
     );
   return [
-    one(session, Effect.Session),
-    one(builtinFunctionsWith(Effect.Permanent), Effect.Permanent),
+    one(session, Effect.Session, false),
+    one(builtinFunctionsWith(Effect.Permanent), Effect.Permanent, false),
+    one(sequenceReaders, Effect.None, true),
     // Writing to the view of settings sets them, also through a view of a user's.
     row(
       'unsafe',
-      ["'W'", "'r'", 'x.ev_class', String(Effect.Session)],
+      ["'W'", "'r'", 'x.ev_class', String(Effect.Session), 'false'],
       `FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite x ON x.oid ${EQ} d.objid
       WHERE d.classid ${EQ} ${classId('pg_rewrite')} AND x.oid ${USER}
       AND d.refobjid ${EQ} ${classId('pg_settings')}::pg_catalog.oid`,
@@ -280,6 +335,7 @@ export function catalogueQuery(systemVolatile: Iterable<string>): string {
     CASTS,
     SUPPORT_FUNCTIONS,
     EVENT_TRIGGERS,
+    VALIDATORS,
     TRUSTED_ROWS,
     ...EDGES,
     ...unsafe(unknown),

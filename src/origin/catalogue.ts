@@ -102,7 +102,9 @@ function collect(rows: readonly (string | null)[][]): UserRows {
       edges.push({ mode: a as EdgeMode, ownerClass, owner: c, refClass, ref: e });
     } else if (kind === 'unsafe') {
       const mode = a as 'R' | 'W';
-      unsafe.push({ mode, ownerClass: b as ObjectClass, owner: c, effects: Number(d) });
+      const readsSequences = e === 'true';
+      const ownerClass = b as ObjectClass;
+      unsafe.push({ mode, ownerClass, owner: c, effects: Number(d), readsSequences });
     } else if (kind === 'event') eventTriggers.push(a);
     else if (kind === 'trusted') trusted.add(a);
   }

@@ -119,3 +119,16 @@ export function builtinFunctionEffect(name: string): number | undefined {
 export function builtinFunctionsWith(effect: number): string[] {
   return [...table].filter(([, has]) => has === effect).map(([name]) => name);
 }
+
+/**
+ * Functions that tell what the session drew from sequences (`nextval` and `setval` do not), and
+ * those that run SQL handed over as text, expressions of indexes or checks of domains, which may.
+ */
+export const sequenceReaders: ReadonlySet<string> = new Set(
+  `currval lastval query_to_xml query_to_xmlschema query_to_xml_and_xmlschema table_to_xml
+  table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema database_to_xml
+  database_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema ts_stat ts_rewrite
+  pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range`.split(
+    /\s+/,
+  ),
+);

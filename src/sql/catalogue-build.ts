@@ -53,9 +53,11 @@ function layEdges(rows: CatalogueRows, graph: CatalogueGraph): void {
     if (mode !== 'W') graph.edge(`r${owner}`, `${refClass}${ref}`);
     if (mode !== 'R') graph.edge(`w${owner}`, `${refClass === 'r' ? 'w' : refClass}${ref}`);
   }
-  for (const { mode, ownerClass, owner, effects } of rows.unsafe) {
-    const node = ownerClass === 'r' && mode === 'W' ? 'w' : ownerClass;
-    graph.stain(`${node}${owner}`, effects, 'a built-in function in a stored expression');
+  for (const { mode, ownerClass, owner, effects, readsSequences } of rows.unsafe) {
+    const node = `${ownerClass === 'r' && mode === 'W' ? 'w' : ownerClass}${owner}`;
+    const what = ownerClass === 'r' || ownerClass === 't' ? 'in a stored expression' : 'as a part';
+    if (effects !== Effect.None) graph.stain(node, effects, `a built-in function ${what}`);
+    if (readsSequences) graph.readsSequences(node);
   }
 }
 
@@ -83,6 +85,9 @@ function layFunction(
   resolver: NameResolver,
 ): void {
   const node = `f${fn.oid}`;
+  if (facts.sequenceState || facts.unparsed) graph.readsSequences(node);
+  // DDL inside of a function sets event triggers off like any other.
+  if (facts.ddl && !facts.unparsed) graph.edge(node, ANY_DDL);
   const stain = (effects: number, reason: string): void => {
     graph.stain(node, effects, `function ${fn.name}: ${reason}`);
   };
@@ -93,6 +98,9 @@ function layFunction(
   if (lasting !== 0) stain(lasting, facts.reason);
   resolver.reach(facts, {
     node: (used) => graph.edge(node, used),
-    effect: stain,
+    effect: (effects, reason) => {
+      stain(effects, reason);
+      graph.readsSequences(node);
+    },
   });
 }

@@ -1,13 +1,15 @@
 /**
  * Which objects of a database can have effects on a session, by what they reach. A node is an
  * object (a relation is two: `r` for reading it, `w` for writing it), an edge leads from what runs
- * to what is run by it, and dirt flows against the edges until nothing changes.
+ * to what is run by it, and dirt flows against the edges until nothing changes. So does whether an
+ * object tells what its session drew from sequences.
  */
 
 export type Dirt = { readonly effects: number; readonly reason: string };
 
 export class CatalogueGraph {
   readonly #dirt = new Map<string, Dirt>();
+  readonly #sequenceReaders = new Set<string>();
   /** From a node to those that run it. */
   readonly #users = new Map<string, string[]>();
   readonly #queue: string[] = [];
@@ -35,15 +37,28 @@ export class CatalogueGraph {
     this.#queue.push(node);
   }
 
+  /** The object uses `lastval` or `currval`, or may do so. */
+  readsSequences(node: string): void {
+    this.#sequenceReaders.add(node);
+  }
+
   /** Lets dirt flow. Every node is visited at most once for each bit of effect that it gains. */
   settle(): void {
     for (let node = this.#queue.pop(); node !== undefined; node = this.#queue.pop()) {
       const dirt = this.#dirt.get(node) as Dirt;
       for (const user of this.#users.get(node) ?? []) this.stain(user, dirt.effects, dirt.reason);
     }
+    // What is added while a set is walked is walked as well.
+    for (const node of this.#sequenceReaders) {
+      for (const user of this.#users.get(node) ?? []) this.#sequenceReaders.add(user);
+    }
   }
 
   dirtOf(node: string): Dirt | null {
     return this.#dirt.get(node) ?? null;
+  }
+
+  isSequenceReader(node: string): boolean {
+    return this.#sequenceReaders.has(node);
   }
 }

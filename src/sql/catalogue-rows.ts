@@ -59,13 +59,18 @@ export type CatalogueEdge = {
   readonly ref: string;
 };
 
-/** A stored expression that calls one of PostgreSQL's own functions with an effect. */
+/**
+ * What calls one of PostgreSQL's own functions that has an effect or tells of sequences: a stored
+ * expression, an aggregate by its parts, an operator, a cast. For a support function of an operator
+ * class it is that function itself.
+ */
 export type CatalogueUnsafe = {
   readonly mode: 'R' | 'W';
   readonly ownerClass: ObjectClass;
   readonly owner: string;
   /** Bits of Effect. */
   readonly effects: number;
+  readonly readsSequences: boolean;
 };
 
 export type CatalogueRows = {
@@ -82,7 +87,7 @@ export type CatalogueRows = {
   readonly implied: readonly CatalogueImplied[];
   readonly edges: readonly CatalogueEdge[];
   readonly unsafe: readonly CatalogueUnsafe[];
-  /** Functions of event triggers. */
+  /** Functions that DDL runs: of event triggers, and those that check options. */
   readonly eventTriggers: readonly string[];
   /** Objects of trusted extensions: class and id, as in `f16400`. */
   readonly trusted: ReadonlySet<string>;

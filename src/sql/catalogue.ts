@@ -9,6 +9,11 @@ export type CatalogueJudgement = {
   readonly effects: number;
   /** What is to blame for the gravest, for people; empty without effects. */
   readonly reason: string;
+  /**
+   * Tells what its session drew from sequences, or may do so: `lastval` and `currval` of its own,
+   * and in functions, views, triggers, defaults and the like; and all that nobody could read.
+   */
+  readonly readsSequences: boolean;
 };
 
 /** Whether nothing but PostgreSQL's own syntax is in a statement. */
@@ -48,22 +53,30 @@ export class CatalogueSnapshot {
   judge(facts: Facts): CatalogueJudgement {
     let effects = facts.effects;
     let reason = facts.reason;
+    let readsSequences = facts.sequenceState || facts.unparsed;
     const add = (more: number, why: string): void => {
       if (more > effects) reason = why;
       effects |= more;
     };
     if (this.#built === null) {
       if (!namesNothing(facts)) add(Effect.Session, 'catalogue not read yet');
-      return { effects, reason };
+      readsSequences ||= !namesNothing(facts);
+      return { effects, reason, readsSequences };
     }
     const { graph, resolver } = this.#built;
     const node = (name: string): void => {
       const dirt = graph.dirtOf(name);
       if (dirt !== null) add(dirt.effects, dirt.reason);
+      readsSequences ||= graph.isSequenceReader(name);
     };
-    resolver.reach(facts, { node, effect: add });
-    if (!namesNothing(facts)) node(EVERYTHING);
+    const effect = (more: number, why: string): void => {
+      add(more, why);
+      readsSequences = true;
+    };
+    resolver.reach(facts, { node, effect });
+    // A cast between types of PostgreSQL's own can be a user's, and names nothing.
+    if (facts.statements > 1 || facts.transaction === null) node(EVERYTHING);
     if (facts.ddl && !facts.unparsed) node(ANY_DDL);
-    return { effects, reason };
+    return { effects, reason, readsSequences };
   }
 }

@@ -1,4 +1,5 @@
 import { Effect, type Facts, type Name, type RelationUse, type TransactionKind } from './facts.ts';
+import { decidesMeaning, decidesReading } from './meaning-settings.ts';
 
 /** `pg_temp` and the numbered schemas behind it. */
 export function isTemporarySchema(schema: string): boolean {
@@ -13,9 +14,12 @@ export class FactsBuilder {
   exempt = false;
   ddl = false;
   chain = false;
+  timeLiteral = false;
   literalDependent = false;
   millraceShow: string | null = null;
   deallocates: string | null = null;
+  changesMeaning = false;
+  changesReading = false;
   /** Seen inside: a PREPARE, whose statement may run when nobody looks at its settings any more. */
   prepares = false;
   #transaction: TransactionKind | null = null;
@@ -23,6 +27,7 @@ export class FactsBuilder {
   #reason = '';
   #reasonEffect = 0;
   readonly #settingNames = new Set<string>();
+  readonly #preparedNames = new Set<string>();
   readonly #settingParams = new Set<number>();
   readonly #relations = new Map<string, RelationUse>();
   readonly #functions = new Map<string, Name>();
@@ -39,6 +44,12 @@ export class FactsBuilder {
     }
   }
 
+  /** Something runs that nobody can read: it may do anything. */
+  opaque(reason: string): void {
+    this.effect(Effect.Permanent, reason);
+    this.sequenceState = true;
+  }
+
   /** A setting changes for the session. Some of them are more than settings. */
   setting(name: string): void {
     const lower = name.toLowerCase();
@@ -50,6 +61,17 @@ export class FactsBuilder {
       this.#settingNames.add(lower);
       this.effect(Effect.Settings, `SET ${lower}`);
     }
+  }
+
+  /** A setting changes until the end of the transaction; null when its name is computed. */
+  localSetting(name: string | null): void {
+    this.changesMeaning ||= name === null || decidesMeaning(name.toLowerCase());
+    this.changesReading ||= name === null || decidesReading(name.toLowerCase());
+  }
+
+  /** EXECUTE or DEALLOCATE of a prepared statement. */
+  preparedName(name: string): void {
+    this.#preparedNames.add(name);
   }
 
   settingParam(number: number): void {
@@ -110,10 +132,14 @@ export class FactsBuilder {
       exempt: this.exempt,
       transaction: this.#transaction !== null && several ? 'mixed' : this.#transaction,
       chain: this.chain,
+      timeLiteral: this.timeLiteral,
       literalDependent: this.literalDependent,
       millraceShow: several ? null : this.millraceShow,
       // All of them go wherever it is said; one of them can only be told apart on its own.
       deallocates: several && this.deallocates !== '' ? null : this.deallocates,
+      changesMeaning: this.changesMeaning,
+      changesReading: this.changesReading,
+      preparedNames: [...this.#preparedNames],
       ddl: this.ddl,
       unparsed: false,
     };

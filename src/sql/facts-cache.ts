@@ -8,7 +8,7 @@ import { Effect, type Facts, opaqueFacts } from './facts.ts';
 import { isParseable } from './parse-guard.ts';
 import type { SqlParser } from './parser.ts';
 import { readFacts } from './read-facts.ts';
-import { lastShapeDepth, shapeOf } from './shape.ts';
+import { hasTimeLiteral, lastShapeDepth, shapeOf } from './shape.ts';
 
 export type FactsCacheLimits = {
   /** Shapes (and, separately, exact texts) that are kept at most. */
@@ -148,7 +148,7 @@ export class FactsCache {
     const remembered = this.#byText.get(exact);
     if (remembered !== undefined) return remembered;
     this.#parseCount++;
-    const facts = readFacts(this.#parser, text.toString('utf8'));
+    const facts = readFacts(this.#parser, text.toString('utf8'), hasTimeLiteral(shape));
     // What was refused may be so for a literal of its own, and others of its shape be fine.
     if (known === undefined && !facts.unparsed) this.#byShape.set(shape, facts);
     if (facts.literalDependent || facts.unparsed) this.#byText.set(exact, facts);

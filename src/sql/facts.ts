@@ -51,19 +51,36 @@ export type Facts = {
   readonly types: readonly Name[];
   /** Last parts of dotted names: `(x).f` calls the function `f` when `x` has no such column. */
   readonly fields: readonly string[];
-  /** Uses `lastval` or `currval`, which mean something only on the link of their `nextval`. */
+  /**
+   * Uses `lastval` or `currval`, which mean something only on the link of their `nextval`, or runs
+   * what nobody can read. What functions, views and the like do is in the catalogue's judgement.
+   */
   readonly sequenceState: boolean;
   /** COPY, DDL and maintenance: no limit of statement time applies. */
   readonly exempt: boolean;
   readonly transaction: TransactionKind | null;
   /** COMMIT or ROLLBACK … AND CHAIN: a transaction is open afterwards. */
   readonly chain: boolean;
+  /**
+   * A string of the text holds `now`, `today`, `tomorrow` or `yesterday`, which as a time is that
+   * of the moment when the statement is parsed: prepared once, it stays the same for ever.
+   */
+  readonly timeLiteral: boolean;
   /** The facts hold for this text only, not for others of its shape. */
   readonly literalDependent: boolean;
   /** Lower-cased, what follows `SHOW millrace.`; null when the text is not that alone. */
   readonly millraceShow: string | null;
   /** What a DEALLOCATE names; empty for DEALLOCATE ALL and DISCARD ALL, null otherwise. */
   readonly deallocates: string | null;
+  /**
+   * Sets, until the end of the transaction only, what decides how texts are understood: SET LOCAL,
+   * and `set_config` that is local. See `meaning-settings.ts`.
+   */
+  readonly changesMeaning: boolean;
+  /** The like of what decides where the literals of texts end. */
+  readonly changesReading: boolean;
+  /** Prepared statements that the text runs or removes by name: EXECUTE, DEALLOCATE. */
+  readonly preparedNames: readonly string[];
   /** The catalogue may be another one afterwards. */
   readonly ddl: boolean;
   /** Nobody read the text: nothing but `effects` and `reason` means anything. */
@@ -88,9 +105,13 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     exempt: false,
     transaction: null,
     chain: false,
+    timeLiteral: true,
     literalDependent: false,
     millraceShow: null,
     deallocates: null,
+    changesMeaning: false,
+    changesReading: false,
+    preparedNames: [],
     ddl: true,
     unparsed: true,
   };

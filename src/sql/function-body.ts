@@ -4,7 +4,6 @@
  * time, may do anything, which includes setting a custom setting that no probe can find by name.
  */
 
-import { Effect } from './facts.ts';
 import type { FactsBuilder } from './facts-builder.ts';
 import { isNestingParseable, isTextParseable } from './parse-guard.ts';
 import {
@@ -41,19 +40,19 @@ export class FunctionBodies {
     this.#parser = parser;
   }
 
-  /** Adds to `builder` what a body does; what cannot be read is {@link Effect.Permanent}. */
+  /** Adds to `builder` what a body does; what cannot be read is opaque. */
   readonly read = (language: string, body: string, builder: FactsBuilder): void => {
     if (this.#depth >= BODY_DEPTH_MAX) {
-      builder.effect(Effect.Permanent, 'nested bodies');
+      builder.opaque('nested bodies');
       return;
     }
     this.#depth++;
     try {
       if (language === 'sql') this.#sql(body, builder);
       else if (language === 'plpgsql') this.#plpgsql(wrap(body), builder);
-      else builder.effect(Effect.Permanent, `language ${language}`);
+      else builder.opaque(`language ${language}`);
     } catch {
-      builder.effect(Effect.Permanent, `${language} not understood`);
+      builder.opaque(`${language} not understood`);
     } finally {
       this.#depth--;
     }
@@ -73,7 +72,7 @@ export class FunctionBodies {
       else if ('sql_body' in create) return;
       else this.read(language, bodyOf(create), builder);
     } catch {
-      builder.effect(Effect.Permanent, `${language} not understood`);
+      builder.opaque(`${language} not understood`);
     }
   }
 
@@ -108,9 +107,9 @@ export class FunctionBodies {
     } else if (key === 'PLpgSQL_type') {
       this.#type(asText(asObject(node)?.['typname']) ?? '', builder);
     } else if (key === 'dynquery' || key.startsWith('PLpgSQL_stmt_dyn')) {
-      builder.effect(Effect.Permanent, 'EXECUTE of a computed statement');
+      builder.opaque('EXECUTE of a computed statement');
     } else if (key.startsWith('PLpgSQL_stmt_') && !plainStatements.has(key)) {
-      builder.effect(Effect.Permanent, `unknown statement ${key}`);
+      builder.opaque(`unknown statement ${key}`);
     }
   }
 

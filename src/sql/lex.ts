@@ -4,6 +4,8 @@
  * when the text ends before the element does. Source: PostgreSQL's `scan.l` (13 to 18).
  */
 
+import { endsTimeWord } from './time-words.ts';
+
 /** What a byte can begin. */
 export const ByteClass = {
   Other: 0,
@@ -55,8 +57,8 @@ const RETURN = 13;
 const QUOTE = 0x27;
 const STAR = 0x2a;
 const DASH = 0x2d;
+const DOT = 0x2e;
 const SLASH = 0x2f;
-const BACKSLASH = 0x5c;
 const UNDERSCORE = 0x5f;
 const DOLLAR = 0x24;
 
@@ -116,16 +118,48 @@ export const QuoteEscape = {
   Backslash: 2,
 } as const;
 
+/** What a byte inside of a string is to {@link endOfString}; 0 for most. */
+const StringByte = { Quote: 1, Backslash: 2, LastLetter: 3 } as const;
+const stringBytes: Uint8Array = new Uint8Array(256);
+assign(stringBytes, "'", StringByte.Quote);
+assign(stringBytes, '\\', StringByte.Backslash);
+assign(stringBytes, 'wWyY', StringByte.LastLetter);
+
+/** 1 for what stands for no letter behind a backslash: quote, backslash, control characters. */
+const plainEscapes: Uint8Array = new Uint8Array(256);
+assign(plainEscapes, "'\\nrtbf", 1);
+
+let mayBeTime = false;
+
+/**
+ * Whether the last {@link endOfString} has met a time of the server's clock, or what may hide one:
+ * an escape that spells a letter, joined pieces. Read at once or not at all.
+ */
+export function wasTime(): boolean {
+  return mayBeTime;
+}
+
 /** `at` is just after the opening quote. Pieces joined over newlines are one string. */
 export function endOfString(bytes: Uint8Array, at: number, end: number, escapes: number): number {
+  const start = at;
+  mayBeTime = false;
   while (at < end) {
-    const byte = bytes[at] as number;
-    if (byte === BACKSLASH && escapes === QuoteEscape.Backslash) at += 2;
-    else if (byte !== QUOTE) at++;
-    else if (at + 1 < end && bytes[at + 1] === QUOTE && escapes !== QuoteEscape.None) at += 2;
+    const kind = stringBytes[bytes[at] as number] as number;
+    if (kind === 0) at++;
+    else if (kind === StringByte.LastLetter) {
+      if (endsTimeWord(bytes, at, start, end)) mayBeTime = true;
+      at++;
+    } else if (kind === StringByte.Backslash) {
+      if (escapes === QuoteEscape.Backslash) {
+        at++;
+        if (at < end && plainEscapes[bytes[at] as number] === 0) mayBeTime = true;
+      }
+      at++;
+    } else if (at + 1 < end && bytes[at + 1] === QUOTE && escapes !== QuoteEscape.None) at += 2;
     else {
       const next = continuation(bytes, at + 1, end);
       if (next < 0) return at + 1;
+      mayBeTime = true;
       at = next + 1;
     }
   }
@@ -182,7 +216,7 @@ function endOfDigits(bytes: Uint8Array, at: number, end: number): number {
  */
 export function endOfNumber(bytes: Uint8Array, at: number, end: number): number {
   at = endOfDigits(bytes, at, end);
-  if (at < end && bytes[at] === 0x2e && !(at + 1 < end && bytes[at + 1] === 0x2e)) {
+  if (at < end && bytes[at] === DOT && !(at + 1 < end && bytes[at + 1] === DOT)) {
     at = endOfDigits(bytes, at + 1, end);
   }
   if (at < end && ((bytes[at] as number) | 0x20) === 0x65) {
@@ -197,13 +231,15 @@ export function endOfNumber(bytes: Uint8Array, at: number, end: number): number 
 
 /**
  * A number written as PostgreSQL 16 and later read it: `0x1F`, `0o17`, `0b1`, `1_000`. Answers the
- * end of the run of letters and digits, which stays in the shape as it is.
+ * end of the run of letters and digits, which stays in the shape as it is. A dot belongs to it only
+ * before a digit: what follows another one is a token of its own, and can be a prefixed string.
  */
 export function endOfOddNumber(bytes: Uint8Array, at: number, end: number): number {
   while (at < end) {
     const byte = bytes[at] as number;
     const kind = byteClass[byte];
-    if (kind !== ByteClass.Digit && kind !== ByteClass.Word && byte !== 0x2e) break;
+    const isFraction = byte === DOT && at + 1 < end && isDigit(bytes[at + 1]);
+    if (kind !== ByteClass.Digit && kind !== ByteClass.Word && !isFraction) break;
     if (byte === UNDERSCORE && at + 1 === end) break;
     at++;
   }

@@ -69,7 +69,8 @@ export class NameResolver {
   #function(name: Name, to: Reach): void {
     this.#named(name, this.#functions, this.#rows.systemFunctions, 'function', to);
     // A function of PostgreSQL that this program's table has never heard of.
-    const isVolatile = name.schema === null && this.#rows.systemVolatile.has(name.name);
+    const isOwn = name.schema === null || name.schema === 'pg_catalog';
+    const isVolatile = isOwn && this.#rows.systemVolatile.has(name.name);
     if (isVolatile && builtinFunctionEffect(name.name) === undefined) {
       to.effect(Effect.Session, name.name);
     }

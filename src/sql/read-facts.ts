@@ -8,8 +8,10 @@ import { walkTree } from './walk.ts';
  * Reads a text with PostgreSQL's parser. A text that it does not understand is one that the server
  * will most likely refuse, and then nothing has happened; but the server may be of another version,
  * so that the session is looked at afterwards.
+ *
+ * @param timeLiteral what the shape of the text says of {@link Facts.timeLiteral}
  */
-export function readFacts(parser: SqlParser, text: string): Facts {
+export function readFacts(parser: SqlParser, text: string, timeLiteral = false): Facts {
   let tree: JsonObject;
   try {
     tree = parser.parse(text);
@@ -21,6 +23,7 @@ export function readFacts(parser: SqlParser, text: string): Facts {
       : opaqueFacts(Effect.Session | Effect.Permanent, 'not read');
   }
   const builder = new FactsBuilder();
+  builder.timeLiteral = timeLiteral;
   const statements = asList(tree['stmts']);
   builder.statements = statements.length;
   const first = asObject(asObject(statements[0])?.['stmt']);

@@ -21,6 +21,8 @@ export const Marker = {
   Hex: 6,
   /** What stands before it occurs twice or more. */
   Repeat: 7,
+  /** At the end: one of the literals may be a time that is read off the clock. */
+  Time: 8,
 } as const;
 
 const COMMA = 0x2c;
@@ -56,6 +58,7 @@ export class ShapeWriter {
   #lastRowEnd = 0;
   #depthMax = 0;
   #linkCount = 0;
+  #hasTime = false;
 
   /** Begins a shape of a text of `size` bytes; a shape is never longer than its text. */
   reset(size: number): void {
@@ -69,6 +72,7 @@ export class ShapeWriter {
     this.#rowState = NONE;
     this.#depthMax = 0;
     this.#linkCount = 0;
+    this.#hasTime = false;
   }
 
   /** The deepest nesting of brackets. */
@@ -82,7 +86,14 @@ export class ShapeWriter {
   }
 
   take(): string {
+    // Once for the whole text: beside each literal it would keep lists from being folded.
+    if (this.#hasTime) this.#scratch[this.#length++] = Marker.Time;
     return this.#scratch.toString('latin1', 0, this.#length);
+  }
+
+  /** A literal of the text is one that {@link Marker.Time} tells of. */
+  time(): void {
+    this.#hasTime = true;
   }
 
   space(): void {

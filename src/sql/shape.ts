@@ -19,8 +19,10 @@ import {
   endOfString,
   mayPrefix,
   QuoteEscape,
+  wasTime,
 } from './lex.ts';
 import { Marker, ShapeWriter } from './shape-writer.ts';
+import { holdsTimeWord } from './time-words.ts';
 
 /** Texts above this have no shape, whatever limit the caller sets itself. */
 export const SHAPE_TEXT_BYTES_MAX = 1 << 20;
@@ -65,9 +67,18 @@ function escapeOf(marker: number): number {
 function word(bytes: Uint8Array, at: number, end: number): number {
   const marker = mayPrefix[bytes[at] as number] === 1 ? prefixedMarker(bytes, at, end) : 0;
   if (marker === 0) return writer.word(bytes, at, end);
-  const open = at + (marker === Marker.Unicode ? 3 : 2);
   writer.marker(marker);
-  return endOfString(bytes, open, end, escapeOf(marker));
+  const open = at + (marker === Marker.Unicode ? 3 : 2);
+  // Its escapes can begin with any character, which is said only behind it.
+  if (marker === Marker.Unicode) writer.time();
+  return string(bytes, open, end, escapeOf(marker));
+}
+
+/** `at` is just after the opening quote. */
+function string(bytes: Uint8Array, at: number, end: number, escapes: number): number {
+  const next = endOfString(bytes, at, end, escapes);
+  if (wasTime()) writer.time();
+  return next;
 }
 
 function number(bytes: Uint8Array, at: number, end: number): number {
@@ -108,7 +119,9 @@ function dollar(bytes: Uint8Array, at: number, end: number): number {
     return next;
   }
   writer.marker(Marker.String);
-  return endOfDollarString(bytes, at, end);
+  const next = endOfDollarString(bytes, at, end);
+  if (holdsTimeWord(bytes, at, next)) writer.time();
+  return next;
 }
 
 function dot(bytes: Uint8Array, at: number, end: number): number {
@@ -136,7 +149,7 @@ function token(bytes: Uint8Array, at: number, end: number): number {
       return at + 1;
     case ByteClass.Quote:
       writer.marker(Marker.String);
-      return endOfString(bytes, at + 1, end, QuoteEscape.Doubled);
+      return string(bytes, at + 1, end, QuoteEscape.Doubled);
     case ByteClass.DoubleQuote: {
       const next = endOfQuotedName(bytes, at + 1, end);
       if (next >= 0) writer.copy(bytes, at, next);
@@ -171,4 +184,12 @@ export function shapeOf(bytes: Uint8Array, start: number, end: number): string |
     if (at < 0) return null;
   }
   return at > end ? null : writer.take();
+}
+
+/**
+ * Whether a string of the text with this shape may be a time of the server's clock, such as
+ * `'today'`. It errs on the side of saying so, for words hidden by escapes or joined pieces.
+ */
+export function hasTimeLiteral(shape: string): boolean {
+  return shape.charCodeAt(shape.length - 1) === Marker.Time;
 }

@@ -65,7 +65,8 @@ const kinds: ReadonlyMap<string, StatementKind> = new Map([
   ['CallStmt', session('CALL')],
   ['VacuumStmt', session('VACUUM', true)],
   ['ClusterStmt', session('CLUSTER', true)],
-  ['ReindexStmt', session('REINDEX', true)],
+  // Event triggers hear of it, from PostgreSQL 17 on.
+  ['ReindexStmt', { ...session('REINDEX', true), ddl: true }],
   [
     'LoadStmt',
     { effects: Effect.Permanent, reason: 'LOAD', exempt: false, ddl: false, writes: false },
@@ -80,10 +81,14 @@ const ddl: StatementKind = {
   writes: true,
 };
 
+/** It runs a script that nobody has read. */
+const extension: StatementKind = { ...ddl, effects: Effect.Permanent, reason: 'extension script' };
+
 /** `kind` is the parser's node name; null when it is not a statement at all. */
 export function statementKind(kind: string): StatementKind | null {
   const known = kinds.get(kind);
   if (known !== undefined) return known;
+  if (kind === 'CreateExtensionStmt' || kind === 'AlterExtensionStmt') return extension;
   return kind.endsWith('Stmt') ? ddl : null;
 }
 

@@ -1,6 +1,6 @@
 /** What single nodes of a raw parse tree mean for the facts. */
 
-import { builtinFunctionEffect } from './builtin-functions.ts';
+import { builtinFunctionEffect, sequenceReaders } from './builtin-functions.ts';
 import { Effect, type Name, type TransactionKind } from './facts.ts';
 import { type FactsBuilder, isTemporarySchema } from './facts-builder.ts';
 import {
@@ -54,6 +54,7 @@ function noteExpression(node: JsonObject, builder: FactsBuilder): void {
 /** `(x).f`, and `t.f`, call the function `f` when there is no such column. */
 function noteField(name: string, builder: FactsBuilder): void {
   builder.field(name);
+  if (sequenceReaders.has(name)) builder.sequenceState = true;
   const effect = builtinFunctionEffect(name);
   if (effect) builder.effect(effect, name);
 }
@@ -73,7 +74,7 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
     if (option?.['defname'] === 'as') body = stringNode(option['arg']);
   }
   builder.literalDependent = true;
-  if (body === null) builder.effect(Effect.Permanent, 'DO');
+  if (body === null) builder.opaque('DO');
   else readBody(language, body, builder);
 }
 
@@ -81,7 +82,29 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
 function noteDeallocate(node: JsonObject, builder: FactsBuilder): void {
   const { isall, name, target } = node;
   if (isall === true || target === 'DISCARD_ALL') builder.deallocates = '';
-  else if (target === undefined) builder.deallocates = asText(name) ?? '';
+  else if (target === undefined) {
+    builder.deallocates = asText(name) ?? '';
+    builder.preparedName(builder.deallocates);
+  }
+}
+
+function noteSample(node: JsonObject, builder: FactsBuilder): void {
+  const method = nameOf(node['method']);
+  if (method !== null && method.name !== 'system' && method.name !== 'bernoulli') {
+    builder.function(method);
+  }
+}
+
+function noteTransaction(node: JsonObject, builder: FactsBuilder): void {
+  const transaction = transactionKinds[asText(node['kind']) ?? ''];
+  if (transaction === undefined) builder.effect(Effect.Session, 'unknown transaction control');
+  else builder.transaction(transaction, node['chain'] === true);
+}
+
+/** Checks of a domain run on all that is stored of it. */
+function noteAlterDomain(node: JsonObject, builder: FactsBuilder): void {
+  const name = nameOf(node['typeName']);
+  if (name !== null) builder.type(name);
 }
 
 /** Called for every wrapped node. */
@@ -105,13 +128,9 @@ export function noteNode(
     case 'A_Indirection':
       noteFields(kind, node, builder);
       return;
-    case 'RangeTableSample': {
-      const method = nameOf(node['method']);
-      if (method !== null && method.name !== 'system' && method.name !== 'bernoulli') {
-        builder.function(method);
-      }
+    case 'RangeTableSample':
+      noteSample(node, builder);
       return;
-    }
     case 'String': {
       const text = asText(node['sval']) ?? '';
       if (isTemporarySchema(text)) builder.effect(Effect.Session, 'temporary object');
@@ -127,22 +146,25 @@ export function noteNode(
         builder.effect(Effect.Session, 'TRUNCATE … CASCADE');
       }
       return;
-    case 'TransactionStmt': {
-      const transaction = transactionKinds[asText(node['kind']) ?? ''];
-      if (transaction === undefined) builder.effect(Effect.Session, 'unknown transaction control');
-      else builder.transaction(transaction, node['chain'] === true);
+    case 'TransactionStmt':
+      noteTransaction(node, builder);
       return;
-    }
     case 'VariableShowStmt': {
       const name = (asText(node['name']) ?? '').toLowerCase();
       if (name.startsWith('millrace.')) builder.millraceShow = name.slice('millrace.'.length);
       return;
     }
+    case 'AlterDomainStmt':
+      noteAlterDomain(node, builder);
+      return;
     case 'VariableSetStmt':
       noteVariableSet(node, builder);
       return;
     case 'PrepareStmt':
       builder.prepares = true;
+      return;
+    case 'ExecuteStmt':
+      builder.preparedName(asText(node['name']) ?? '');
       return;
     case 'DeallocateStmt':
     case 'DiscardStmt':
@@ -157,6 +179,7 @@ export function noteNode(
 
 /** Functions whose arguments decide what they do. */
 function noteBuiltin(name: string, node: JsonObject, builder: FactsBuilder): void {
+  if (sequenceReaders.has(name)) builder.sequenceState = true;
   switch (name) {
     case 'set_config':
       noteSetConfig(asList(node['args']), builder);
@@ -164,10 +187,6 @@ function noteBuiltin(name: string, node: JsonObject, builder: FactsBuilder): voi
     case 'pg_input_is_valid':
     case 'pg_input_error_info':
       noteTypeCheck(name, asList(node['args']), builder);
-      return;
-    case 'lastval':
-    case 'currval':
-      builder.sequenceState = true;
       return;
     default: {
       const effect = builtinFunctionEffect(name);
@@ -180,7 +199,8 @@ function noteFunction(node: JsonObject, builder: FactsBuilder): void {
   const name = nameOf(node['funcname']);
   if (name === null) return;
   if (name.schema === null || name.schema === 'pg_catalog') noteBuiltin(name.name, node, builder);
-  if (name.schema !== 'pg_catalog') builder.function(name);
+  // Those of users can be in `pg_catalog` too: some extensions put theirs there.
+  builder.function(name);
 }
 
 /** Called for every node, wrapped or bare: function calls and type names are both. */

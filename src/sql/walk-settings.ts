@@ -21,6 +21,7 @@ export function noteVariableSet(node: JsonObject, builder: FactsBuilder): void {
     case 'VAR_SET_CURRENT':
     case 'VAR_RESET':
       // The random generator's seed is no setting that a transaction's end brings back.
+      if (node['is_local'] === true) builder.localSetting(name);
       if (node['is_local'] !== true || name.toLowerCase() === 'seed') builder.setting(name);
       return;
     default:
@@ -55,10 +56,14 @@ export function noteSetConfig(args: readonly Json[], builder: FactsBuilder): voi
   const name = constantText(first);
   if (name !== null) {
     builder.literalDependent = true;
+    if (local) builder.localSetting(name);
     if (!local || name.toLowerCase() === 'seed') builder.setting(name);
     return;
   }
-  if (local) return;
+  if (local) {
+    builder.localSetting(null);
+    return;
+  }
   const parameter = asObject(first?.['ParamRef'])?.['number'];
   if (typeof parameter === 'number' && parameter > 0) builder.settingParam(parameter);
   else builder.effect(Effect.Permanent, 'set_config of a computed name');

@@ -7,19 +7,8 @@ import { Effect } from '../../src/sql/facts.ts';
 import { FactsCache } from '../../src/sql/facts-cache.ts';
 import type { SqlParser } from '../../src/sql/parser.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
+import { runner } from './catalogue-runner.ts';
 import { CATALOGUE_SCHEMA } from './catalogue-schema.ts';
-
-/** Runs a statement as the gateway does: every column as text. */
-function runner(client: pg.Client): (sql: string) => Promise<(string | null)[][]> {
-  return async (sql) => {
-    const result = await client.query<(string | null)[]>({
-      text: sql,
-      rowMode: 'array',
-      types: { getTypeParser: () => (value: string) => value },
-    } as unknown as pg.QueryArrayConfig);
-    return result.rows;
-  };
-}
 
 describe('the judgement of a real catalogue', () => {
   let database: TestDatabase;
@@ -75,7 +64,7 @@ describe('the judgement of a real catalogue', () => {
     'DELETE FROM unrelated_child',
     'SELECT total_of(id) FROM plain',
   ])('finds %s clean', (sql) => {
-    expect(judge(sql)).toEqual({ effects: Effect.None, reason: '' });
+    expect(judge(sql)).toEqual({ effects: Effect.None, reason: '', readsSequences: false });
   });
 
   it.each([
@@ -121,7 +110,11 @@ describe('the judgement of a real catalogue', () => {
     ['type missing', "SELECT 'x'::missing"],
     ['operator <=>', 'SELECT 1 <=> 2'],
   ])('suspects the unknown %s', (what, sql) => {
-    expect(judge(sql)).toEqual({ effects: Effect.Session, reason: `unknown ${what}` });
+    expect(judge(sql)).toEqual({
+      effects: Effect.Session,
+      reason: `unknown ${what}`,
+      readsSequences: true,
+    });
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { loadModule, scanSync } from 'libpg-query';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { shapeOf } from '../../src/sql/shape.ts';
+import { hasTimeLiteral, shapeOf } from '../../src/sql/shape.ts';
 
 beforeAll(() => loadModule());
 
@@ -49,6 +49,13 @@ function scan(text: string): string[] | null {
   }
 }
 
+/** Whether one of its literals says a time of the clock, as the scanner tells the literals. */
+function hasTimeWord(text: string): boolean {
+  const words = /(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])/i;
+  const { tokens } = scanSync(text);
+  return tokens.some((token) => token.tokenName === 'SCONST' && words.test(token.text));
+}
+
 /** Sequences of one literal after the other inside of brackets count once, as do equal rows. */
 function folded(tokens: readonly string[]): string {
   let text = tokens.join(' ');
@@ -60,11 +67,14 @@ function folded(tokens: readonly string[]): string {
   return text;
 }
 
-/** Markers beside each other, or a word, would run together when they are written as literals. */
+/**
+ * Markers beside each other, or a word, would run together when they are written as literals. The
+ * mark of a repetition is written as nothing, so what stands on its two sides touches.
+ */
 function hasTouchingMarkers(key: string): boolean {
-  const kinds = [...key].map((byte) => {
+  const kinds = [...key.replaceAll('\u0007', '').replaceAll('\u0008', '')].map((byte) => {
     const code = byte.charCodeAt(0);
-    return code < 7 ? 'marker' : ' ,;()[]<>=+-*/@?|:'.includes(byte) || code === 7 ? '' : 'word';
+    return code < 7 ? 'marker' : ' ,;()[]<>=+-*/@?|:'.includes(byte) ? '' : 'word';
   });
   return kinds.some((kind, i) => {
     const next = kinds[i + 1];
@@ -134,6 +144,8 @@ const pieces = [
   "'/*'",
   "'$$'",
   "'b'\n'c'",
+  "'now'",
+  "E'x today'",
 ] as const;
 const text = fc.array(fc.constantFrom(...pieces), { maxLength: 14 }).map((parts) => parts.join(''));
 const wild = fc.string({
@@ -152,6 +164,7 @@ describe('shapes against the scanner of PostgreSQL', () => {
         const key = shape(sql);
         const tokens = scan(sql);
         if (key === null || tokens === null) return;
+        if (hasTimeWord(sql)) expect([sql, hasTimeLiteral(key)]).toEqual([sql, true]);
         const now = folded(tokens);
         const before = seen.get(key);
         if (before === undefined) seen.set(key, { text: sql, tokens: now });
@@ -184,6 +197,7 @@ describe('shapes against the scanner of PostgreSQL', () => {
       5: "b'1'",
       6: "x'1'",
       7: '',
+      8: '',
     };
     fc.assert(
       fc.property(text, (sql) => {
@@ -196,6 +210,24 @@ describe('shapes against the scanner of PostgreSQL', () => {
         expect(folded(back)).toBe(folded(tokens));
       }),
       { numRuns: 5_000 },
+    );
+  });
+
+  it('tell whether a literal says a time of the clock', () => {
+    const words = fc.constantFrom('now', 'TODAY', 'Tomorrow', 'yesterday', 'know', 'day', 'nows');
+    const around = fc.string({ unit: fc.constantFrom(...'an1 :,{(\\_-é'), maxLength: 4 });
+    const forms = fc.constantFrom(
+      (value: string) => `'${value}'`,
+      (value: string) => `E'${value.replaceAll('\\', '\\\\')}'`,
+      (value: string) => `$q$${value}$q$`,
+    );
+    fc.assert(
+      fc.property(forms, around, words, around, (form, left, word, right) => {
+        const value = left + word + right;
+        const expected = /(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])/i.test(value);
+        expect(hasTimeLiteral(shape(`SELECT ${form(value)}`) ?? '')).toBe(expected);
+      }),
+      { numRuns: 2_000 },
     );
   });
 

@@ -32,6 +32,18 @@ describe('FactsCache', () => {
     expect(cache.parseCount).toBe(2);
   });
 
+  it('knows a time that is read when the statement is parsed, for the texts that have one', () => {
+    const cache = new FactsCache(parser);
+    const time = (text: string) => lookup(cache, text).timeLiteral;
+    expect(time("SELECT * FROM t WHERE d = '2024-01-01'")).toBe(false);
+    expect(time("SELECT * FROM t WHERE d = 'today'")).toBe(true);
+    expect(time("SELECT * FROM t WHERE d = '2024-01-02'")).toBe(false);
+    expect(time("SELECT * FROM t WHERE d = 'yesterday'")).toBe(true);
+    // Two shapes, and not one for each text.
+    expect(cache.parseCount).toBe(2);
+    expect(lookup(cache, "SELECT 'a").timeLiteral).toBe(true);
+  });
+
   it('does not blame a shape for one text that the parser refuses', () => {
     const cache = new FactsCache(parser);
     expect(lookup(cache, 'SELECT $1::float(0)').unparsed).toBe(true);

@@ -72,6 +72,8 @@ describe('effects', () => {
 
   it.each([
     ["LOAD 'x'", 'LOAD'],
+    ['CREATE EXTENSION citext', 'extension script'],
+    ['ALTER EXTENSION citext UPDATE', 'extension script'],
     ['SELECT setseed(0.5)', 'setseed'],
     ['SELECT (0.5::float8).setseed', 'setseed'],
     ['SET seed = 0.5', 'seed'],
@@ -178,9 +180,10 @@ describe('names', () => {
     expect(facts.fields).toContain('i');
   });
 
-  it('qualified with pg_catalog need no judging', () => {
+  it('qualified with pg_catalog need no judging, unless of functions', () => {
     const facts = read('SELECT pg_catalog.lower($1) OPERATOR(pg_catalog.=) $2::int');
-    expect(facts).toMatchObject({ functions: [], operators: [], types: [] });
+    const functions = [{ schema: 'pg_catalog', name: 'lower' }];
+    expect(facts).toMatchObject({ functions, operators: [], types: [] });
   });
 });
 
@@ -234,6 +237,13 @@ describe('the rest of the facts', () => {
     expect(read('INSERT INTO t VALUES (1)').ddl).toBe(false);
   });
 
+  it('say that event triggers may hear of a REINDEX, and what a domain checks', () => {
+    expect(read('REINDEX TABLE t').ddl).toBe(true);
+    expect(read('ALTER DOMAIN s.d VALIDATE CONSTRAINT c').types).toEqual([
+      { schema: 's', name: 'd' },
+    ]);
+  });
+
   it('name what is asked of the gateway', () => {
     expect(read('SHOW millrace.Last_Status').millraceShow).toBe('last_status');
     expect(read('SHOW millrace.a; SELECT 1').millraceShow).toBeNull();
@@ -244,8 +254,21 @@ describe('the rest of the facts', () => {
   });
 
   it('notice what means something only on one link', () => {
-    expect(read("SELECT currval('s')").sequenceState).toBe(true);
-    expect(read("SELECT nextval('s')").sequenceState).toBe(false);
+    for (const text of [
+      "SELECT currval('s')",
+      'SELECT pg_catalog.lastval()',
+      "SELECT ('s'::regclass).currval",
+      'PREPARE a AS SELECT lastval()',
+      'DO $$ BEGIN PERFORM lastval(); END $$',
+      "DO $$ BEGIN EXECUTE 'SELECT 1'; END $$",
+      "DO LANGUAGE plperl ''",
+      "SELECT query_to_xml('SELECT lastval()', true, true, '')",
+    ]) {
+      expect([text, read(text).sequenceState]).toEqual([text, true]);
+    }
+    for (const text of ["SELECT nextval('s')", "SELECT setval('s', 1)", 'SELECT setseed(0)']) {
+      expect([text, read(text).sequenceState]).toEqual([text, false]);
+    }
   });
 
   it('suspect a construct that nobody has heard of', () => {

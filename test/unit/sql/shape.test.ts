@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SHAPE_TEXT_BYTES_MAX, shapeOf } from '../../../src/sql/shape.ts';
+import { hasTimeLiteral, SHAPE_TEXT_BYTES_MAX, shapeOf } from '../../../src/sql/shape.ts';
 
 function shape(text: string): string | null {
   const bytes = Buffer.from(`##${text}##`);
@@ -10,7 +10,7 @@ function shape(text: string): string | null {
 function readable(text: string): string | null {
   const found = shape(text);
   if (found === null) return null;
-  const letters = ['', 'S', 'N', 'nS', 'uS', 'bS', 'xS', '+'];
+  const letters = ['', 'S', 'N', 'nS', 'uS', 'bS', 'xS', '+', '@'];
   return [...found].map((byte) => letters[byte.charCodeAt(0)] ?? byte).join('');
 }
 
@@ -19,18 +19,19 @@ describe('shapeOf', () => {
     ["SELECT 'a', 1", 'SELECT S,N'],
     ["SELECT 'it''s' || E'\\'' || e'\\\\'", 'SELECT S || S || S'],
     ["SELECT 'a\\', 1", 'SELECT S,N'],
-    ["SELECT 'a'\n 'b' -- c\n\t'd', 2", 'SELECT S,N'],
-    ["SELECT 'a' -- c\n 'b'", 'SELECT S'],
+    ["SELECT 'a'\n 'b' -- c\n\t'd', 2", 'SELECT S,N@'],
+    ["SELECT 'a' -- c\n 'b'", 'SELECT S@'],
     ["SELECT 'a' 'b'", 'SELECT S S'],
     ["SELECT 'a' /* c\n */ 'b'", 'SELECT S S'],
-    ["SELECT N'a', U&'\\0061', B'1', x'fF'", 'SELECT nS,uS,bS,xS'],
-    ["SELECT B'1''0', X'1'\n'2'", 'SELECT bSS,xS'],
+    ["SELECT N'a', U&'\\0061', B'1', x'fF'", 'SELECT nS,uS,bS,xS@'],
+    ["SELECT B'1''0', X'1'\n'2'", 'SELECT bSS,xS@'],
     ["SELECT name'a'", 'SELECT nameS'],
     ["SELECT $$a$b$$, $tag$ $$ ' $tag$, $1", 'SELECT S,S,$1'],
     ['SELECT a$1, a$b$, $12', 'SELECT a$1,a$b$,$12'],
     ['SELECT 1, 1.5, .5, 1., 1e10, 1.5E-3', 'SELECT N,N,N,N,N,N'],
     ['FOR i IN 1..2', 'FOR i IN N..N'],
     ['SELECT 0x1F, 1_000, 123abc, 1e', 'SELECT 0x1F,1_000,123abc,1e'],
+    ["SELECT 0x1F.E'\\'', 1_0.5, 1_0..2", 'SELECT 0x1F.S,1_0.5,1_0..N'],
     ["SELECT a.b.c, t.5, a.e'x'", 'SELECT a.b.c,tN,a.S'],
     ['SELECT -1 - -2', 'SELECT -N - -N'],
     ['SELECT 1--2\n+3', 'SELECT N +N'],
@@ -44,6 +45,8 @@ describe('shapeOf', () => {
     ['f(1,$1,2), g((1,2),(3,4))', 'f(N,$1,N),g((N+)+)'],
     ['SELECT 1, 2, 3', 'SELECT N,N,N'],
     ['ARRAY[1,2,3]', 'ARRAY[N+]'],
+    ["a < 'Today 10:00', 'b'", 'a < S,S@'],
+    ["IN ('a','now','b')", 'IN(S+)@'],
     ["x::int = '1'::text", 'x::int = S::text'],
     ['', ''],
   ])('takes %j for %j', (text, expected) => {
@@ -92,5 +95,40 @@ describe('shapeOf', () => {
   it('has no shape above its limit', () => {
     expect(shape(`'${'x'.repeat(SHAPE_TEXT_BYTES_MAX - 2)}'`)).not.toBeNull();
     expect(shape(`'${'x'.repeat(SHAPE_TEXT_BYTES_MAX - 1)}'`)).toBeNull();
+  });
+});
+
+describe('a literal that may be a time of the clock', () => {
+  const hasTime = (text: string): boolean => hasTimeLiteral(shape(text) ?? '');
+
+  it.each([
+    "SELECT timestamptz 'now'",
+    "SELECT 'today'::date",
+    "SELECT * FROM t WHERE d = ' TOMORROW '",
+    "SELECT date'Yesterday'",
+    "SELECT 'now()'",
+    "SELECT '12:00today'",
+    "SELECT '{2020-01-01,now}'::date[]",
+    'SELECT $$today$$, $t$ x now$t$',
+    "SELECT E'\\\\ now', 1",
+    "SELECT E'n\\x6fw'",
+    "SELECT E'n\\ow'",
+    "SELECT U&'\\006eow'",
+    "SELECT N'now'",
+    "SELECT 'no'\n'w'",
+  ])('is in %s', (text) => {
+    expect(hasTime(text)).toBe(true);
+  });
+
+  it.each([
+    'SELECT now()',
+    'SELECT today, "now" FROM tomorrow -- now',
+    "SELECT 'know', 'nowhere', 'snow', 'monday', 'toda', 'low', 'n''ow'",
+    "SELECT 'epoch', 'infinity', 'allballs', '2024-05-01 10:00'",
+    "SELECT E'it\\'s \\n\\t \\\\x6e', 'n\\ow'",
+    "SELECT '', $$$$, 1",
+    '',
+  ])('is not in %s', (text) => {
+    expect(hasTime(text)).toBe(false);
   });
 });
