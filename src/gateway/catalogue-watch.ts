@@ -13,6 +13,8 @@ import type { Links } from './links.ts';
 const REFRESH_MS = 5_000;
 /** A catalogue that takes long to read is read less often: this share of the time at most. */
 const REFRESH_SHARE_MAX = 0.05;
+/** While nobody asks it is read on for so long, and is then no longer relied upon. */
+const UNASKED_MS = 60_000;
 
 /**
  * Knows which tables and functions of a configuration's database may change the state of a session.
@@ -29,8 +31,9 @@ export class CatalogueWatch {
   #version = 0;
   #isReading = false;
   #dueMs = Number.NEGATIVE_INFINITY;
-  /** Whether anybody has asked since the last reading: an idle database is left alone. */
+  /** Whether anybody has asked since the last look, and since when nobody has. */
   #wasAsked = true;
+  #unaskedSinceMs = 0;
   #isClosed = false;
 
   constructor(parser: SqlParser, links: Links, clock: Clock, log: Log) {
@@ -44,10 +47,16 @@ export class CatalogueWatch {
     this.#wasAsked = true;
     const known = this.#judgements.get(facts);
     if (known !== undefined) return known;
-    const { effects, reason } = this.#snapshot.judge(facts);
+    const { effects, reason, readsSequences } = this.#snapshot.judge(facts);
     const isUnknown = this.#snapshot === CatalogueSnapshot.UNKNOWN;
     const isDoubtful = facts.unparsed || (isUnknown && (effects & Effect.Session) !== 0);
-    const judgement: Judgement = { effects, reason, isDoubtful };
+    const judgement: Judgement = {
+      effects,
+      reason,
+      isDoubtful,
+      readsSequences,
+      mayDraw: mayDraw(facts),
+    };
     this.#judgements.set(facts, judgement);
     return judgement;
   }
@@ -66,9 +75,12 @@ export class CatalogueWatch {
 
   /** To be called every now and then. */
   refreshIfDue(nowMs: number): void {
-    if (this.#isReading || this.#isClosed || !this.#wasAsked) return;
-    if (nowMs < this.#dueMs) return;
-    void this.#read(nowMs);
+    if (this.#isReading || this.#isClosed || nowMs < this.#dueMs) return;
+    if (this.#wasAsked) this.#unaskedSinceMs = nowMs;
+    this.#wasAsked = false;
+    // An idle database is left alone. What was known of it may be wrong when somebody comes back.
+    if (nowMs - this.#unaskedSinceMs >= UNASKED_MS) this.#learn(CatalogueSnapshot.UNKNOWN);
+    else void this.#read(nowMs);
   }
 
   close(): void {
@@ -86,7 +98,6 @@ export class CatalogueWatch {
       );
       if (version !== this.#version) return;
       this.#learn(snapshot);
-      this.#wasAsked = false;
       const tookMs = this.#clock.nowMs() - nowMs;
       this.#dueMs = nowMs + Math.max(REFRESH_MS, tookMs / REFRESH_SHARE_MAX);
     } catch (error) {
@@ -103,4 +114,9 @@ export class CatalogueWatch {
     this.#snapshot = snapshot;
     this.#judgements = new WeakMap();
   }
+}
+
+/** Functions may, also such as nobody suspects of anything else; and a default of a column may. */
+function mayDraw({ unparsed, functions, relations }: Facts): boolean {
+  return unparsed || functions.length > 0 || relations.some(({ writes }) => writes);
 }

@@ -39,6 +39,8 @@ export class Database implements SessionHost {
   readonly #accepted = new Map<string, Settings>();
   #config: ConfigurationConfig;
   #lookedAtMs = 0;
+  #readsSequences = false;
+  #catalogueEpoch = 0;
 
   constructor(
     config: ConfigurationConfig,
@@ -130,7 +132,17 @@ export class Database implements SessionHost {
   }
 
   judge(facts: Facts): Judgement {
-    return this.#catalogue.judge(facts);
+    const judgement = this.#catalogue.judge(facts);
+    if (judgement.readsSequences && !judgement.isDoubtful) this.#readsSequences = true;
+    return judgement;
+  }
+
+  get readsSequences(): boolean {
+    return this.#readsSequences;
+  }
+
+  get catalogueEpoch(): number {
+    return this.#catalogueEpoch;
   }
 
   customSettingNames(): Iterable<string> {
@@ -138,6 +150,7 @@ export class Database implements SessionHost {
   }
 
   onCatalogueChanged(): void {
+    this.#catalogueEpoch++;
     this.#catalogue.invalidate();
   }
 

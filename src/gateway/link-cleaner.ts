@@ -5,6 +5,13 @@ import { OwnQuery } from '../session/own-query.ts';
 import { Settings } from '../session/settings.ts';
 import { LinkBorrower } from './link-borrower.ts';
 
+const IDLE_TIMEOUT = 'idle_session_timeout';
+
+/** Whether the server would end the link while it lies in the pool, as its last client has said. */
+export function canExpire(link: Link): boolean {
+  return link.settings.get(IDLE_TIMEOUT) !== undefined;
+}
+
 /**
  * Makes a link that its client has left fit for the next one: lets what still runs come to its end,
  * as PostgreSQL does when a client goes away, then ends the transaction, and where the client may
@@ -42,6 +49,10 @@ export class LinkCleaner extends LinkBorrower {
     if (link.status !== TransactionStatus.Idle) this.#queries.push(new OwnQuery('ROLLBACK'));
     // Alone in its Query: it must not run inside a transaction, not even an implicit one.
     if (this.#isDirty) this.#queries.push(new OwnQuery('DISCARD ALL'));
+    else if (canExpire(link)) {
+      this.#queries.push(new OwnQuery(`RESET ${IDLE_TIMEOUT}`));
+      link.settings = link.settings.with(IDLE_TIMEOUT, null);
+    }
     if (this.#queries.length === 0) {
       link.owner = null;
       this.#onDone(true);

@@ -6,7 +6,7 @@ import type { ConfigurationConfig } from '../config/model.ts';
 import { connectOrigin } from '../origin/connect.ts';
 import { Pool, type PoolCounts, type PoolHost, type PoolLimits } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
-import { LinkCleaner } from './link-cleaner.ts';
+import { canExpire, LinkCleaner } from './link-cleaner.ts';
 import { LinkConnection } from './link-connection.ts';
 
 /** Who asks for a link. */
@@ -65,7 +65,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
     } else if (link.cancelsPending > 0) {
       // A request to cancel what the last client did must not meet the next one's statement.
       this.#awaitingCancel.set(link, isDirty);
-    } else if (link.isIdle && !isDirty) {
+    } else if (link.isIdle && !isDirty && !canExpire(link)) {
       this.#pool.checkIn(link, this.#clock.nowMs());
     } else {
       this.#cleaning.set(link, this.#clock.nowMs());

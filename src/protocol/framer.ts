@@ -37,7 +37,8 @@ export type FrameHandler = {
   onWhole(code: number, chunk: Uint8Array, start: number, end: number): Take;
   /**
    * The first bytes of a message of `size` bytes, which the handler passes on by itself. The rest
-   * will come through `onRun`, or not, as it answers: Forward, Swallow or Stop.
+   * will come through `onRun`, or not, as it answers: Forward, Swallow or Stop. Hold asks for the
+   * message as a whole, in `onWhole`.
    */
   onPrefix(code: number, size: number, chunk: Uint8Array, start: number, end: number): Take;
   /** Bytes to pass on, owned by the handler from now on. */
@@ -91,10 +92,12 @@ export class Framer {
    * gathered from several chunks may be waiting inside.
    */
   feed(chunk: Uint8Array, start: number, end: number): number {
-    if (this.#partial !== null) {
+    for (let grown = true; grown && this.#partial !== null; ) {
       start = this.#feedPartial(chunk, start, end);
-      if (this.#partial !== null) return start;
+      if (this.#partial !== null && this.#have === this.#partial.length) return start;
+      grown = start < end;
     }
+    if (this.#partial !== null) return start;
     this.#chunk = chunk;
     this.#runStart = start;
     this.#at = start;
@@ -108,7 +111,8 @@ export class Framer {
     const stopped = this.#at;
     this.flushRun();
     this.#chunk = NOTHING;
-    return stopped;
+    // What turned out to be needed as a whole goes on as any message that came in parts.
+    return this.#partial !== null && stopped < end ? this.feed(chunk, stopped, end) : stopped;
   }
 
   #passRest(end: number): void {
@@ -162,6 +166,7 @@ export class Framer {
       this.flushRun();
       answer = this.#handler.onPrefix(code, size, chunk, start, end);
       if (answer === Take.Stop) return false;
+      if (answer === Take.Hold) return this.#wantWhole(size, chunk, start, end);
       this.#runStart = end;
       this.#rest = size - have;
       this.#restForwards = answer === Take.Forward;
@@ -175,6 +180,17 @@ export class Framer {
     }
     this.#at = end;
     return true;
+  }
+
+  /** What was offered as a beginning is gathered on, to be offered as a whole. */
+  #wantWhole(size: number, chunk: Uint8Array, start: number, end: number): false {
+    this.#partial = Buffer.allocUnsafe(size);
+    this.#partial.set(chunk.subarray(start, end), 0);
+    this.#have = end - start;
+    this.#partialTake = Take.Hold;
+    this.#at = end;
+    this.#runStart = end;
+    return false;
   }
 
   /** Copies the beginning of a message away from the chunk, which must not be pinned. */

@@ -1,31 +1,36 @@
-import { byteString, indexOfZero, readUint32 } from '../base/bytes.ts';
+import { readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type FrameHandler, PREFIX_BYTES, Take } from '../protocol/framer.ts';
+import { Deallocations } from './deallocations.ts';
 import { isHarmlessFunction } from './large-objects.ts';
 import { Owed } from './ledger.ts';
 import type { Link } from './link.ts';
+import { PreparedMessages } from './prepared-messages.ts';
 import type { Session } from './session.ts';
-import { bindNames, sendBind, sendDescribe } from './statement-messages.ts';
-import { StatementNotes } from './statement-notes.ts';
+import { both } from './statement-changes.ts';
+import { StatementNotes, UNREAD } from './statement-notes.ts';
 
 /** Texts above this size are passed on without being read; what they did is then not known. */
 export const INSPECTED_TEXT_BYTES_MAX = 1_048_576;
 /** PostgreSQL's own limit on a message. */
 const MESSAGE_BYTES_MAX = 0x3fffffff;
-/** Describe, Execute, Close and the like hold names only. */
+/** Describe, Execute, Close and the like hold names only. PostgreSQL allows them 10,000 bytes. */
 const SMALL_MESSAGE_BYTES_MAX = 65_536;
-const TOO_LARGE_TO_READ = 'a statement too large to examine';
-const STATEMENT = 0x53;
+const SYNC_BYTES = 5;
 
 /** Reads a client's messages and passes them on to its link, in the link's own names. */
 export class MessageReader implements FrameHandler {
   readonly #session: Session;
   readonly #notes: StatementNotes;
+  readonly #deallocations: Deallocations;
+  readonly #prepared: PreparedMessages;
 
   constructor(session: Session) {
     this.#session = session;
     this.#notes = new StatementNotes(session);
+    this.#deallocations = new Deallocations(session.statements);
+    this.#prepared = new PreparedMessages(session, this.#notes, this.#deallocations);
   }
 
   onHeader(code: number, size: number): Take {
@@ -43,8 +48,9 @@ export class MessageReader implements FrameHandler {
         // Without a COPY, as behind an error, it is noise, which the server would have ignored.
         return session.link === null ? Take.Swallow : Take.Forward;
       case ClientCode.Query:
+        return size <= INSPECTED_TEXT_BYTES_MAX ? Take.Hold : this.#onUnreadQuery();
       case ClientCode.Parse:
-        return size <= INSPECTED_TEXT_BYTES_MAX ? Take.Hold : this.#onUnreadText(code);
+        return size <= INSPECTED_TEXT_BYTES_MAX ? Take.Hold : Take.HoldPrefix;
       case ClientCode.Bind:
         return size <= PREFIX_BYTES ? Take.Hold : Take.HoldPrefix;
       case ClientCode.FunctionCall:
@@ -73,7 +79,7 @@ export class MessageReader implements FrameHandler {
     if (session.link === null && !session.isUnsynced) {
       // Nothing is owed, so there is nothing to ask a server for.
       if (code === ClientCode.Flush) return Take.Swallow;
-      if (code === ClientCode.Sync) {
+      if (code === ClientCode.Sync && end - start === SYNC_BYTES) {
         session.answerReady();
         return Take.Swallow;
       }
@@ -87,6 +93,7 @@ export class MessageReader implements FrameHandler {
     if (session.isDropping) return this.#drop(code);
     if (!session.acquire()) return Take.Stop;
     const take = this.#pass(code, chunk, start, end, size);
+    if (take === Take.Stop || take === Take.Hold) return take;
     if (take === Take.Forward) (session.link as Link).port.send(chunk, start, end);
     return session.isClosed ? Take.Stop : Take.Forward;
   }
@@ -106,6 +113,7 @@ export class MessageReader implements FrameHandler {
       case ClientCode.Sync:
         session.isUnsynced = false;
         link.ledger.push(Owed.Sync, 0, null);
+        session.statements.unit++;
         return Take.Forward;
       case ClientCode.Flush:
         if (link.ledger.headIsSynthetic) {
@@ -113,161 +121,63 @@ export class MessageReader implements FrameHandler {
           link.answerSynthetic();
         }
         return Take.Forward;
-      case ClientCode.Execute:
-        session.isUnsynced = true;
-        link.ledger.push(Owed.Execute, 0, null);
-        return Take.Forward;
       case ClientCode.FunctionCall:
         return this.#onFunctionCall(link, chunk, start, end);
-      default:
-        session.isUnsynced = true;
-        if (session.isSessionMode) return this.#passAsItIs(link, code, chunk, start);
-        return this.#passNamed(link, code, chunk, start, end, size);
+      default: {
+        const take = this.#prepared.pass(link, code, chunk, start, end, size);
+        session.isUnsynced ||= take !== Take.Stop && take !== Take.Hold;
+        return take;
+      }
     }
-  }
-
-  #passNamed(
-    link: Link,
-    code: number,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    size: number,
-  ): Take {
-    switch (code) {
-      case ClientCode.Parse:
-        return this.#onParse(link, chunk, start, end);
-      case ClientCode.Bind:
-        return this.#onBind(link, chunk, start, end, size);
-      case ClientCode.Describe:
-        return this.#onDescribe(link, chunk, start, end);
-      default:
-        return this.#onClose(link, chunk, start, end);
-    }
-  }
-
-  /** In session mode the names on the link are the client's. */
-  #passAsItIs(link: Link, code: number, chunk: Uint8Array, start: number): Take {
-    if (code === ClientCode.Parse) link.ledger.push(Owed.Parse, 0, null);
-    else if (code === ClientCode.Bind) link.ledger.push(Owed.Bind, 0, null);
-    else if (code === ClientCode.Close) link.ledger.push(Owed.Close, 0, null);
-    else {
-      const isStatement = chunk[start + 5] === STATEMENT;
-      link.ledger.push(isStatement ? Owed.DescribeStatement : Owed.DescribePortal, 0, null);
-    }
-    return Take.Forward;
   }
 
   #onQuery(link: Link, chunk: Uint8Array, start: number, end: number): Take {
     const session = this.#session;
-    if (session.isSessionMode) {
+    if (session.isSessionMode || chunk.indexOf(0, start + 5) !== end - 1) {
+      // A text that does not end where its message ends is the server's to refuse.
       link.ledger.push(Owed.Query, 0, null);
       return Take.Forward;
     }
-    const textEnd = end - 1;
-    if (chunk[textEnd] !== 0) return this.#refuse('a Query without its terminating zero');
-    const facts = session.host.factsOf(chunk, start + 5, textEnd, session.settings);
+    if (this.#notes.mustWaitToRead(link)) return this.#stall();
+    const facts = session.residue.mayMisread
+      ? UNREAD
+      : session.host.factsOf(chunk, start + 5, end - 1, session.settings);
+    const isShowWhileProbing = facts.millraceShow !== null && session.isProbing;
+    // What is shown, or removed, is about to change.
+    if (isShowWhileProbing || this.#deallocations.isUndecided(facts, link)) return this.#stall();
     this.#notes.noteStatement(facts);
     if (session.isUnsynced) {
       // PostgreSQL allows it, but is then left in a state in which later statements can fail.
       link.unfit = 'a simple Query inside a unit of the extended protocol';
     }
-    if (facts.millraceShow !== null && session.isProbing) {
-      // What is shown is about to change.
-      session.stallForProbe();
-      return Take.Stop;
-    }
-    const text = this.#notes.textFor(facts, link, true);
-    link.ledger.push(Owed.Query, 0, session.statements.dropUnnamed(link));
+    const text = this.#notes.textFor(facts);
+    if (facts.deallocates !== null) session.framer.flushRun();
+    const removal = this.#deallocations.consequenceOf(facts, link, !session.isUnsynced);
+    link.ledger.push(Owed.Query, 0, both(removal, session.statements.dropUnnamed(link)));
+    session.statements.unit++;
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));
   }
 
-  #onParse(link: Link, chunk: Uint8Array, start: number, end: number): Take {
-    const session = this.#session;
-    const nameEnd = indexOfZero(chunk, start + 5, end);
-    if (nameEnd < 0) return this.#refuse('a malformed Parse');
-    const statement = session.host.statementOf(chunk, nameEnd, end, session.settings);
-    this.#notes.noteParse(statement);
-    if (nameEnd === start + 5) {
-      const text = this.#notes.textFor(statement.facts, link, false);
-      session.statements.parseUnnamed(statement, link);
-      if (text === null) return Take.Forward;
-      return this.#replace(link, ClientCode.Parse, Buffer.from(`\0${text}\0\0\0`, 'latin1'));
-    }
-    session.framer.flushRun();
-    const name = byteString(chunk, start + 5, nameEnd);
-    session.statements.parseNamed(name, statement, link);
-    return Take.Swallow;
-  }
-
-  #onBind(link: Link, chunk: Uint8Array, start: number, end: number, size: number): Take {
-    const session = this.#session;
-    const names = bindNames(chunk, start, end);
-    if (names === null) return this.#refuse('a malformed Bind');
-    const { portalEnd, nameEnd } = names;
-    const name = nameEnd === portalEnd + 1 ? '' : byteString(chunk, portalEnd + 1, nameEnd);
-    const statement = session.statements.find(name);
-    if (statement !== undefined) {
-      this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
-    }
-    session.framer.flushRun();
-    const linkName = session.statements.nameFor(name, link, session.settings.parseSignature);
-    link.ledger.push(Owed.Bind, 0, null);
-    if (linkName === null) return Take.Forward;
-    sendBind(link.port, linkName, chunk, start, end, size, portalEnd, nameEnd);
-    return Take.Swallow;
-  }
-
-  #onDescribe(link: Link, chunk: Uint8Array, start: number, end: number): Take {
-    const session = this.#session;
-    if (chunk[start + 5] !== STATEMENT) {
-      link.ledger.push(Owed.DescribePortal, 0, null);
-      return Take.Forward;
-    }
-    session.framer.flushRun();
-    const name = byteString(chunk, start + 6, end - 1);
-    const linkName = session.statements.nameFor(name, link, session.settings.parseSignature);
-    link.ledger.push(Owed.DescribeStatement, 0, null);
-    if (linkName === null) return Take.Forward;
-    sendDescribe(link.port, linkName);
-    return Take.Swallow;
-  }
-
-  #onClose(link: Link, chunk: Uint8Array, start: number, end: number): Take {
-    const session = this.#session;
-    if (chunk[start + 5] !== STATEMENT) {
-      link.ledger.push(Owed.Close, 0, null);
-      return Take.Forward;
-    }
-    const name = byteString(chunk, start + 6, end - 1);
-    if (name === '') {
-      session.statements.closeUnnamed(link);
-      return Take.Forward;
-    }
-    session.statements.closeNamed(name, link);
-    return Take.Swallow;
-  }
-
   #onFunctionCall(link: Link, chunk: Uint8Array, start: number, end: number): Take {
     const session = this.#session;
-    if (end - start < 9) return this.#refuse('a malformed FunctionCall');
-    if (!isHarmlessFunction(readUint32(chunk, start + 5))) {
+    // The server refuses one that has no number.
+    if (end - start >= 9 && !isHarmlessFunction(readUint32(chunk, start + 5))) {
       session.residue.notePermanent('a function call by number');
     }
     link.ledger.push(Owed.FunctionCall, 0, null);
+    session.statements.unit++;
     return Take.Forward;
   }
 
-  /** A text that is too long to be looked at: the link stays with the client for good. */
-  #onUnreadText(code: number): Take {
+  /** A text too long to be looked at: whatever it does, the link is looked at and reset. */
+  #onUnreadQuery(): Take {
     const session = this.#session;
     if (!session.acquire()) return Take.Stop;
     const link = session.link as Link;
-    if (!session.isSessionMode) session.residue.notePermanent(TOO_LARGE_TO_READ);
-    if (code === ClientCode.Parse) session.isUnsynced = true;
-    const owed = code === ClientCode.Parse ? Owed.Parse : Owed.Query;
-    link.ledger.push(owed, 0, session.statements.dropUnnamed(link));
+    if (!session.isSessionMode) this.#notes.noteStatement(UNREAD);
+    link.ledger.push(Owed.Query, 0, session.statements.dropUnnamed(link));
+    session.statements.unit++;
     return Take.Forward;
   }
 
@@ -287,6 +197,12 @@ export class MessageReader implements FrameHandler {
       code === ClientCode.Sync || code === ClientCode.Query || code === ClientCode.FunctionCall;
     if (endsUnit) this.#session.endDropped();
     return Take.Swallow;
+  }
+
+  /** The message is looked at again when answers have come. */
+  #stall(): Take {
+    this.#session.stallForAnswers();
+    return Take.Stop;
   }
 
   #refuse(what: string): Take {

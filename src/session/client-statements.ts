@@ -1,16 +1,34 @@
 import { ClientCode } from '../protocol/codes.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from './ledger.ts';
-import { type Link, UNKNOWN_STATEMENT } from './link.ts';
-import { sendParse } from './statement-messages.ts';
-import { LINK_STATEMENT_PREFIX, type LinkStatement, type Statement } from './statements.ts';
+import type { Link } from './link.ts';
+import {
+  AllRemoved,
+  HeldParse,
+  NamedChange,
+  RepeatedParse,
+  type StatementNames,
+  UnnamedStatement,
+} from './statement-changes.ts';
+import { sendClose, sendParse } from './statement-messages.ts';
+import {
+  isReservedName,
+  type LinkStatement,
+  RESERVED_PREFIX,
+  type Statement,
+} from './statements.ts';
 
 const EMPTY = new Uint8Array(0);
 const CLOSE_UNNAMED = Buffer.from([ClientCode.Close, 0, 0, 0, 6, 0x53, 0]);
+const NO_TEXT = Buffer.from([0, 0, 0, 0]);
 
-const LINK_STATEMENT_QUOTED = new RegExp(`"(${LINK_STATEMENT_PREFIX}[^"]*)"`, 'g');
+const RESERVED_NAME_QUOTED = new RegExp(`"(${RESERVED_PREFIX}[^"]*)"`, 'g');
 
-/** Behind a client's name that could be one of the link's, so that it is none. */
-const EVASION = ' ';
+/** Behind a client's name that could be one of the gateway's, so that it is none. */
+export const EVASION = ' ';
+
+/** What DEALLOCATE removes in place of the client's statement, which others may share. */
+export const STAND_IN = `${RESERVED_PREFIX}gone`;
+const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
 
 /** The statement with the same text under other settings; see {@link Statement.signature}. */
 export type Restate = (statement: Statement, signature: string) => Statement;
@@ -19,18 +37,69 @@ export type Restate = (statement: Statement, signature: string) => Statement;
  * A client's prepared statements, and how its messages about them read on a link. Names of the
  * client's are byte strings. What PostgreSQL would refuse is sent on in a form that PostgreSQL
  * refuses too, so that the error, and what it does to the transaction, are the server's own.
+ *
+ * Within a unit an error skips all that follows, so a message may build on those before it. What
+ * was sent in an earlier unit and is not answered yet may or may not have happened: whoever needs
+ * it waits, see {@link isUndecided}.
  */
-export class ClientStatements {
+export class ClientStatements implements StatementNames {
+  /** Number of the unit that the client sends. */
+  unit = 0;
   readonly #restate: Restate;
   readonly #named = new Map<string, Statement>();
-  #unnamed: Statement | null = null;
+  /** The last change of each name that is not answered yet. */
+  readonly #pending = new Map<string, NamedChange>();
+  #unnamed: UnnamedStatement | null = null;
+  /** The client's name for what {@link STAND_IN} stands for. */
+  #standsFor = '';
+  /** DEALLOCATE ALL and the like that are not answered yet. */
+  #removingAll = 0;
+  /** Made while nobody knew the settings, from statements that the link at hand did not have. */
+  readonly #copies = new Map<Statement, Statement>();
 
   constructor(restate: Restate) {
     this.#restate = restate;
   }
 
+  /** What the name stands for when the message at hand arrives. */
   find(name: string): Statement | undefined {
-    return name === '' ? (this.#unnamed ?? undefined) : this.#named.get(name);
+    return name === '' ? (this.#current()?.statement ?? undefined) : this.#named.get(name);
+  }
+
+  /**
+   * Whether what the message at hand does with the name hangs on an answer that is still due.
+   * @param parsed what a Parse wants the name to stand for
+   */
+  isUndecided(name: string, link: Link, parsed?: Statement): boolean {
+    if (name === '') {
+      const unnamed = this.#current();
+      return unnamed !== null && !unnamed.isSettled && unnamed.unit !== this.unit;
+    }
+    if (this.#removingAll > 0) return true;
+    const change = this.#pending.get(name);
+    if (change !== undefined && change.unit !== this.unit) return true;
+    const statement = this.#named.get(name) ?? parsed;
+    const held = statement === undefined ? undefined : link.statements.use(statement);
+    return held !== undefined && !this.#isCertain(held);
+  }
+
+  /** On another link, and in another transaction, copies made for the one before mean nothing. */
+  forgetCopies(): void {
+    this.#copies.clear();
+  }
+
+  set(name: string, statement: Statement): void {
+    this.#named.set(name, statement);
+  }
+
+  settle(change: NamedChange): void {
+    if (this.#pending.get(change.name) === change) this.#pending.delete(change.name);
+  }
+
+  undo(change: NamedChange): void {
+    if (change.older === undefined) this.#named.delete(change.name);
+    else this.#named.set(change.name, change.older);
+    this.settle(change);
   }
 
   /**
@@ -38,64 +107,47 @@ export class ClientStatements {
    * skip it: the answer is to be noted with the message.
    */
   dropUnnamed(link: Link): Consequence | null {
-    if (this.#unnamed === null && link.unnamed === null) return null;
-    const dropped = new UnnamedDropped(this, this.#unnamed, link);
-    this.#unnamed = null;
-    link.unnamed = null;
-    return dropped;
-  }
-
-  /** It was skipped: the client has its statement still, and the link has who knows what. */
-  keepUnnamed(statement: Statement | null, link: Link): void {
-    this.#unnamed ??= statement;
-    if (link.unnamed === null) link.unnamed = UNKNOWN_STATEMENT;
-  }
-
-  /** DISCARD ALL, DEALLOCATE ALL. */
-  clear(): void {
-    this.#named.clear();
-    this.#unnamed = null;
+    const current = this.#current();
+    const hasNone = current === null || (current.statement === null && current.isSettled);
+    if (hasNone && link.unnamed === null) return null;
+    return this.#setUnnamed(null, link, false);
   }
 
   /** The fields of an error with the client's names for the link's; null when there are none. */
   withClientNames(fields: string, link: Link): string | null {
-    if (!fields.includes(LINK_STATEMENT_PREFIX)) return null;
-    return fields.replaceAll(LINK_STATEMENT_QUOTED, (quoted, linkName: string) => {
+    if (!fields.includes(RESERVED_PREFIX)) return null;
+    return fields.replaceAll(RESERVED_NAME_QUOTED, (quoted, linkName: string) => {
       if (linkName.endsWith(EVASION)) return `"${linkName.slice(0, -EVASION.length)}"`;
+      if (linkName === STAND_IN) return `"${this.#standsFor}"`;
       const name = link.statements.clientNameOf(linkName);
       return name === null ? quoted : `"${name}"`;
     });
   }
 
-  /** Parse of the unnamed statement is about to be passed on as it is. */
+  /** Parse of the unnamed statement is about to be sent. */
   parseUnnamed(statement: Statement, link: Link): void {
-    const parsed = new UnnamedParse(this, statement, link, this.#unnamed);
-    this.#unnamed = statement;
-    link.unnamed = statement;
-    link.ledger.push(Owed.Parse, 0, parsed);
+    link.ledger.push(Owed.Parse, 0, this.#setUnnamed(statement, link, false));
   }
 
   /** Parse under a name: sent under the link's own name, or answered when the link has it. */
-  parseNamed(name: string, statement: Statement, link: Link): void {
+  parseNamed(name: string, statement: Statement, link: Link, signature: string | null): void {
     const older = this.#named.get(name);
     if (older !== undefined) {
       // A name in use is an error of the server's: provoked under a name that it knows.
-      const held = this.#ensure(older, link, statement.signature);
+      const held = this.#ensure(older, link, signature);
       held.clientName = name;
-      const repeated = new RepeatedParse(this.#named, name, statement, link, held);
-      link.ledger.push(Owed.Parse, 0, repeated);
+      link.ledger.push(Owed.Parse, 0, new RepeatedParse(this, name, statement, held, link));
       sendParse(link.port, held.name, statement.body);
       return;
     }
-    this.#named.set(name, statement);
     const known = link.statements.use(statement);
-    if (known?.isReady === true) {
-      link.ledger.push(Owed.SyntheticParse, 0, new NamedParse(this.#named, name, link, null));
+    if (known !== undefined && this.#isCertain(known)) {
+      link.ledger.push(Owed.SyntheticParse, 0, this.#change(name, statement, null));
       return;
     }
-    const held = link.statements.add(statement);
+    const held = link.statements.add(statement, this.unit);
     held.clientName = name;
-    link.ledger.push(Owed.Parse, 0, new NamedParse(this.#named, name, link, held));
+    link.ledger.push(Owed.Parse, 0, this.#change(name, statement, new HeldParse(held, link)));
     sendParse(link.port, held.name, statement.body);
   }
 
@@ -103,27 +155,34 @@ export class ClientStatements {
    * The name to put for the client's in Bind and Describe, which the link holds when the message
    * arrives; null when the client's own is to stay, because the server shall refuse it or because
    * it is the unnamed statement, which then is the client's.
+   *
+   * @param signature of the settings that hold when the message arrives; null when they are unknown
    */
-  nameFor(name: string, link: Link, signature: string): Uint8Array | null {
+  nameFor(name: string, link: Link, signature: string | null): Uint8Array | null {
     if (name === '') {
       this.#ensureUnnamed(link);
       return null;
     }
     const statement = this.#named.get(name);
     if (statement === undefined) {
-      return link.statements.isNameOfOurs(name) ? Buffer.from(name + EVASION, 'latin1') : null;
+      return isReservedName(name) ? Buffer.from(name + EVASION, 'latin1') : null;
     }
     const held = this.#ensure(statement, link, signature);
     held.clientName = name;
     return held.name;
   }
 
-  /** Close of a named statement never reaches the link, where others may use the same one. */
-  closeNamed(name: string, link: Link): void {
-    const older = this.#named.get(name);
-    this.#named.delete(name);
-    const restore = older === undefined ? null : new NamedClose(this.#named, name, older);
-    link.ledger.push(Owed.SyntheticClose, 0, restore);
+  /**
+   * Close of a named statement never reaches the link, where others may use the same one.
+   * @returns false when the name is none of these: perhaps it is SQL's, and the server's to close
+   */
+  closeNamed(name: string, link: Link): boolean {
+    if (!this.#named.has(name) && !isReservedName(name)) {
+      link.ledger.push(Owed.Close, 0, null);
+      return false;
+    }
+    link.ledger.push(Owed.SyntheticClose, 0, this.#change(name, undefined, null));
+    return true;
   }
 
   closeUnnamed(link: Link): void {
@@ -131,181 +190,95 @@ export class ClientStatements {
   }
 
   /**
-   * DEALLOCATE of a name prepared by protocol: gone for the client, and taken from the link.
-   * @param isUnit whether the DEALLOCATE is a simple Query, behind which no Sync will come
+   * DEALLOCATE of a name prepared by protocol, to be sent next as DEALLOCATE of {@link STAND_IN},
+   * which is prepared for it. Null when there is no such name.
+   *
+   * @param isUnit whether the DEALLOCATE begins a unit of its own, being a simple Query
    */
-  deallocate(name: string, link: Link, signature: string, isUnit: boolean): Uint8Array | null {
-    const statement = this.#named.get(name);
-    if (statement === undefined) return null;
-    this.#named.delete(name);
-    let held = link.statements.use(statement);
-    if (held === undefined && isUnit) {
-      held = link.statements.add(statement);
-      link.ledger.push(Owed.Parse, OWN, null);
-      sendParse(link.port, held.name, statement.body);
-      link.sendOwnSync();
-    }
-    held ??= this.#ensure(statement, link, signature);
-    held.clientName = name;
-    link.statements.forget(held);
-    return held.name;
+  remove(name: string, link: Link, isUnit: boolean): Consequence | null {
+    this.#standsFor = name;
+    if (!this.#named.has(name)) return null;
+    const flags = isUnit ? OWN : SWALLOW;
+    link.ledger.push(Owed.Close, flags, null);
+    sendClose(link.port, STAND_IN_NAME);
+    link.ledger.push(Owed.Parse, flags, null);
+    sendParse(link.port, STAND_IN_NAME, NO_TEXT);
+    if (isUnit) link.sendOwnSync();
+    return this.#change(name, undefined, null);
   }
 
-  /** Its Parse failed or was skipped: nobody knows what the link has; the client has `older`. */
-  loseUnnamed(statement: Statement, link: Link, older: Statement | null): void {
-    if (this.#unnamed === statement) this.#unnamed = older;
-    if (link.unnamed === statement) link.unnamed = UNKNOWN_STATEMENT;
+  /**
+   * DEALLOCATE ALL or DISCARD ALL is about to be sent.
+   * @param isAlone whether nothing else is in its text
+   */
+  removeAll(link: Link, isAlone: boolean): Consequence {
+    this.#removingAll++;
+    return new AllRemoved(link, isAlone, (isRemoved) => {
+      this.#removingAll--;
+      if (isRemoved) this.#named.clear();
+    });
   }
 
-  #ensure(original: Statement, link: Link, signature: string): LinkStatement {
+  #change(name: string, statement: Statement | undefined, held: HeldParse | null): NamedChange {
+    const change = new NamedChange(this, name, this.#named.get(name), this.unit, held);
+    if (statement === undefined) this.#named.delete(name);
+    else this.#named.set(name, statement);
+    this.#pending.set(name, change);
+    return change;
+  }
+
+  #setUnnamed(statement: Statement | null, link: Link, isAgain: boolean): UnnamedStatement {
+    const made = new UnnamedStatement(statement, this.unit, this.#current(), link, isAgain);
+    this.#unnamed = made;
+    link.unnamed = made;
+    return made;
+  }
+
+  #current(): UnnamedStatement | null {
+    while (this.#unnamed?.isVoid) this.#unnamed = this.#unnamed.older;
+    return this.#unnamed;
+  }
+
+  /** Whether the link will have the statement when the message at hand arrives. */
+  #isCertain(held: LinkStatement): boolean {
+    return held.isReady || held.unit === this.unit;
+  }
+
+  #ensure(original: Statement, link: Link, signature: string | null): LinkStatement {
     const known = link.statements.use(original);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#isCertain(known)) return known;
     // Prepared again where other settings hold now, it is another statement to whoever comes next.
-    const statement =
-      original.signature === signature ? original : this.#restate(original, signature);
-    const restated = statement === original ? undefined : link.statements.use(statement);
-    if (restated !== undefined) return restated;
-    const held = link.statements.add(statement);
-    link.ledger.push(Owed.Parse, SWALLOW, new NamedParse(null, '', link, held));
+    const statement = this.#under(original, signature);
+    const other = statement === original ? undefined : link.statements.use(statement);
+    if (other !== undefined && this.#isCertain(other)) return other;
+    const held = link.statements.add(statement, this.unit);
+    link.ledger.push(Owed.Parse, SWALLOW, new HeldParse(held, link));
     sendParse(link.port, held.name, statement.body);
     return held;
   }
 
+  #under(original: Statement, signature: string | null): Statement {
+    if (original.signature === null || original.signature === signature) return original;
+    if (signature !== null) return this.#restate(original, signature);
+    let copy = this.#copies.get(original);
+    if (copy === undefined) {
+      copy = { ...original, signature: null };
+      this.#copies.set(original, copy);
+    }
+    return copy;
+  }
+
   #ensureUnnamed(link: Link): void {
-    if (link.unnamed === this.#unnamed) return;
-    if (this.#unnamed === null) {
+    const current = this.#current();
+    if (current !== null && link.unnamed === current) return;
+    const statement = current?.statement ?? null;
+    if (statement !== null) {
+      link.ledger.push(Owed.Parse, SWALLOW, this.#setUnnamed(statement, link, true));
+      sendParse(link.port, EMPTY, statement.body);
+    } else if (link.unnamed !== null) {
       // The client has none: it must not reach what somebody else left there.
       link.ledger.push(Owed.Close, SWALLOW, this.dropUnnamed(link));
       link.port.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
-      return;
     }
-    const statement = this.#unnamed;
-    link.unnamed = statement;
-    link.ledger.push(Owed.Parse, SWALLOW, new UnnamedParse(this, statement, link, statement));
-    sendParse(link.port, EMPTY, statement.body);
-  }
-}
-
-/** Parse of a link's name, for a client's name or for a statement that the link lost. */
-class NamedParse implements Consequence {
-  readonly #named: Map<string, Statement> | null;
-  readonly #name: string;
-  readonly #link: Link;
-  readonly #held: LinkStatement | null;
-
-  constructor(
-    named: Map<string, Statement> | null,
-    name: string,
-    link: Link,
-    held: LinkStatement | null,
-  ) {
-    this.#named = named;
-    this.#name = name;
-    this.#link = link;
-    this.#held = held;
-  }
-
-  commit(): void {
-    if (this.#held !== null) this.#held.isReady = true;
-  }
-
-  rollback(): void {
-    this.#named?.delete(this.#name);
-    if (this.#held !== null) this.#link.statements.forget(this.#held);
-  }
-}
-
-/** Parse of a name in use. It succeeds when the Parse before it turns out to have failed. */
-class RepeatedParse implements Consequence {
-  readonly #named: Map<string, Statement>;
-  readonly #name: string;
-  readonly #statement: Statement;
-  readonly #link: Link;
-  readonly #held: LinkStatement;
-
-  constructor(
-    named: Map<string, Statement>,
-    name: string,
-    statement: Statement,
-    link: Link,
-    held: LinkStatement,
-  ) {
-    this.#named = named;
-    this.#name = name;
-    this.#statement = statement;
-    this.#link = link;
-    this.#held = held;
-  }
-
-  commit(): void {
-    this.#named.set(this.#name, this.#statement);
-    this.#link.statements.adopt(this.#statement, this.#held);
-  }
-
-  rollback(failed: boolean): void {
-    // The error is about to be told: it speaks of this name, whoever shares the statement.
-    if (failed) this.#held.clientName = this.#name;
-  }
-}
-
-class NamedClose implements Consequence {
-  readonly #named: Map<string, Statement>;
-  readonly #name: string;
-  readonly #older: Statement;
-
-  constructor(named: Map<string, Statement>, name: string, older: Statement) {
-    this.#named = named;
-    this.#name = name;
-    this.#older = older;
-  }
-
-  commit(): void {}
-
-  rollback(): void {
-    this.#named.set(this.#name, this.#older);
-  }
-}
-
-class UnnamedDropped implements Consequence {
-  readonly #statements: ClientStatements;
-  readonly #statement: Statement | null;
-  readonly #link: Link;
-
-  constructor(statements: ClientStatements, statement: Statement | null, link: Link) {
-    this.#statements = statements;
-    this.#statement = statement;
-    this.#link = link;
-  }
-
-  commit(): void {}
-
-  rollback(failed: boolean): void {
-    if (!failed) this.#statements.keepUnnamed(this.#statement, this.#link);
-  }
-}
-
-class UnnamedParse implements Consequence {
-  readonly #statements: ClientStatements;
-  readonly #statement: Statement;
-  readonly #link: Link;
-  readonly #older: Statement | null;
-
-  constructor(
-    statements: ClientStatements,
-    statement: Statement,
-    link: Link,
-    older: Statement | null,
-  ) {
-    this.#statements = statements;
-    this.#statement = statement;
-    this.#link = link;
-    this.#older = older;
-  }
-
-  commit(): void {}
-
-  rollback(failed: boolean): void {
-    // A Parse that fails has already taken the older one away.
-    this.#statements.loseUnnamed(this.#statement, this.#link, failed ? null : this.#older);
   }
 }

@@ -6,7 +6,7 @@ import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { Settings } from './settings.ts';
 import { sendClose } from './statement-messages.ts';
-import { LinkStatements, type Statement } from './statements.ts';
+import { LinkStatements } from './statements.ts';
 
 /** Where a link's bytes go: the socket to the server. */
 export type LinkPort = {
@@ -38,7 +38,10 @@ export type LinkOwner = {
 };
 
 /** What the unnamed statement of a link is, when it is none that we know. */
-export const UNKNOWN_STATEMENT = Symbol('unknown statement');
+export const UNKNOWN_STATEMENT: object = Object.freeze({});
+
+/** Why a link is not used again that has lost statements which others believe to be there. */
+export const LOST_STATEMENTS = 'it has lost prepared statements';
 
 /** PostgreSQL's own limit on a message. */
 const MESSAGE_BYTES_MAX = 0x3fffffff;
@@ -62,9 +65,12 @@ export class Link {
   owner: LinkOwner | null = null;
   /** As the last client left them. */
   settings: Settings = Settings.NONE;
-  unnamed: Statement | null | typeof UNKNOWN_STATEMENT = null;
+  /** Identity of the unnamed statement that the server has; null when it has none. */
+  unnamed: object | null = null;
   /** The last status byte of ReadyForQuery. */
   status: number = TransactionStatus.Idle;
+  /** {@link SessionHost.catalogueEpoch} of the time when its statements were prepared. */
+  catalogueEpoch = 0;
   /** Why this link must not serve anyone else, once its owner is done. */
   unfit: string | null = null;
   /** Whether the server has said goodbye with a FATAL error, which its owner has seen. */
@@ -236,6 +242,11 @@ export class Link {
     if (text.includes('\0C0A000\0') && text.includes('\0RRevalidateCachedQuery\0')) {
       // The table under a statement has changed shape: whoever prepares it anew must get a new one.
       this.statements.discardAll();
+    }
+    if (text.includes('\0C26000\0') && this.statements.hasName(text)) {
+      // Something removed it unseen, such as a DEALLOCATE ALL in a function.
+      this.statements.clear();
+      this.unfit = LOST_STATEMENTS;
     }
     const consequence = this.ledger.headConsequence;
     if (this.ledger.headIsOwn && consequence instanceof OwnQuery) consequence.onError(text);

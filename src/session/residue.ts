@@ -1,4 +1,5 @@
 import { Effect, type Facts } from '../sql/facts.ts';
+import { decidesMeaning, decidesReading } from '../sql/meaning-settings.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
 
@@ -19,6 +20,10 @@ export type Judgement = {
    * are seen only by who knows their names: the link must be reset, not only looked at.
    */
   readonly isDoubtful: boolean;
+  /** It tells, or may tell, what its session drew from sequences: `lastval`, `currval`. */
+  readonly readsSequences: boolean;
+  /** It draws from a sequence, or may do so. */
+  readonly mayDraw: boolean;
 };
 
 /** More touched names than this, and everything is asked for. */
@@ -42,6 +47,11 @@ export class Residue {
   #mayDiffer = false;
   #changedCatalogue = false;
   #isDoubtful = false;
+  /** Settings that end with the transaction may decide what a text means. */
+  #changedMeaning = false;
+  #mayHaveDrawn = false;
+  /** The last answer is older than a statement that may decide how a text is to be read. */
+  #mayMisread = false;
 
   /** Whether the link must be looked at before anyone else may have it. */
   get isSuspected(): boolean {
@@ -51,6 +61,31 @@ export class Residue {
   /** What no look can find out and nothing undoes, as a reason for people; or null. */
   get permanent(): string | null {
     return this.#permanent;
+  }
+
+  /**
+   * Whether nobody knows the settings that decide what a text means when it is parsed, because a
+   * statement has run that may have changed them.
+   */
+  get hidesMeaning(): boolean {
+    if (this.#changedMeaning || (this.#effects & Effect.Session) !== 0) return true;
+    for (const name of this.#touched) if (decidesMeaning(name)) return true;
+    return false;
+  }
+
+  /** Whether a text sent now may be cut into words in a way that we do not know. */
+  get mayMisread(): boolean {
+    return this.#mayMisread;
+  }
+
+  /** Whether `lastval` may be the client's own, drawn in the transaction at hand. */
+  get mayHaveDrawn(): boolean {
+    return this.#mayHaveDrawn;
+  }
+
+  /** Every answer has come: settings that decide how texts are read have been reported. */
+  onQuiet(): void {
+    this.#mayMisread = false;
   }
 
   /** Whether there may be more on the link than a look can show. */
@@ -67,6 +102,9 @@ export class Residue {
   note(facts: Facts, judgement: Judgement): void {
     this.#effects |= judgement.effects;
     this.#isDoubtful ||= judgement.isDoubtful;
+    this.#mayHaveDrawn ||= judgement.mayDraw;
+    this.#changedMeaning ||= facts.changesMeaning;
+    this.#mayMisread ||= facts.changesReading || (judgement.effects & Effect.Session) !== 0;
     // A table that this transaction has altered is not the table that the catalogue told of.
     if (this.#mayDiffer) {
       this.#effects |= Effect.Session;
@@ -80,10 +118,12 @@ export class Residue {
     for (const name of facts.settingNames) this.touch(name);
   }
 
-  /** At the end of a transaction: whether it may have changed the catalogue. */
-  takeCatalogueChange(): boolean {
+  /** A transaction has ended: answers whether it may have changed the catalogue. */
+  endTransaction(): boolean {
     const changed = this.#changedCatalogue;
     this.#mayDiffer = false;
+    this.#mayHaveDrawn = false;
+    this.#changedMeaning = false;
     this.#changedCatalogue = false;
     return changed;
   }
@@ -93,6 +133,7 @@ export class Residue {
     const key = name.toLowerCase();
     if (key === 'seed') this.notePermanent('setseed');
     this.#effects |= Effect.Settings;
+    this.#mayMisread ||= decidesReading(key);
     if (NOT_FOLLOWED.has(key) || this.#touched.size >= TOUCHED_NAMES_MAX) {
       this.#effects |= Effect.Session;
     } else this.#touched.add(key);
@@ -147,7 +188,7 @@ export class Probe extends OwnQuery {
     let found = before;
     if (this.isWhole) for (const name of before.names()) found = found.with(name, null);
     for (const [kind, rawName, value] of this.rows) {
-      if (kind === 'pin' || typeof rawName !== 'string') continue;
+      if (kind !== 'set' || typeof rawName !== 'string') continue;
       const name = rawName.toLowerCase();
       if (NOT_FOLLOWED.has(name) || !isTrackedParameter(name)) continue;
       const isDefault =
@@ -158,6 +199,12 @@ export class Probe extends OwnQuery {
       found = found.with(name, isDefault ? null : (value as string));
     }
     return found.equals(before) ? before : found;
+  }
+
+  /** How many statements prepared by protocol the link has, or null when it was not asked. */
+  statementsFound(): number | null {
+    const row = this.rows.find(([kind]) => kind === 'held');
+    return row === undefined ? null : Number(row[1]);
   }
 
   /** Why the link must stay with its client, for people; empty when it need not. */
@@ -203,6 +250,8 @@ const MY_LOCK = `locktype ${EQUALS} 'advisory' AND pid ${EQUALS} pg_catalog.pg_b
 const pin = (reason: string, source: string): string =>
   `SELECT 'pin','${reason}',NULL FROM pg_catalog.${source}`;
 
+const PREPARED = 'FROM pg_catalog.pg_prepared_statements WHERE';
+
 /** Everything is qualified, operators too: it runs under the client's search_path. */
 const STATE_TEXT = [
   `SELECT 'set',name,setting FROM pg_catalog.pg_settings WHERE source ${EQUALS} 'session'`,
@@ -213,5 +262,6 @@ const STATE_TEXT = [
   pin('LISTEN', 'pg_listening_channels()'),
   pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
   pin('PREPARE', 'pg_prepared_statements WHERE from_sql'),
+  `SELECT 'held',CAST(pg_catalog.count(*) AS pg_catalog.text),NULL ${PREPARED} NOT from_sql`,
   pin('SET ROLE', `current_setting('role') AS role WHERE role ${DIFFERS} 'none'`),
 ].join(' UNION ALL ');

@@ -27,6 +27,10 @@ export type SessionHost = {
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */
   readonly linkStatementsMax: number;
+  /** Grows when tables may have changed: what was prepared before is prepared anew. */
+  readonly catalogueEpoch: number;
+  /** Whether any client's statements use `lastval` or `currval`. */
+  readonly readsSequences: boolean;
   /** A link at once, or null: then the session is queued until `onLink` or `onRefused`. */
   checkOut(session: Session): Link | null;
   /** The session waits no longer. */

@@ -1,5 +1,5 @@
 import { GatewayError } from '../base/errors.ts';
-import { TransactionStatus } from '../protocol/codes.ts';
+import { ClientCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
 import { MessageReader } from './client-messages.ts';
 import { ClientStatements } from './client-statements.ts';
@@ -13,13 +13,15 @@ import { Tenure } from './tenure.ts';
 /** A client that waits is read no further once this much of it is held. */
 const HELD_BYTES_MAX = 65_536;
 const NOTHING = new Uint8Array(0);
+const FLUSH = Buffer.from([ClientCode.Flush, 0, 0, 0, 4]);
 const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
 
 /**
  * Why a session reads nothing from its client for now: it waits for a link, for its settings to be
- * acknowledged, or for the link to be quiet.
+ * acknowledged, or for answers on which the next message depends, which is tried again whenever
+ * some have come.
  */
-const Stall = { None: 0, Link: 1, Settings: 2, Quiet: 3 } as const;
+const Stall = { None: 0, Link: 1, Settings: 2, Answers: 3 } as const;
 type Stall = (typeof Stall)[keyof typeof Stall];
 
 /**
@@ -80,6 +82,11 @@ export class Session implements LinkOwner {
 
   get residue(): Residue {
     return this.#tenure.residue;
+  }
+
+  /** Of the settings under which the next text is parsed; null when nobody knows them. */
+  get parseSignature(): string | null {
+    return this.#tenure.parseSignature;
   }
 
   /** Why the link stays with the client outside transactions, for people. */
@@ -163,9 +170,9 @@ export class Session implements LinkOwner {
   /** A link, ready for the client's next message; false when reading must stop. */
   acquire(): boolean {
     if (this.link !== null) {
-      const mustWait = this.link.ledger.isFull || this.#tenure.isRestoring;
-      if (mustWait) this.#stall = Stall.Quiet;
-      return this.#stall === Stall.None;
+      if (!this.#tenure.isRestoring && !this.#isFull(this.link)) return true;
+      this.stallForAnswers();
+      return false;
     }
     const link = this.host.checkOut(this);
     if (link === null) {
@@ -188,6 +195,11 @@ export class Session implements LinkOwner {
     this.fail(error);
   }
 
+  /** See {@link Tenure.forgetSequences}. */
+  forgetSequences(link: Link): void {
+    this.#tenure.forgetSequences(link);
+  }
+
   /** A CancelRequest came while the session waited: the unit is answered as cancelled. */
   cancelWaiting(): void {
     if (!this.isWaitingForLink) return;
@@ -204,9 +216,19 @@ export class Session implements LinkOwner {
     this.answerReady();
   }
 
-  /** Reads nothing more until the probe under way is answered. */
-  stallForProbe(): void {
-    this.#stall = Stall.Quiet;
+  /** Reads nothing more until answers have come, and then the same message again. */
+  stallForAnswers(): void {
+    this.#stall = Stall.Answers;
+    if (!this.isUnsynced || this.link === null) return;
+    // The server keeps the answers to an open unit until it is asked for them.
+    this.framer.flushRun();
+    this.link.port.send(FLUSH, 0, FLUSH.length);
+  }
+
+  #isFull(link: Link): boolean {
+    // What the gateway answers by itself may be all there is.
+    if (link.ledger.isFull) link.answerSynthetic();
+    return link.ledger.isFull;
   }
 
   /** Answers a Sync for which there is nothing to ask a server. */
@@ -224,6 +246,8 @@ export class Session implements LinkOwner {
   /** The client is gone, or is to go: the link is cleaned or discarded, nothing more is read. */
   close(): void {
     if (this.#isClosed) return;
+    // What came before whatever ends the session is noted as sent.
+    if (this.#isReading) this.framer.flushRun();
     this.#isClosed = true;
     this.#held = NOTHING;
     if (this.#stall === Stall.Link) this.host.withdraw(this);
@@ -267,6 +291,7 @@ export class Session implements LinkOwner {
 
   onRepliesEnd(): void {
     this.port.flush();
+    this.#retry();
     if (this.#isEnding) this.#finishIfDone();
   }
 
@@ -276,7 +301,8 @@ export class Session implements LinkOwner {
 
   rewriteError(fields: string): string | null {
     if (this.#isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
-    return this.link === null ? null : this.statements.withClientNames(fields, this.link);
+    if (this.link === null || this.isSessionMode) return null;
+    return this.statements.withClientNames(fields, this.link);
   }
 
   /** The statement under way has run into its time limit and is being cancelled. */
@@ -298,11 +324,15 @@ export class Session implements LinkOwner {
       return;
     }
     this.#settle();
-    if (this.#stall === Stall.Quiet && !this.isProbing) {
-      this.#stall = Stall.None;
-      this.#resume();
-    }
+    if (this.link === null) this.#retry();
     this.#finishIfDone();
+  }
+
+  /** Some answers have come: perhaps those that were waited for. */
+  #retry(): void {
+    if (this.#stall !== Stall.Answers) return;
+    this.#stall = Stall.None;
+    this.#resume();
   }
 
   /** To be called whenever the link may have become free: it goes back if it can. */
@@ -320,6 +350,7 @@ export class Session implements LinkOwner {
   }
 
   #attach(link: Link): boolean {
+    this.statements.forgetCopies();
     if (this.#isClientBlocked) link.port.pause(true);
     this.#tenure.begin(link, this);
     if (this.#tenure.isApplying) this.#stall = Stall.Settings;

@@ -1,30 +1,11 @@
+import { decidesMeaning } from '../sql/meaning-settings.ts';
+
 /**
  * A client's settings as far as they differ from those of a fresh link, as an immutable set.
  * Names are lower-case; values are byte strings (latin1 of the bytes PostgreSQL gave), so that they
  * pass unchanged whatever the client's encoding. Sets are compared by reference first: a link that
  * already carries the very set of its next client needs nothing.
  */
-
-/** Settings that decide nothing about what a statement's text means when it is parsed. */
-const IRRELEVANT_TO_PARSING: ReadonlySet<string> = new Set([
-  'application_name',
-  'bytea_output',
-  'client_min_messages',
-  'deadlock_timeout',
-  'default_transaction_deferrable',
-  'default_transaction_isolation',
-  'default_transaction_read_only',
-  'extra_float_digits',
-  'idle_in_transaction_session_timeout',
-  'idle_session_timeout',
-  'lock_timeout',
-  'maintenance_work_mem',
-  'plan_cache_mode',
-  'statement_timeout',
-  'synchronous_commit',
-  'transaction_timeout',
-  'work_mem',
-]);
 
 /**
  * Settings whose value, once a server of this role has accepted it, every other one accepts too:
@@ -102,7 +83,7 @@ export class Settings {
     if (this.#parseSignature !== null) return this.#parseSignature;
     const parts: string[] = [];
     for (const [name, value] of this.#values) {
-      if (!IRRELEVANT_TO_PARSING.has(name)) parts.push(`${name}=${value.length}:${value}`);
+      if (decidesMeaning(name)) parts.push(`${name}=${value.length}:${value}`);
     }
     this.#parseSignature = parts.sort().join('\n');
     return this.#parseSignature;

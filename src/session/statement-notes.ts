@@ -1,10 +1,14 @@
-import { byteString } from '../base/bytes.ts';
-import type { Facts } from '../sql/facts.ts';
+import { Effect, type Facts, opaqueFacts } from '../sql/facts.ts';
+import { EVASION, STAND_IN } from './client-statements.ts';
+import { removedName } from './deallocations.ts';
 import type { Link } from './link.ts';
-import { OwnQuery } from './own-query.ts';
 import type { Session } from './session.ts';
 import { bindTextParameter } from './statement-messages.ts';
-import type { Statement } from './statements.ts';
+import { isReservedName, type Statement } from './statements.ts';
+
+/** What is done by a statement that nobody has read. */
+export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
+const MISREAD = 'settings that decide how it is read were changing';
 
 /** What statements mean to their session before they are sent. */
 export class StatementNotes {
@@ -17,26 +21,48 @@ export class StatementNotes {
   /** Notes what a statement that is about to run may do to the link. */
   noteStatement(facts: Facts): void {
     const session = this.#session;
-    session.residue.note(facts, session.host.judge(facts));
+    const judgement = session.host.judge(facts);
+    if (judgement.readsSequences) this.#forgetSequences();
+    session.residue.note(facts, judgement);
     session.isExempt ||= facts.exempt;
-    if (facts.sequenceState) this.#forgetSequences(session.hasOpenUnit);
+  }
+
+  /** Before the first statement that reads what others may have drawn, when that can still be. */
+  #forgetSequences(): void {
+    const { link, framer, pins, residue, isSessionMode, hasOpenUnit } = this.#session;
+    if (link === null || isSessionMode || pins.length > 0) return;
+    // Inside a unit it would end the implicit transaction of what went before.
+    if (hasOpenUnit || (residue.mayHaveDrawn && !link.isIdle)) return;
+    framer.flushRun();
+    this.#session.forgetSequences(link);
   }
 
   /**
-   * `currval` and `lastval` outside the transaction of their `nextval` would tell what another
-   * client drew on this link. The server is made to forget, and says that there is no value yet.
+   * Whether a text can be read only when answers have come: what decides how it is read may have
+   * changed. Changes are reported at the end of a unit, so within one there is nothing to wait for.
    */
-  #forgetSequences(isOpen: boolean): void {
-    const { link, framer, pins } = this.#session;
-    // Inside a unit it would end the implicit transaction of what went before.
-    if (link === null || !link.isIdle || isOpen || pins.length > 0) return;
-    framer.flushRun();
-    link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
+  mustWaitToRead(link: Link): boolean {
+    const { residue, isUnsynced } = this.#session;
+    return residue.mayMisread && !isUnsynced && link.ledger.size > 0;
+  }
+
+  /**
+   * The statement of a Parse whose body (see {@link Statement.body}) lies in `[start, end)`: one
+   * that others may share, unless nobody knows what its text means.
+   */
+  statementOf(chunk: Uint8Array, start: number, end: number): Statement {
+    const { host, settings, parseSignature, residue } = this.#session;
+    const statement = host.statementOf(chunk, start, end, settings);
+    if (!residue.mayMisread) {
+      const isShared = parseSignature !== null && !statement.facts.timeLiteral;
+      return isShared ? statement : { ...statement, signature: null };
+    }
+    return { ...statement, signature: null, facts: opaqueFacts(Effect.Session, MISREAD) };
   }
 
   /** Notes that a statement is about to be prepared. */
   noteParse(statement: Statement): void {
-    if (statement.facts.sequenceState) this.#forgetSequences(this.#session.hasOpenUnit);
+    if (this.#session.host.judge(statement.facts).readsSequences) this.#forgetSequences();
   }
 
   /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */
@@ -56,23 +82,25 @@ export class StatementNotes {
     }
   }
 
-  /**
-   * The text to send instead of the client's, or null when its own is to be sent.
-   * @param isUnit whether it is a simple Query
-   */
-  textFor(facts: Facts, link: Link, isUnit: boolean): string | null {
-    const session = this.#session;
-    if (facts.millraceShow !== null) return session.host.showText(facts.millraceShow);
-    const name = facts.deallocates;
-    if (name === null) return null;
-    if (name === '') {
-      session.statements.clear();
-      link.statements.clear();
-      return null;
+  /** The text to send instead of the client's, as a byte string; null to send the client's. */
+  textFor(facts: Facts): string | null {
+    const { host, statements } = this.#session;
+    if (facts.millraceShow !== null) return host.showText(facts.millraceShow);
+    const reserved = facts.preparedNames.find(isReservedName);
+    // The server refuses it by that name, as it would without us.
+    if (reserved !== undefined) {
+      const name = Buffer.from(reserved + EVASION).toString('latin1');
+      return `DEALLOCATE "${name.replaceAll('"', '""')}"`;
     }
-    session.framer.flushRun();
-    const signature = session.settings.parseSignature;
-    const linkName = session.statements.deallocate(name, link, signature, isUnit);
-    return linkName === null ? null : `DEALLOCATE ${byteString(linkName, 0, linkName.length)}`;
+    const removed = removedName(facts);
+    if (removed === null || statements.find(removed) === undefined) return null;
+    return `DEALLOCATE ${STAND_IN}`;
+  }
+
+  /** A statement as it is to be parsed: the client's, or one that stands for it on this link. */
+  parseable(statement: Statement): Statement {
+    const text = this.textFor(statement.facts);
+    if (text === null) return statement;
+    return { ...statement, signature: null, body: Buffer.from(`\0${text}\0\0\0`, 'latin1') };
   }
 }

@@ -11,8 +11,11 @@ import type { Facts } from '../sql/facts.ts';
 export type Statement = {
   /** Identity in the table: {@link statementKey}. */
   readonly key: string;
-  /** {@link Settings.parseSignature} of the client that parsed it. */
-  readonly signature: string;
+  /**
+   * {@link Settings.parseSignature} of the client that parsed it. Null when nobody knows what the
+   * settings were, or when its text means something else each time: it then belongs to one client.
+   */
+  readonly signature: string | null;
   /** The Parse message's bytes from the zero that ends the name: zero, text, zero, types. Owned. */
   readonly body: Uint8Array;
   readonly facts: Facts;
@@ -74,8 +77,13 @@ function weight(statement: Statement): number {
   return statement.key.length + statement.body.length;
 }
 
-/** Names on links begin with this, and no client may reach one of them by guessing it. */
-export const LINK_STATEMENT_PREFIX = 'millrace_s';
+/** Names that the gateway gives begin with this, and no client may reach one by guessing it. */
+export const RESERVED_PREFIX = 'millrace_';
+
+/** Whether a client's name could be taken for one of the gateway's. */
+export function isReservedName(name: string): boolean {
+  return name.startsWith(RESERVED_PREFIX);
+}
 
 /** So many statements that a link no longer holds can still be told in errors. */
 const RECENT_MAX = 64;
@@ -87,6 +95,8 @@ export type LinkStatement = {
   readonly name: Uint8Array;
   /** Whether the server has answered ParseComplete. */
   isReady: boolean;
+  /** Number of the unit, of the client that has the link, in which the Parse was sent. */
+  readonly unit: number;
   /** What the client that used it last calls it. */
   clientName: string;
 };
@@ -106,6 +116,13 @@ export class LinkStatements {
     return this.#statements.size;
   }
 
+  /** How many there are on the server for certain. */
+  get preparedCount(): number {
+    let count = 0;
+    for (const { isReady } of this.#statements.values()) if (isReady) count++;
+    return count;
+  }
+
   /** The statement on this link, which becomes the most recently used one. */
   use(statement: Statement): LinkStatement | undefined {
     const held = this.#statements.get(statement);
@@ -123,29 +140,24 @@ export class LinkStatements {
     return null;
   }
 
-  /** Whether a client's name could be taken for one of the link's. */
-  isNameOfOurs(name: string): boolean {
-    return name.startsWith(LINK_STATEMENT_PREFIX);
+  /** Whether the fields of an error name one that should be there. */
+  hasName(fields: string): boolean {
+    for (const { isReady, name } of this.#statements.values()) {
+      if (isReady && fields.includes(`"${byteString(name, 0, name.length)}"`)) return true;
+    }
+    return false;
   }
 
   /** A new name for the statement; an older one of the same statement is to be closed. */
-  add(statement: Statement): LinkStatement {
+  add(statement: Statement, unit: number): LinkStatement {
     const older = this.#statements.get(statement);
     if (older !== undefined) this.discard(older);
-    const name = Buffer.from(`${LINK_STATEMENT_PREFIX}${++this.#lastNumber}`, 'latin1');
-    const held: LinkStatement = { statement, name, isReady: false, clientName: '' };
+    const name = Buffer.from(`${RESERVED_PREFIX}s${++this.#lastNumber}`, 'latin1');
+    const held: LinkStatement = { statement, name, isReady: false, unit, clientName: '' };
     this.#statements.set(statement, held);
     this.#recent.push(held);
     if (this.#recent.length > RECENT_MAX) this.#recent.shift();
     return held;
-  }
-
-  /** The name of `held` turns out to stand for another statement. */
-  adopt(statement: Statement, held: LinkStatement): void {
-    this.forget(held);
-    const older = this.#statements.get(statement);
-    if (older !== undefined) this.discard(older);
-    this.#statements.set(statement, { ...held, statement, isReady: true });
   }
 
   /** Its Parse did not happen: the name does not exist on the server. */

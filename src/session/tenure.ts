@@ -1,4 +1,4 @@
-import type { Link, LinkOwner } from './link.ts';
+import { type Link, type LinkOwner, LOST_STATEMENTS } from './link.ts';
 import { OwnQuery } from './own-query.ts';
 import { type Probe, Residue } from './residue.ts';
 import type { SessionHost } from './session-host.ts';
@@ -26,9 +26,12 @@ export class Tenure {
   #change: OwnQuery | null = null;
   #isApplying = false;
   #probesPending = 0;
+  /** A probe under way may find settings that decide what texts mean. */
+  #probesMeaning = false;
   /** What the client asked for at startup: RESET goes back to these. */
   readonly #startup: Settings;
   #isRestoring = false;
+  #hasForgottenSequences = false;
 
   constructor(host: SessionHost, settings: Settings, isSessionMode: boolean) {
     this.#host = host;
@@ -56,13 +59,38 @@ export class Tenure {
   begin(link: Link, owner: LinkOwner): void {
     this.link = link;
     link.owner = owner;
+    this.#hasForgottenSequences = false;
+    if (link.catalogueEpoch !== this.#host.catalogueEpoch) {
+      link.catalogueEpoch = this.#host.catalogueEpoch;
+      link.statements.discardAll();
+    }
     link.closeExcess(this.#host.linkStatementsMax);
+    if (this.#host.readsSequences && !this.#isSessionMode) this.forgetSequences(link);
     const change = settingsChange(link.settings, this.settings);
     if (change === null) return;
     this.#change = new OwnQuery(settingsChangeText(change));
     this.#isApplying = !change.cannotFail;
     link.sendOwn(this.#change);
     link.settings = this.settings;
+  }
+
+  /**
+   * {@link Settings.parseSignature} of what the link has when the next message arrives; null when
+   * nobody knows.
+   */
+  get parseSignature(): string | null {
+    const isHidden = this.residue.hidesMeaning || this.#probesMeaning;
+    return isHidden && !this.#isSessionMode ? null : this.settings.parseSignature;
+  }
+
+  /**
+   * `currval` and `lastval` would tell what another client drew on this link. The server is made to
+   * forget it, and says that there is no value yet. Once is enough: later values are the client's.
+   */
+  forgetSequences(link: Link): void {
+    if (this.#hasForgottenSequences) return;
+    this.#hasForgottenSequences = true;
+    link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
   }
 
   /** A reported parameter has changed. */
@@ -75,6 +103,7 @@ export class Tenure {
   /** Nothing is owed any more; false when the server has refused the client's settings. */
   onQuiet(): boolean {
     const change = this.#change;
+    this.residue.onQuiet();
     this.#change = null;
     this.#isApplying = false;
     this.#isRestoring = false;
@@ -87,7 +116,7 @@ export class Tenure {
    * @returns whether the link has left
    */
   settle(link: Link): boolean {
-    if (this.residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
+    if (this.residue.endTransaction()) this.#host.onCatalogueChanged();
     if (this.#isSessionMode) return false;
     if (this.residue.isSuspected) {
       this.#ask(link);
@@ -128,7 +157,7 @@ export class Tenure {
       this.#change !== null ||
       this.isProbing;
     this.#detach(link);
-    if (residue.takeCatalogueChange()) this.#host.onCatalogueChanged();
+    if (residue.endTransaction()) this.#host.onCatalogueChanged();
     if (isUnfinished || link.ledger.isCopyIn || link.ledger.isAmbiguous) {
       this.#host.discard(link, 'its client left in the middle');
     } else if (residue.permanent !== null) {
@@ -143,6 +172,7 @@ export class Tenure {
     const names = this.#host.customSettingNames();
     const { residue } = this;
     if (residue.touchesAny(this.#startup)) residue.suspectAll();
+    this.#probesMeaning ||= residue.hidesMeaning;
     const probe = residue.takeProbe(this.settings, names, this.#host.originUser);
     this.#isRestoring = probe.isWhole && this.#startup.size > 0;
     probe.onDone = () => this.#onAnswer(probe, link);
@@ -153,6 +183,7 @@ export class Tenure {
 
   #onAnswer(probe: Probe, link: Link): void {
     this.#probesPending--;
+    this.#probesMeaning &&= this.isProbing;
     if (this.link !== link) return;
     if (probe.error !== null) {
       // Nobody knows what the link carries, so only this client may go on with it.
@@ -162,6 +193,8 @@ export class Tenure {
     const found = probe.settingsFound(this.settings, link.baseline);
     this.settings = found;
     if (!probe.isWhole) return;
+    const prepared = probe.statementsFound() ?? 0;
+    if (prepared < link.statements.preparedCount) link.unfit = LOST_STATEMENTS;
     this.#restore(link, found);
     const { permanent } = this.residue;
     this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);

@@ -48,6 +48,8 @@ class ModelServer {
         return reply('3');
       case 'E':
         return this.#execute();
+      case 'H':
+        return Buffer.alloc(0);
       default:
         this.#portal = null;
         return reply('Z', 'I');
@@ -129,12 +131,20 @@ class ModelLink implements LinkPort {
   }
 }
 
-const clean = { effects: 0, reason: '', isDoubtful: false };
+const clean = {
+  effects: 0,
+  reason: '',
+  isDoubtful: false,
+  readsSequences: false,
+  mayDraw: false,
+};
 
 /** A configuration with some links, of which the caller chooses the next one. */
 class World implements SessionHost {
   readonly originUser = 'web';
   readonly linkStatementsMax = 2;
+  readonly catalogueEpoch = 0;
+  readonly readsSequences = false;
   readonly links: ModelLink[];
   next = 0;
 
@@ -228,39 +238,42 @@ const operation = fc.oneof(
   name.map((of) => describeMessage('S', of)),
   name.map((of) => closeMessage('S', of)),
 );
-const unit = fc.record({
+const unit = fc.array(operation, { minLength: 1, maxLength: 5 });
+/** Units that a client sends ahead, in pieces between which its link's server may work. */
+const burst = fc.record({
   client: fc.nat({ max: 2 }),
   link: fc.nat({ max: 1 }),
-  operations: fc.array(operation, { minLength: 1, maxLength: 5 }),
-  cuts: fc.array(fc.nat(), { maxLength: 3 }),
+  units: fc.array(unit, { minLength: 1, maxLength: 4 }),
+  pieces: fc.array(fc.tuple(fc.nat(), fc.boolean()), { maxLength: 6 }),
 });
 
 describe('prepared statements', () => {
   it('read as if every client had a server of its own, on whatever link a unit runs', () => {
     fc.assert(
-      fc.property(fc.array(unit, { maxLength: 25 }), (units) => {
+      fc.property(fc.array(burst, { maxLength: 20 }), (bursts) => {
         const world = new World(2);
         const own = Array.from({ length: 3 }, () => new ModelServer());
         const screens = own.map(() => new Screen());
         const sessions = screens.map((screen) => new Session(world, screen, Settings.NONE, false));
-        for (const { client, link, operations, cuts } of units) {
+        for (const { client, link, units, pieces } of bursts) {
           world.next = link;
-          const bytes = Buffer.concat([...operations, sync()]);
+          const bytes = Buffer.concat(units.flatMap((operations) => [...operations, sync()]));
           const screen = screens[client] as Screen;
           const before = screen.seen.length;
-          const ends = [...cuts.map((cut) => cut % bytes.length), bytes.length];
+          const cuts = pieces.map(([cut, works]) => ({ end: cut % bytes.length, works }));
+          cuts.push({ end: bytes.length, works: true });
           let at = 0;
-          for (const end of ends.sort((a, b) => a - b)) {
+          for (const { end, works } of cuts.sort((a, b) => a.end - b.end)) {
             (sessions[client] as Session).feed(Buffer.from(bytes.subarray(at, end)));
             at = end;
-            for (const one of world.links) one.turn();
+            if (works) for (const one of world.links) one.turn();
           }
           const wanted = (own[client] as ModelServer).answer(bytes);
           expect(screen.seen.subarray(before).toString('latin1')).toBe(wanted.toString('latin1'));
           expect((sessions[client] as Session).link).toBeNull();
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 3_000 },
     );
   });
 });

@@ -18,8 +18,8 @@ export type Script = {
   readonly steps: readonly Step[];
   /** The link stays with the client after it, so that nobody else can work between the steps. */
   readonly isPinned?: boolean;
-  /** What transaction mode does not do as PostgreSQL does, and only then: see the README. */
-  readonly differs?: { readonly when: 'always' | 'sent ahead'; readonly why: string };
+  /** Why transaction mode does not do as PostgreSQL does: see the README. */
+  readonly differs?: string;
 };
 
 /** How the messages of a step are put into writes; `script` puts all steps into one. */

@@ -1,0 +1,243 @@
+/** What one client does with prepared statements and sequences must not reach those after it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TestGateway } from '../support/gateway.ts';
+import { errorsOf, errorText, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
+import {
+  bind,
+  closeMessage,
+  execute,
+  message,
+  parse,
+  query,
+  sync,
+} from '../support/wire-messages.ts';
+
+const SCHEMA = `CREATE TABLE item (id serial PRIMARY KEY, body text);
+  CREATE TABLE n (x int); INSERT INTO n VALUES (1), (NULL);
+  CREATE SCHEMA s1; CREATE TABLE s1.v AS SELECT 1 AS a;
+  CREATE SCHEMA s2; CREATE TABLE s2.v AS SELECT 'two' AS a;
+  CREATE FUNCTION last() RETURNS bigint LANGUAGE sql AS 'SELECT lastval()';
+  CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS 'BEGIN DEALLOCATE ALL; END'`;
+
+let gateway: TestGateway;
+let a: WireClient;
+let b: WireClient;
+
+beforeEach(async () => {
+  gateway = await TestGateway.start({ links: 1 });
+  const side = await gateway.connectDirect();
+  await side.rows(SCHEMA);
+  await side.end();
+  a = await gateway.connect();
+  b = await gateway.connect();
+});
+
+afterEach(async () => {
+  for (const client of [a, b]) client.vanish();
+  await gateway.stop();
+});
+
+/** Sends one unit, and reads its answer. */
+async function unit(client: WireClient, ...messages: Buffer[]): Promise<Reply[]> {
+  client.send(...messages, sync());
+  return client.readReady();
+}
+
+const prepare = (client: WireClient, sql: string) => unit(client, parse('s', sql));
+const run = async (client: WireClient) => rowsOf(await unit(client, bind('', 's'), execute()));
+
+/** Until then nothing is shared, as links are reset behind whatever names a table. */
+async function untilTheCatalogueIsRead(): Promise<void> {
+  await unit(a, parse('first', 'SELECT x FROM n'));
+  for (let tries = 0; tries < 100; tries++) {
+    await unit(a, bind('', 'first'), execute());
+    // The other client gets the link only when it has been looked at.
+    const held = await b.rows("SELECT 1 FROM pg_prepared_statements WHERE statement ~ 'FROM n'");
+    if (held.length > 0) {
+      await a.rows('DEALLOCATE ALL');
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the catalogue is not read');
+}
+
+describe('sequences', () => {
+  const notYet = '55000 lastval is not yet defined in this session';
+
+  it.each(['SELECT lastval()', 'SELECT last()', 'BEGIN; SELECT lastval()'])(
+    'what another client drew is not told by %s',
+    async (sql) => {
+      await a.rows("INSERT INTO item (body) VALUES ('a')");
+      await expect(b.rows(sql)).rejects.toThrow(notYet);
+    },
+  );
+
+  it('nor inside a transaction, the first time and later', async () => {
+    for (let time = 0; time < 2; time++) {
+      await a.rows("INSERT INTO item (body) VALUES ('a')");
+      await b.rows('BEGIN');
+      await expect(b.rows('SELECT last()')).rejects.toThrow(notYet);
+      await b.rows('ROLLBACK');
+    }
+  });
+
+  it('what the client itself drew in its transaction is told', async () => {
+    for (let time = 0; time < 2; time++) {
+      await b.rows("INSERT INTO item (body) VALUES ('b')");
+      await a.rows('BEGIN');
+      const [drawn] = await a.rows("INSERT INTO item (body) VALUES ('a') RETURNING id");
+      expect(await a.rows('SELECT lastval(), last()')).toEqual([[drawn?.[0], drawn?.[0]]]);
+      await a.rows('COMMIT');
+    }
+  });
+});
+
+describe('statements shared by clients', () => {
+  it('are not those parsed under a SET LOCAL of another client', async () => {
+    await untilTheCatalogueIsRead();
+    const sql = 'SELECT count(*) FROM n WHERE x = NULL';
+    await a.rows('BEGIN');
+    await a.rows('SET LOCAL transform_null_equals = on');
+    await prepare(a, sql);
+    expect(await run(a)).toEqual([['1']]);
+    await a.rows('COMMIT');
+    await prepare(b, sql);
+    expect(await run(b)).toEqual([['0']]);
+    for (const [client, path, found] of [
+      [a, 's1', '1'],
+      [b, 's2', 'two'],
+    ] as const) {
+      await client.rows('BEGIN');
+      await client.rows(`SET LOCAL search_path = ${path}`);
+      await unit(client, closeMessage('S', 's'), parse('s', 'SELECT a FROM v'));
+      expect(await run(client)).toEqual([[found]]);
+      await client.rows('COMMIT');
+    }
+  });
+
+  it('are not those parsed in one write with a SET of another client', async () => {
+    await untilTheCatalogueIsRead();
+    const sql = "SELECT '2020-01-01 00:00'::timestamptz AT TIME ZONE 'UTC'";
+    a.send(query("SET TimeZone = 'Asia/Tokyo'"), parse('s', sql), bind('', 's'), execute(), sync());
+    expect(rowsOf(await a.readReady(2))).toEqual([['2019-12-31 15:00:00']]);
+    await prepare(b, sql);
+    expect(await run(b)).toEqual([['2020-01-01 00:00:00']]);
+  });
+
+  it('are those of clients that differ in settings of their own, such as a tenant', async () => {
+    await untilTheCatalogueIsRead();
+    for (const [client, tenant] of [
+      [a, 'red'],
+      [b, 'blue'],
+    ] as const) {
+      await client.rows(`SET app.tenant = '${tenant}'`);
+      await prepare(client, "SELECT current_setting('app.tenant'), count(*) FROM n");
+      expect(await run(client)).toEqual([[tenant, '2']]);
+    }
+    const held = await a.rows(
+      "SELECT count(*) FROM pg_prepared_statements WHERE name ~ 'millrace'",
+    );
+    expect(held).toEqual([['1']]);
+  });
+
+  it('do not keep the time at which another client parsed “now”', async () => {
+    await untilTheCatalogueIsRead();
+    const sql = "SELECT clock_timestamp() - 'now'::timestamptz < interval '500 ms'";
+    await prepare(a, sql);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    await prepare(b, sql);
+    expect(await run(b)).toEqual([['t']]);
+  });
+
+  it('are prepared anew when a client has changed their table', async () => {
+    await untilTheCatalogueIsRead();
+    await prepare(a, 'SELECT * FROM n');
+    await b.rows('ALTER TABLE n ADD y int');
+    const parsed = await unit(b, parse('s', 'SELECT * FROM n'), bind('', 's'), execute());
+    expect(errorsOf(parsed)).toEqual([]);
+  });
+
+  it.each([
+    ['a DEALLOCATE ALL in a function', [query('SELECT deallocate_all()')]],
+    [
+      'a DEALLOCATE ALL under a name',
+      [parse('d', 'DEALLOCATE ALL'), bind('', 'd'), execute(), sync()],
+    ],
+    ['a DISCARD ALL under a name', [parse('d', 'DISCARD ALL'), bind('', 'd'), execute(), sync()]],
+    ['a DEALLOCATE of the name on the link', [query('DEALLOCATE millrace_s1')]],
+    [
+      'a text that is too long to be read',
+      [query(`/* ${'x'.repeat(1_100_000)} */ DEALLOCATE ALL`)],
+    ],
+  ])('stay those of others after %s', async (_what, messages) => {
+    await prepare(b, "SELECT 'of b'");
+    expect(await run(b)).toEqual([['of b']]);
+    a.send(...messages);
+    await a.readReady();
+    for (let time = 0; time < 2; time++) expect(await run(b)).toEqual([['of b']]);
+    await prepare(a, "SELECT 'of b'");
+    expect(await run(a)).toEqual([['of b']]);
+  });
+
+  it('cannot be run by the name that they have on the link', async () => {
+    await prepare(b, "SELECT 'of b'");
+    await run(b);
+    const [held] = await a.rows("SELECT name FROM pg_prepared_statements WHERE statement ~ 'of b'");
+    const refused = `26000 prepared statement "${held?.[0]}" does not exist`;
+    await expect(a.rows(`EXECUTE ${held?.[0]}`)).rejects.toThrow(refused);
+    await expect(a.rows(`SELECT 1; EXECUTE ${held?.[0]}`)).rejects.toThrow(refused);
+  });
+});
+
+describe('links', () => {
+  it('are not ended in the pool by the idle_session_timeout of a client', async () => {
+    const [before] = await b.rows('SELECT pg_backend_pid()');
+    await a.rows("SET idle_session_timeout = '60ms'");
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(await b.rows('SELECT pg_backend_pid()')).toEqual([before]);
+    expect(await a.rows('SHOW idle_session_timeout')).toEqual([['60ms']]);
+  });
+
+  it('are given back after a text that is too long to be read', async () => {
+    const text = `/* ${'x'.repeat(1_100_000)} */ SET app.hidden = 'seen'; SET work_mem = '123kB'`;
+    await a.rows(text);
+    // A custom setting that was reset is there still, without a value.
+    expect(await b.rows("SELECT current_setting('app.hidden', true)")).toEqual([['']]);
+    expect(await b.rows('SHOW work_mem')).toEqual([['4MB']]);
+    const long = `SELECT length('${'x'.repeat(1_100_000)}')`;
+    expect(rowsOf(await unit(a, parse('', long), bind('', ''), execute()))).toEqual([['1100000']]);
+    expect(await b.rows('SELECT 1')).toEqual([['1']]);
+  });
+
+  it.each([6_000, 20_000])(
+    'answer %d statements under one Sync, and are given back',
+    async (count) => {
+      const one = Buffer.concat([parse('', 'SELECT 1'), bind('', ''), execute()]);
+      a.send(...Array.from({ length: count }, () => one), sync());
+      expect(rowsOf(await a.readReady(1, 30_000))).toHaveLength(count);
+      expect(await b.rows('SELECT 1')).toEqual([['1']]);
+    },
+  );
+
+  it('answer more Parses that need no server than can be outstanding', async () => {
+    await prepare(b, 'SELECT 7');
+    const one = Buffer.concat([parse('t', 'SELECT 7'), closeMessage('S', 't')]);
+    a.send(...Array.from({ length: 20_000 }, () => one), sync());
+    expect(await a.readReady(1, 30_000)).toHaveLength(40_001);
+  });
+
+  it('are given back by a client that left behind more than can be outstanding', async () => {
+    const one = Buffer.concat([parse('', 'SELECT 1'), bind('', ''), execute()]);
+    a.send(...Array.from({ length: 20_000 }, () => one));
+    a.vanish('rst');
+    expect(await b.rows('SELECT 1')).toEqual([['1']]);
+  });
+
+  it('are given back when what follows a statement in one write breaks the protocol', async () => {
+    a.send(query("INSERT INTO item (body) VALUES ('before')"), message('!', Buffer.alloc(0)));
+    const last = (await a.readToEnd()).at(-1) as Reply;
+    expect(errorText(last.body)).toContain('08P01');
+    expect(await b.rows('SELECT body FROM item')).toEqual([['before']]);
+  });
+});
