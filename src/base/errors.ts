@@ -64,7 +64,8 @@ export const errorTable = {
     1,
     true,
     'Timed out while waiting for an open slot in the pool.',
-    'Every origin connection was busy: shorten transactions, or raise origin_connection_limit.',
+    'Every origin connection was busy: shorten transactions, see who keeps one by SHOW millrace.pins, ' +
+      'or raise origin_connection_limit.',
   ),
   MR_POOL_WAITERS_FULL: row(
     'pool',

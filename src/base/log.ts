@@ -13,3 +13,13 @@ export const silentLog: Log = {
   warn: () => {},
   error: () => {},
 };
+
+/** A log that adds the fields to whatever it is told. */
+export function withFields(log: Log, fields: object): Log {
+  return {
+    debug: (more, message) => log.debug({ ...fields, ...more }, message),
+    info: (more, message) => log.info({ ...fields, ...more }, message),
+    warn: (more, message) => log.warn({ ...fields, ...more }, message),
+    error: (more, message) => log.error({ ...fields, ...more }, message),
+  };
+}

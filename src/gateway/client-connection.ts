@@ -107,7 +107,7 @@ export class ClientConnection implements SessionPort {
 
   fail(error: GatewayError): void {
     this.database.log.info(
-      { code: error.code, client: this.identity.processId },
+      { code: error.code, client: this.identity.processId, user: this.identity.user },
       `client ended: ${error.message}`,
     );
     this.sendError(error);

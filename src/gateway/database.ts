@@ -1,5 +1,5 @@
-import type { GatewayError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { GatewayError } from '../base/errors.ts';
+import { type Log, withFields } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { ConfigurationConfig } from '../config/model.ts';
 import type { PoolCounts } from '../pool/pool.ts';
@@ -16,7 +16,7 @@ import type { ClientConnection } from './client-connection.ts';
 import { Introduction, type IntroductionResult } from './introduction.ts';
 import type { LinkConnection } from './link-connection.ts';
 import { Links } from './links.ts';
-import { pinsText } from './pins.ts';
+import { pinsAnswer, pinsText } from './pins.ts';
 import type { StatementReader } from './statement-reader.ts';
 
 const LINK_STATEMENTS_MAX = 200;
@@ -52,10 +52,10 @@ export class Database implements SessionHost {
     },
   ) {
     this.#config = config;
-    this.log = parts.log;
+    this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    this.#links = new Links(() => this.#config, parts.clock, parts.log);
-    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, parts.log);
+    this.#links = new Links(() => this.#config, parts.clock, this.log);
+    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, this.log);
   }
 
   get config(): ConfigurationConfig {
@@ -162,6 +162,10 @@ export class Database implements SessionHost {
     return name === 'pins' ? pinsText(this.clients) : null;
   }
 
+  showAnswer(name: string): Uint8Array | null {
+    return name === 'pins' ? pinsAnswer(this.clients) : null;
+  }
+
   /**
    * Cancels what a client does, and nothing else. Resolves when nothing that the client begins from
    * then on can be hit.
@@ -206,10 +210,13 @@ export class Database implements SessionHost {
     if (this.clients.size > 0) this.#catalogue.refreshIfDue(nowMs);
   }
 
-  /** Ends every client with the error and closes all links. */
-  close(error: GatewayError): void {
-    for (const client of this.clients) client.session.fail(error);
-    this.#links.close(error);
+  /** Ends every client and closes all links. */
+  close(code: 'MR_SHUTTING_DOWN' | 'MR_CONFIG_REMOVED'): void {
+    for (const { session } of this.clients) {
+      const detail = session.isOwed ? 'Whether the statement took effect is not known.' : '';
+      session.fail(new GatewayError(code, { detail }));
+    }
+    this.#links.close(new GatewayError(code));
     this.#catalogue.close();
   }
 }

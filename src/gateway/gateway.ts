@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Clock, Random } from '../base/time.ts';
 import type { ConfigurationConfig, ListenerConfig, MillraceConfig } from '../config/model.ts';
@@ -12,12 +11,12 @@ import type { SqlParser } from '../sql/parser.ts';
 import { ClientRegistry } from './client-registry.ts';
 import { Credentials } from './credentials.ts';
 import { Database } from './database.ts';
+import { drainDatabase } from './drain.ts';
 import { Reception } from './reception.ts';
 import { StatementReader } from './statement-reader.ts';
 
 /** Limits are looked at this often, and so may be overrun by as much. */
 const TICK_MS = 50;
-const DRAIN_POLL_MS = 20;
 
 const clock: Clock = { nowMs: () => performance.now() };
 const random: Random = { bytes: (count) => randomBytes(count) };
@@ -35,15 +34,24 @@ export class Gateway {
   readonly #log: Log;
   readonly #clients = new ClientRegistry(random);
   readonly #databases = new Map<string, Database>();
+  /** Configurations that were removed, while their clients end. */
+  readonly #leaving = new Set<Database>();
   readonly #listeners = new Map<string, OpenListener>();
   readonly #parser: SqlParser;
   readonly #statements: StatementReader;
   #credentials: Credentials;
+  #drainTimeoutMs: number;
   readonly #ticker: NodeJS.Timeout;
   #isClosed = false;
 
-  private constructor(parser: SqlParser, credentials: Credentials, log: Log) {
+  private constructor(
+    parser: SqlParser,
+    credentials: Credentials,
+    drainTimeoutMs: number,
+    log: Log,
+  ) {
     this.#parser = parser;
+    this.#drainTimeoutMs = drainTimeoutMs;
     this.#credentials = credentials;
     this.#log = log;
     this.#statements = new StatementReader(new FactsCache(parser));
@@ -57,10 +65,11 @@ export class Gateway {
    */
   static async start(config: MillraceConfig, options: { readonly log: Log }): Promise<Gateway> {
     const credentials = await Credentials.of(config, random, null);
-    const gateway = new Gateway(await loadParser(), credentials, options.log);
+    const parser = await loadParser();
+    const gateway = new Gateway(parser, credentials, config.drainTimeoutMs, options.log);
     try {
       for (const configuration of config.configurations) gateway.#addDatabase(configuration);
-      for (const listener of config.listeners) await gateway.#openListener(listener);
+      await gateway.#reloadListeners(config.listeners);
     } catch (error) {
       await gateway.close();
       throw error;
@@ -82,12 +91,13 @@ export class Gateway {
    */
   async reload(config: MillraceConfig): Promise<void> {
     this.#credentials = await Credentials.of(config, random, this.#credentials);
+    this.#drainTimeoutMs = config.drainTimeoutMs;
     const wanted = new Map(config.configurations.map((one) => [one.name, one]));
     for (const [name, database] of this.#databases) {
       const next = wanted.get(name);
       if (next === undefined || next.poolMode !== database.config.poolMode) {
         this.#databases.delete(name);
-        database.close(new GatewayError('MR_CONFIG_REMOVED'));
+        this.#remove(database);
       } else database.reconfigure(next, !isSame(next.origin, database.config.origin));
     }
     for (const [name, configuration] of wanted) {
@@ -96,17 +106,11 @@ export class Gateway {
     await this.#reloadListeners(config.listeners);
   }
 
-  /** Ends politely: no new clients, idle ones are told, transactions may end within the time. */
+  /** Ends politely: no new clients; see {@link drainDatabase}. */
   async drain(timeoutMs: number): Promise<void> {
     this.#closeListeners();
-    const untilMs = clock.nowMs() + timeoutMs;
-    for (;;) {
-      for (const client of this.#clients.all()) {
-        if (client.session.isAtRest) client.session.fail(new GatewayError('MR_SHUTTING_DOWN'));
-      }
-      if (this.#clients.size === 0 || clock.nowMs() >= untilMs) break;
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    }
+    const all = [...this.#databases.values()];
+    await Promise.all(all.map((one) => drainDatabase(one, 'MR_SHUTTING_DOWN', timeoutMs, clock)));
     await this.close();
   }
 
@@ -116,17 +120,29 @@ export class Gateway {
     this.#isClosed = true;
     this.#closeListeners();
     clearInterval(this.#ticker);
-    for (const database of this.#databases.values()) {
-      database.close(new GatewayError('MR_SHUTTING_DOWN'));
+    for (const database of [...this.#databases.values(), ...this.#leaving]) {
+      database.close('MR_SHUTTING_DOWN');
     }
     this.#databases.clear();
     // Goodbyes leave with the next turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
+  /** A configuration is gone from the file: its clients may end what they have begun. */
+  #remove(database: Database): void {
+    this.#leaving.add(database);
+    const { name } = database.config;
+    const count = database.clients.size;
+    this.#log.warn({ configuration: name, clients: count }, 'the configuration was removed');
+    void drainDatabase(database, 'MR_CONFIG_REMOVED', this.#drainTimeoutMs, clock).then(() =>
+      this.#leaving.delete(database),
+    );
+  }
+
   #tick(): void {
     const nowMs = clock.nowMs();
     for (const database of this.#databases.values()) database.tick(nowMs);
+    for (const database of this.#leaving) database.tick(nowMs);
   }
 
   #addDatabase(configuration: ConfigurationConfig): void {
@@ -139,7 +155,7 @@ export class Gateway {
     this.#databases.set(configuration.name, new Database(configuration, parts));
   }
 
-  async #openListener(config: ListenerConfig): Promise<void> {
+  async #openListener(key: string, config: ListenerConfig): Promise<void> {
     const reception = new Reception({
       clients: this.#clients,
       credentials: () => this.#credentials,
@@ -153,20 +169,20 @@ export class Gateway {
       (socket: Socket) => void reception.receive(socket, open.config, open.secureContext),
       (error) => this.#log.warn({ reason: error.message }, 'a connection could not be accepted'),
     );
-    this.#listeners.set(keyOf(config), Object.assign(open, { listener }));
+    this.#listeners.set(key, Object.assign(open, { listener }));
   }
 
-  async #reloadListeners(wanted: readonly ListenerConfig[]): Promise<void> {
-    const keys = new Set(wanted.map(keyOf));
+  async #reloadListeners(configs: readonly ListenerConfig[]): Promise<void> {
+    const wanted = byKey(configs);
     for (const [key, { listener }] of this.#listeners) {
-      if (keys.has(key)) continue;
+      if (wanted.has(key)) continue;
       listener.close();
       this.#listeners.delete(key);
     }
-    for (const config of wanted) {
-      const open = this.#listeners.get(keyOf(config));
+    for (const [key, config] of wanted) {
+      const open = this.#listeners.get(key);
       if (open === undefined) {
-        await this.#openListener(config);
+        await this.#openListener(key, config);
       } else {
         open.secureContext = secureContextOf(config);
         open.config = config;
@@ -179,8 +195,16 @@ export class Gateway {
   }
 }
 
-function keyOf({ address, port }: ListenerConfig): string {
-  return `${address}:${port}`;
+/** Listeners at one address whose ports the system chooses are told apart by their order. */
+function byKey(configs: readonly ListenerConfig[]): ReadonlyMap<string, ListenerConfig> {
+  const keyed = new Map<string, ListenerConfig>();
+  for (const config of configs) {
+    const place = `${config.address}:${config.port}`;
+    let key = place;
+    for (let number = 2; keyed.has(key); number++) key = `${place} ${number}`;
+    keyed.set(key, config);
+  }
+  return keyed;
 }
 
 function secureContextOf({ tlsCert, tlsKey }: ListenerConfig): SecureContext | null {

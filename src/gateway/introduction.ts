@@ -1,7 +1,12 @@
 import type { GatewayError } from '../base/errors.ts';
 import type { Link } from '../session/link.ts';
 import { OwnQuery } from '../session/own-query.ts';
-import { type Settings, settingsChange, settingsChangeText } from '../session/settings.ts';
+import {
+  quoteLiteral,
+  type Settings,
+  settingsChange,
+  settingsChangeText,
+} from '../session/settings.ts';
 import { LinkBorrower } from './link-borrower.ts';
 
 /** What the origin said to the settings that a client asked for at startup. */
@@ -84,7 +89,7 @@ export class Introduction extends LinkBorrower {
 }
 
 function valuesText(settings: Settings): string {
-  const names = [...settings.names()].map((name) => `E'${name.replaceAll("'", "''")}'`);
+  const names = [...settings.names()].map(quoteLiteral);
   return names
     .map((name) => `SELECT ${name},pg_catalog.current_setting(${name})`)
     .join(' UNION ALL ');

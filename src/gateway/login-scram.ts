@@ -48,7 +48,14 @@ export async function authenticate(
   }
   socket.write(encodeAuthenticationSaslContinue(scram.onClientFirst(data)));
   const serverFinal = scram.onClientFinal(await readAnswer(opening));
-  if (serverFinal === null) throw new GatewayError('MR_AUTH_FAILED', { subject: user });
+  if (serverFinal === null) {
+    // For the log only: the client must not learn which of the two it was.
+    const reason =
+      credential === null
+        ? `no configuration ${JSON.stringify(database)} with such a user`
+        : 'the password does not match';
+    throw new GatewayError('MR_AUTH_FAILED', { subject: user, cause: new Error(reason) });
+  }
   socket.write(
     Buffer.concat([encodeAuthenticationSaslFinal(serverFinal), encodeAuthenticationOk()]),
   );

@@ -106,7 +106,9 @@ export class Reception {
         caught instanceof GatewayError
           ? caught
           : new GatewayError('MR_INTERNAL', { cause: caught });
-      this.#context.log.info({ code: error.code }, `client turned away: ${error.message}`);
+      const { code, message } = error;
+      const fields = { code, configuration: admitted.database, user };
+      this.#context.log.info(fields, `client turned away: ${message}`);
       closeGently(socket, encodeGatewayError(error));
     }
   }

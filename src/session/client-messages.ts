@@ -18,6 +18,9 @@ const MESSAGE_BYTES_MAX = 0x3fffffff;
 /** Describe, Execute, Close and the like hold names only. PostgreSQL allows them 10,000 bytes. */
 const SMALL_MESSAGE_BYTES_MAX = 65_536;
 const SYNC_BYTES = 5;
+/** A longer text is no `SHOW millrace.…`. */
+const SHOW_BYTES_MAX = 64;
+const SMALL_S = 0x73;
 
 /** Reads a client's messages and passes them on to its link, in the link's own names. */
 export class MessageReader implements FrameHandler {
@@ -83,6 +86,7 @@ export class MessageReader implements FrameHandler {
         session.answerReady();
         return Take.Swallow;
       }
+      if (code === ClientCode.Query && this.#answerShow(chunk, start, end)) return Take.Swallow;
     }
     if (!session.acquire()) return Take.Stop;
     return this.#pass(code, chunk, start, end, end - start);
@@ -129,6 +133,20 @@ export class MessageReader implements FrameHandler {
         return take;
       }
     }
+  }
+
+  /** `SHOW millrace.…` needs no link, and so works when there is none to be had. */
+  #answerShow(chunk: Uint8Array, start: number, end: number): boolean {
+    const session = this.#session;
+    const isShow =
+      ((chunk[start + 5] as number) | 0x20) === SMALL_S && end - start <= SHOW_BYTES_MAX;
+    if (!isShow || session.isSessionMode || chunk.indexOf(0, start + 5) !== end - 1) return false;
+    const facts = session.host.factsOf(chunk, start + 5, end - 1, session.settings);
+    const answer = facts.millraceShow === null ? null : session.host.showAnswer(facts.millraceShow);
+    if (answer === null) return false;
+    session.port.send(answer, 0, answer.length);
+    session.answerReady();
+    return true;
   }
 
   #onQuery(link: Link, chunk: Uint8Array, start: number, end: number): Take {

@@ -59,4 +59,6 @@ export type SessionHost = {
   onPins(reasons: readonly string[]): void;
   /** The query that answers `SHOW millrace.<name>`, or null when there is no such name. */
   showText(name: string): string | null;
+  /** The like for a client without a link: the whole answer but for its ReadyForQuery. */
+  showAnswer(name: string): Uint8Array | null;
 };

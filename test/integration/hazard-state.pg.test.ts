@@ -217,6 +217,37 @@ describe('settings and session state', () => {
     }
   });
 
+  it('pins are shown also when no link is left to ask, and in the extended protocol', async () => {
+    const gateway = await start({ timeouts: { waitTimeoutMs: 2_000 } });
+    const client = await gateway.connect();
+    const watcher = await gateway.connect();
+    const show = query('SHOW millrace.pins');
+    const told = async (...messages: Buffer[]) => {
+      watcher.send(...messages);
+      const replies = await watcher.readReady();
+      return replies.map(({ code, body }) => `${code} ${body.toString('latin1')}`);
+    };
+    await client.rows('LISTEN news');
+    await expect.poll(async () => (await told(show)).length).toBe(4);
+    const withoutLink = await told(show);
+    expect(withoutLink.join()).toContain('LISTEN');
+    await client.rows('UNLISTEN news');
+    await watcher.rows('LISTEN other');
+    await expect.poll(async () => (await told(show)).length).toBe(4);
+    // The same bytes from the server, but for who it is.
+    const [columns] = await told(show);
+    expect(columns).toBe(withoutLink[0]);
+    for (const name of ['', 'pins']) {
+      const replies = await told(
+        parse(name, 'SHOW millrace.pins'),
+        bind('', name),
+        execute(),
+        sync(),
+      );
+      expect(replies.join()).toContain('LISTEN');
+    }
+  });
+
   it('temporary tables, locks and cursors of a client are gone with it', async () => {
     const gateway = await start();
     for (const sql of [

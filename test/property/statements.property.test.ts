@@ -203,6 +203,10 @@ class World implements SessionHost {
   showText(): null {
     return null;
   }
+
+  showAnswer(): null {
+    return null;
+  }
 }
 
 /** What a client has read. */

@@ -1,7 +1,7 @@
 /** A gateway in this process, in front of a database of its own. */
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../src/base/log.ts';
-import type { PoolMode, TimeoutsConfig } from '../../src/config/model.ts';
+import type { MillraceConfig, PoolMode, TimeoutsConfig } from '../../src/config/model.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { createDatabase, type TestDatabase } from './pg.ts';
 import { WireClient, type WireTarget } from './wire.ts';
@@ -30,10 +30,12 @@ export class TestGateway {
   readonly gateway: Gateway;
   /** What the log got as a warning or an error. */
   readonly complaints: readonly string[];
+  readonly config: MillraceConfig;
   readonly #ownsDatabase: boolean;
 
   private constructor(
     gateway: Gateway,
+    config: MillraceConfig,
     database: TestDatabase,
     password: string,
     complaints: readonly string[],
@@ -41,6 +43,7 @@ export class TestGateway {
   ) {
     const { port } = gateway.addresses()[0] as { port: number };
     this.gateway = gateway;
+    this.config = config;
     this.database = database;
     this.target = { host: '127.0.0.1', port, user: USER, password, database: CONFIGURATION };
     this.direct = directTarget(database);
@@ -54,7 +57,7 @@ export class TestGateway {
     const used = database ?? (await createDatabase());
     const direct = directTarget(used);
     const complaints: string[] = [];
-    const config = {
+    const config: MillraceConfig = {
       drainTimeoutMs: 1_000,
       listeners: [
         {
@@ -88,7 +91,7 @@ export class TestGateway {
       ],
     };
     const gateway = await Gateway.start(config, { log: complaintsTo(complaints) });
-    return new TestGateway(gateway, used, password, complaints, database === undefined);
+    return new TestGateway(gateway, config, used, password, complaints, database === undefined);
   }
 
   connect(settings: Readonly<Record<string, string>> = {}): Promise<WireClient> {
