@@ -187,16 +187,6 @@ export const errorTable = {
     'protocol violation: %s',
     '',
   ),
-  MR_MESSAGE_TOO_LARGE: row(
-    'protocol',
-    'FATAL',
-    '54000',
-    413,
-    1,
-    false,
-    'message too large: %s',
-    '',
-  ),
   MR_NOT_POSTGRES: row(
     'protocol',
     'FATAL',
@@ -389,6 +379,13 @@ export class GatewayError extends Error {
     this.code = code;
     this.clientText = clientText;
     this.detail = options.detail ?? '';
+  }
+
+  /** What was caught, as an error of ours: a mistake of the program when it is none. */
+  static from(caught: unknown): GatewayError {
+    return caught instanceof GatewayError
+      ? caught
+      : new GatewayError('MR_INTERNAL', { cause: caught });
   }
 
   get row(): ErrorRow {

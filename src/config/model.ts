@@ -1,6 +1,6 @@
 /**
  * The configuration as the program sees it: validated, defaults filled in, secrets resolved.
- * Keys are `snake_case` in the file and `camelCase` here; they are mapped once, in `schema.ts`.
+ * Keys are `snake_case` in the file and `camelCase` here; they are mapped once, in `resolve.ts`.
  */
 
 export type TlsMode = 'off' | 'optional' | 'required';

@@ -33,7 +33,7 @@ export async function admit(socket: Socket, context: LoginContext): Promise<Admi
   try {
     return await logIn(opening, context, signal);
   } catch (caught) {
-    const error = asGatewayError(caught);
+    const error = GatewayError.from(caught);
     opening.reader.release();
     const cause = error.cause instanceof Error ? error.cause.message : undefined;
     const report = { code: error.code, remote, encrypted: opening.encrypted, cause };
@@ -65,12 +65,6 @@ async function logIn(
   const leftover = opening.reader.release();
   const { socket } = opening;
   return { kind: 'client', socket, user, database, parameters, applicationName, leftover };
-}
-
-function asGatewayError(caught: unknown): GatewayError {
-  return caught instanceof GatewayError
-    ? caught
-    : new GatewayError('MR_INTERNAL', { cause: caught });
 }
 
 /** Whether the client hears of the failure; see `Opening.answerable` for those that come early. */

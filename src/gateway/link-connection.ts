@@ -81,9 +81,7 @@ export class LinkConnection implements LinkPort {
     try {
       this.link.feed(chunk, 0, chunk.length);
     } catch (error) {
-      const reason =
-        error instanceof GatewayError ? error : new GatewayError('MR_INTERNAL', { cause: error });
-      this.#onGone(reason);
+      this.#onGone(GatewayError.from(error));
     }
   }
 

@@ -143,10 +143,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
       this.#parameters = established.parameters;
       this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
     } catch (caught) {
-      const error =
-        caught instanceof GatewayError
-          ? caught
-          : new GatewayError('MR_INTERNAL', { cause: caught });
+      const error = GatewayError.from(caught);
       this.#log.warn({ code: error.code }, `origin not reached: ${error.message}`);
       this.#pool.onOpenFailed(error, this.#clock.nowMs());
     }

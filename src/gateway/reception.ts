@@ -102,10 +102,7 @@ export class Reception {
       database.clients.add(client);
       client.welcome(database.parameters, admitted.leftover);
     } catch (caught) {
-      const error =
-        caught instanceof GatewayError
-          ? caught
-          : new GatewayError('MR_INTERNAL', { cause: caught });
+      const error = GatewayError.from(caught);
       const { code, message } = error;
       const fields = { code, configuration: admitted.database, user };
       this.#context.log.info(fields, `client turned away: ${message}`);

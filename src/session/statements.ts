@@ -36,7 +36,7 @@ export type StatementTableLimits = {
 };
 
 /**
- * All statements that clients of one configuration prepared lately, by text. Losing one is
+ * All statements that clients prepared lately, by text. Losing one is
  * harmless: whoever holds it keeps it, and the next client to prepare the text makes a new one.
  */
 export class StatementTable {
