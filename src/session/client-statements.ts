@@ -197,10 +197,13 @@ export class ClientStatements implements StatementNames {
    */
   remove(name: string, link: Link, isUnit: boolean): Consequence | null {
     this.#standsFor = name;
-    if (!this.#named.has(name)) return null;
+    const exists = this.#named.has(name);
+    if (!exists && isUnit) return null;
     const flags = isUnit ? OWN : SWALLOW;
+    // One may be left of a DEALLOCATE that was skipped.
     link.ledger.push(Owed.Close, flags, null);
     sendClose(link.port, STAND_IN_NAME);
+    if (!exists) return null;
     link.ledger.push(Owed.Parse, flags, null);
     sendParse(link.port, STAND_IN_NAME, NO_TEXT);
     if (isUnit) link.sendOwnSync();

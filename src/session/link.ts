@@ -149,6 +149,7 @@ export class Link {
         // It may come between any two messages, also those of a unit of the gateway's own.
         return this.owner === null ? Take.Swallow : Take.Forward;
       case ServerCode.NoticeResponse:
+        this.#answerBefore();
         return this.owner !== null && !this.ledger.headSwallows ? Take.Forward : Take.Swallow;
       default:
         return this.#onReplyHeader(code);
@@ -177,11 +178,15 @@ export class Link {
     this.owner?.onReply(chunk, start, end);
   }
 
+  /** What the server says belongs behind the answers that are the gateway’s own to give. */
+  #answerBefore(): void {
+    if (!this.ledger.headIsSynthetic) return;
+    this.#framer.flushRun();
+    this.answerSynthetic();
+  }
+
   #onReplyHeader(code: number): Take {
-    if (this.ledger.headIsSynthetic) {
-      this.#framer.flushRun();
-      this.answerSynthetic();
-    }
+    this.#answerBefore();
     const consequence = this.ledger.headConsequence;
     switch (this.ledger.onReply(code)) {
       case Disposition.Forward:
@@ -196,10 +201,7 @@ export class Link {
   }
 
   #onReady(status: number): Take {
-    if (this.ledger.headIsSynthetic) {
-      this.#framer.flushRun();
-      this.answerSynthetic();
-    }
+    this.#answerBefore();
     const disposition = this.ledger.onReply(ServerCode.ReadyForQuery);
     if (disposition === Disposition.Mismatch) throw violation('a ReadyForQuery that was not due');
     this.status = status;
@@ -215,6 +217,7 @@ export class Link {
     const name = byteString(chunk, start + 5, nameEnd);
     const value = byteString(chunk, nameEnd + 1, valueEnd);
     if (this.owner === null) return Take.Swallow;
+    this.#answerBefore();
     if (this.ledger.headIsOwn) {
       const query = this.ledger.headConsequence;
       return query instanceof OwnQuery && query.isTold ? Take.Forward : Take.Swallow;

@@ -8,6 +8,7 @@ import { isReservedName, type Statement } from './statements.ts';
 
 /** What is done by a statement that nobody has read. */
 export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
+const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const MISREAD = 'settings that decide how it is read were changing';
 
 /** What statements mean to their session before they are sent. */
@@ -93,13 +94,15 @@ export class StatementNotes {
       return `DEALLOCATE "${name.replaceAll('"', '""')}"`;
     }
     const removed = removedName(facts);
-    if (removed === null || statements.find(removed) === undefined) return null;
-    return `DEALLOCATE ${STAND_IN}`;
+    return removed !== null && statements.find(removed) !== undefined ? REMOVAL : null;
   }
 
   /** A statement as it is to be parsed: the client's, or one that stands for it on this link. */
   parseable(statement: Statement): Statement {
-    const text = this.textFor(statement.facts);
+    const { facts } = statement;
+    // Which statement bears the name is decided when it is executed, unless it may be one of SQL's.
+    const isOfProtocol = removedName(facts) !== null && this.#session.pins.length === 0;
+    const text = this.textFor(facts) ?? (isOfProtocol ? REMOVAL : null);
     if (text === null) return statement;
     return { ...statement, signature: null, body: Buffer.from(`\0${text}\0\0\0`, 'latin1') };
   }

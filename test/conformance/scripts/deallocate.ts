@@ -61,6 +61,7 @@ export const DEALLOCATE_SCRIPTS: readonly Script[] = [
       step(bind('later', 'one'), bind('', 'q'), execute(), execute('later'), sync()),
       USE,
       step(use('one')),
+      step(make('early', 'DEALLOCATE x'), make('x', 'SELECT 5'), use('early'), use('x')),
       step(make('p', 'SELECT 3'), use('p'), bind('', 'all'), execute(), use('p')),
       USE,
     ],

@@ -169,6 +169,14 @@ export const PIPELINE_SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'warnings behind a Close and a Parse of what is known',
+    steps: [
+      step(parse('w', 'SELECT 1'), sync(), closeMessage('S', 'w'), sync()),
+      step(parse('w', 'SELECT 1'), unnamed('ROLLBACK'), closeMessage('S', 'w'), sync()),
+      step(parse('w', 'SELECT 1'), unnamed("SET TimeZone = 'Asia/Tokyo'"), sync()),
+    ],
+  },
+  {
     name: 'settings within a pipeline',
     steps: [
       step(unnamed("SET TimeZone = 'Asia/Tokyo'"), sync(), unnamed('SHOW TimeZone'), sync()),
