@@ -5,6 +5,7 @@ import {
   AllRemoved,
   HeldParse,
   NamedChange,
+  NameUse,
   RepeatedParse,
   type StatementNames,
   UnnamedStatement,
@@ -135,7 +136,6 @@ export class ClientStatements implements StatementNames {
     if (older !== undefined) {
       // A name in use is an error of the server's: provoked under a name that it knows.
       const held = this.#ensure(older, link, signature);
-      held.clientName = name;
       link.ledger.push(Owed.Parse, 0, new RepeatedParse(this, name, statement, held, link));
       sendParse(link.port, held.name, statement.body);
       return;
@@ -146,7 +146,7 @@ export class ClientStatements implements StatementNames {
       return;
     }
     const held = link.statements.add(statement, this.unit);
-    held.clientName = name;
+    held.clientName = held.lastName = name;
     link.ledger.push(Owed.Parse, 0, this.#change(name, statement, new HeldParse(held, link)));
     sendParse(link.port, held.name, statement.body);
   }
@@ -157,18 +157,21 @@ export class ClientStatements implements StatementNames {
    * it is the unnamed statement, which then is the client's.
    *
    * @param signature of the settings that hold when the message arrives; null when they are unknown
+   * @param owed what the message owes, which is noted
    */
-  nameFor(name: string, link: Link, signature: string | null): Uint8Array | null {
+  nameFor(name: string, link: Link, signature: string | null, owed: Owed): Uint8Array | null {
     if (name === '') {
       this.#ensureUnnamed(link);
+      link.ledger.push(owed, 0, null);
       return null;
     }
     const statement = this.#named.get(name);
     if (statement === undefined) {
+      link.ledger.push(owed, 0, null);
       return isReservedName(name) ? Buffer.from(name + EVASION, 'latin1') : null;
     }
     const held = this.#ensure(statement, link, signature);
-    held.clientName = name;
+    link.ledger.push(owed, 0, held.lastName === name ? null : new NameUse(held, name));
     return held.name;
   }
 

@@ -108,8 +108,7 @@ export class PreparedMessages {
       this.#deallocations.noteBind(byteString(chunk, start + 5, portalEnd), statement?.facts);
     }
     session.framer.flushRun();
-    const linkName = session.statements.nameFor(name, link, signature);
-    link.ledger.push(Owed.Bind, 0, null);
+    const linkName = session.statements.nameFor(name, link, signature, Owed.Bind);
     if (linkName === null) return Take.Forward;
     sendBind(link.port, linkName, chunk, start, end, size, portalEnd, nameEnd);
     return Take.Swallow;
@@ -139,8 +138,8 @@ export class PreparedMessages {
     const name = byteString(chunk, start + 6, end - 1);
     if (session.statements.isUndecided(name, link)) return this.#stall();
     session.framer.flushRun();
-    const linkName = session.statements.nameFor(name, link, session.parseSignature);
-    link.ledger.push(Owed.DescribeStatement, 0, null);
+    const { parseSignature, statements } = session;
+    const linkName = statements.nameFor(name, link, parseSignature, Owed.DescribeStatement);
     if (linkName === null) return Take.Forward;
     sendDescribe(link.port, linkName);
     return Take.Swallow;

@@ -72,6 +72,30 @@ export class HeldParse implements Consequence {
   }
 }
 
+/**
+ * A message that uses a link's statement under another name of the client's than the one before it:
+ * from its turn on, errors speak of that name.
+ */
+export class NameUse implements Consequence {
+  readonly #held: LinkStatement;
+  readonly #name: string;
+
+  constructor(held: LinkStatement, name: string) {
+    this.#held = held;
+    this.#name = name;
+    held.lastName = name;
+  }
+
+  commit(): void {
+    this.#held.clientName = this.#name;
+  }
+
+  rollback(failed: boolean): void {
+    if (failed) this.#held.clientName = this.#name;
+    else this.#held.lastName = this.#held.clientName;
+  }
+}
+
 /** Parse of a name that is in use, which the server refuses. */
 export class RepeatedParse implements Consequence {
   readonly #names: StatementNames;

@@ -97,8 +97,10 @@ export type LinkStatement = {
   isReady: boolean;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
   readonly unit: number;
-  /** What the client that used it last calls it. */
+  /** What the client calls it in the message that is answered next, or was answered last. */
   clientName: string;
+  /** What the client calls it in the message that was sent last. */
+  lastName: string;
 };
 
 const NONE: readonly LinkStatement[] = [];
@@ -153,7 +155,14 @@ export class LinkStatements {
     const older = this.#statements.get(statement);
     if (older !== undefined) this.discard(older);
     const name = Buffer.from(`${RESERVED_PREFIX}s${++this.#lastNumber}`, 'latin1');
-    const held: LinkStatement = { statement, name, isReady: false, unit, clientName: '' };
+    const held: LinkStatement = {
+      statement,
+      name,
+      isReady: false,
+      unit,
+      clientName: '',
+      lastName: '',
+    };
     this.#statements.set(statement, held);
     this.#recent.push(held);
     if (this.#recent.length > RECENT_MAX) this.#recent.shift();

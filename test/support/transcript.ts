@@ -117,7 +117,7 @@ async function write(
  * A message as text, byte by byte, but for one thing that must differ: the process ID in a
  * NotificationResponse.
  */
-function lineOf({ code, body }: Reply): string {
+export function lineOf({ code, body }: Reply): string {
   if (code === 'E' || code === 'N') return `${code} ${JSON.stringify(fieldsOf(body))}`;
   const bytes = code === 'A' ? body.subarray(4) : body;
   return bytes.length > 2_000
