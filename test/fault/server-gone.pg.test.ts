@@ -26,6 +26,9 @@ async function start(options: GatewayOptions = {}): Promise<void> {
 const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Ways in which a server can go. The first one says goodbye, with a FATAL error. */
+/** Nothing else that is sent to the server here is as long. */
+const CATALOGUE_QUERY_BYTES = 10_000;
+
 const WAYS = {
   'is terminated': async () => {
     const side = await gateway.connectDirect();
@@ -59,6 +62,24 @@ type Way = keyof typeof WAYS;
 const WAY_NAMES = Object.keys(WAYS) as Way[];
 const DEATHS: readonly Way[] = ['is terminated', 'closes', 'resets the connection'];
 
+/** Otherwise what is cut could be the gateway's own reading, on the link before the client. */
+async function untilTheCatalogueIsRead(client: WireClient): Promise<void> {
+  await client.rows('SELECT 1');
+  const sent = () => Math.max(...proxy.pairs.map(({ passed }) => passed.up));
+  await expect.poll(sent, { timeout: 10_000 }).toBeGreaterThan(CATALOGUE_QUERY_BYTES);
+  // There is one link only: who has it after the reading finds that it is over.
+  await client.rows('SELECT 1');
+}
+
+/** The gateway has noticed when it has closed every link of then. */
+async function strikeIdle(way: Way): Promise<void> {
+  const struck = [...proxy.open];
+  await WAYS[way]();
+  const left = () => proxy.open.filter((pair) => struck.includes(pair));
+  await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+  await nap(50);
+}
+
 /** Others find the pool in order: each gets its own answers, one slot is there and no more. */
 async function expectRecovered(): Promise<void> {
   const clients = await Promise.all([gateway.connect(), gateway.connect()]);
@@ -89,13 +110,11 @@ describe('a server that goes away', () => {
     await start();
     const client = await gateway.connect();
     expect(await client.rows('SELECT 1')).toEqual([['1']]);
-    await WAYS[way]();
-    await nap(50);
+    await strikeIdle(way);
     expect(await client.rows('SELECT 2')).toEqual([['2']]);
     client.send(parse('s', 'SELECT 3'), sync(), bind('', 's'), execute(), sync());
     expect(rowsOf(await client.readReady(2))).toEqual([['3']]);
-    await WAYS[way]();
-    await nap(50);
+    await strikeIdle(way);
     client.send(bind('', 's'), execute(), sync());
     expect(rowsOf(await client.readReady())).toEqual([['3']]);
     await client.end();
@@ -152,7 +171,7 @@ describe('a server that goes away', () => {
       for (const cut of ['fin', 'rst'] as const) {
         await start();
         const client = await gateway.connect();
-        await client.rows('SELECT 1');
+        await untilTheCatalogueIsRead(client);
         for (const pair of proxy.open) Object.assign(pair.down, { bytesLeft: bytes, cut });
         client.send(query("SELECT i, repeat('x', 100) FROM generate_series(1, 10000) AS i"));
         let last = '';

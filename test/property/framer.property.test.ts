@@ -69,11 +69,11 @@ function read(bytes: Buffer, cuts: readonly number[], stopEvery: number): Record
   let at = 0;
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
   for (const end of ends) {
-    // What was not read is fed again, together with nothing new, until all of it is.
-    for (let tries = 0; tries < 100; tries++) {
+    // What was not read is fed again, together with nothing new, until nothing more comes of it.
+    for (let tries = 0, idle = 0; tries < 1_000 && idle < 6; tries++) {
       const chunk = Buffer.from(bytes.subarray(at, end));
       at += framer.feed(chunk, 0, chunk.length);
-      if (at === end && tries > 5) break;
+      idle = at === end ? idle + 1 : 0;
     }
   }
   return recorder;
