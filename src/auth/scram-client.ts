@@ -1,6 +1,7 @@
 import {
   decodeBase64,
   equalInConstantTime,
+  GS2_BOUND,
   hmac,
   SCRAM_ITERATIONS_MAX,
   sha256,
@@ -11,31 +12,40 @@ import { AttributeReader, isNonce, scramText, scramViolation } from './scram-mes
 /** The effect a driver runs between two steps: PBKDF2-HMAC-SHA-256, 32 bytes. */
 export type DeriveRequest = { readonly salt: Buffer; readonly iterations: number };
 
-/** "n,," in base64: no channel binding, and no support for it claimed. */
-const GS2_HEADER = 'n,,';
-const GS2_HEADER_BASE64 = 'biws';
+/**
+ * What a client says of channel binding: `none` that it does not know it, `unoffered` that it would
+ * have used it had the server offered it; or the hash of the server's certificate, which makes the
+ * exchange one of SCRAM-SHA-256-PLUS.
+ */
+export type ClientBinding = 'none' | 'unoffered' | Uint8Array;
 
 /**
- * The client's side of one SCRAM-SHA-256 exchange without channel binding, as pure steps:
+ * The client's side of one SCRAM-SHA-256 or SCRAM-SHA-256-PLUS exchange, as pure steps:
  * {@link clientFirst}, {@link onServerFirst}, {@link clientFinal}, {@link onServerFinal}.
  * Only after the last one has returned has the server proven that it knows the password too.
  */
 export class ScramClient {
   readonly #clientNonce: string;
+  readonly #gs2Header: string;
+  readonly #bindingBase64: string;
   #clientFirstBare = '';
   #serverFirst = '';
   #nonce = '';
   #serverSignature: Buffer | null = null;
 
   /** @param nonce fresh and random: 18 bytes or more in base64 */
-  constructor(nonce: string) {
+  constructor(nonce: string, binding: ClientBinding = 'none') {
     this.#clientNonce = nonce;
+    const isBound = typeof binding !== 'string';
+    this.#gs2Header = isBound ? GS2_BOUND : binding === 'none' ? 'n,,' : 'y,,';
+    const header = Buffer.from(this.#gs2Header, 'latin1');
+    this.#bindingBase64 = Buffer.concat(isBound ? [header, binding] : [header]).toString('base64');
   }
 
   clientFirst(): Buffer {
     // The name is left empty, as libpq does: the startup packet has said it.
     this.#clientFirstBare = `n=,r=${this.#clientNonce}`;
-    return Buffer.from(GS2_HEADER + this.#clientFirstBare, 'latin1');
+    return Buffer.from(this.#gs2Header + this.#clientFirstBare, 'latin1');
   }
 
   /** Takes server-first-message, and says what must be derived to go on. */
@@ -66,7 +76,7 @@ export class ScramClient {
   /** @param saltedPassword the result of the derivation */
   clientFinal(saltedPassword: Uint8Array): Buffer {
     if (this.#serverFirst === '') throw scramViolation('out of order');
-    const withoutProof = `c=${GS2_HEADER_BASE64},r=${this.#nonce}`;
+    const withoutProof = `c=${this.#bindingBase64},r=${this.#nonce}`;
     const authMessage = Buffer.from(
       `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`,
       'latin1',

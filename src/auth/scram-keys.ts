@@ -6,6 +6,12 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256';
 
+/** The same with channel binding: both sides prove which certificate they see. */
+export const SCRAM_SHA_256_PLUS = 'SCRAM-SHA-256-PLUS';
+
+/** The gs2 header of a client that binds to the certificate of the server. */
+export const GS2_BOUND = 'p=tls-server-end-point,,';
+
 /** What PostgreSQL uses by default (`scram_iterations`), and so what a mock must show. */
 export const SCRAM_ITERATIONS_DEFAULT = 4_096;
 

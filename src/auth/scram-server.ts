@@ -2,6 +2,7 @@ import { GatewayError } from '../base/errors.ts';
 import {
   decodeBase64,
   equalInConstantTime,
+  GS2_BOUND,
   hmac,
   type ScramVerifier,
   sha256,
@@ -9,8 +10,18 @@ import {
 } from './scram-keys.ts';
 import { AttributeReader, isNonce, scramText, scramViolation } from './scram-messages.ts';
 
+/** What a server knows of the channel of an exchange. */
+export type ServerChannel = {
+  /** The hash of its own certificate when it has offered SCRAM-SHA-256-PLUS, else null. */
+  readonly endPoint: Uint8Array | null;
+  /** Whether the client has chosen SCRAM-SHA-256-PLUS, which was offered then. */
+  readonly isBound: boolean;
+};
+
+const NO_CHANNEL: ServerChannel = { endPoint: null, isBound: false };
+
 /**
- * The server's side of one SCRAM-SHA-256 exchange without channel binding, as pure steps:
+ * The server's side of one SCRAM-SHA-256 or SCRAM-SHA-256-PLUS exchange, as pure steps:
  * {@link onClientFirst}, then {@link onClientFinal}, each once.
  *
  * The name inside the exchange is ignored, as PostgreSQL does: the startup packet has said who it
@@ -20,6 +31,7 @@ export class ScramServer {
   readonly #verifier: ScramVerifier;
   readonly #genuine: boolean;
   readonly #serverNonce: string;
+  readonly #channel: ServerChannel;
   #gs2Header = '';
   #nonce = '';
   #clientFirstBare = '';
@@ -29,10 +41,16 @@ export class ScramServer {
    * @param genuine false for a mock verifier: the exchange runs through and always fails
    * @param nonce fresh and random: 18 bytes or more in base64
    */
-  constructor(verifier: ScramVerifier, genuine: boolean, nonce: string) {
+  constructor(
+    verifier: ScramVerifier,
+    genuine: boolean,
+    nonce: string,
+    channel: ServerChannel = NO_CHANNEL,
+  ) {
     this.#verifier = verifier;
     this.#genuine = genuine;
     this.#serverNonce = nonce;
+    this.#channel = channel;
   }
 
   /** Takes client-first-message, gives server-first-message. */
@@ -41,9 +59,7 @@ export class ScramServer {
     // gs2-header: binding flag, authorisation identity (none here), and then the bare message.
     const header = /^(n|y|p=[^,]*),([^,]*),/.exec(text);
     if (header === null) throw scramViolation('gs2 header');
-    if (header[1] !== 'n' && header[1] !== 'y') {
-      throw new GatewayError('MR_UNSUPPORTED', { subject: 'SCRAM channel binding' });
-    }
+    this.#checkBinding(header[1] as string);
     if (header[2] !== '') {
       throw new GatewayError('MR_UNSUPPORTED', { subject: 'an authorization identity in SCRAM' });
     }
@@ -68,8 +84,14 @@ export class ScramServer {
     const text = scramText(message);
     const attributes = new AttributeReader(text);
     const binding = attributes.take('c');
-    if (binding !== Buffer.from(this.#gs2Header, 'latin1').toString('base64')) {
-      throw scramViolation('channel binding');
+    const { endPoint, isBound } = this.#channel;
+    const parts = [Buffer.from(this.#gs2Header, 'latin1')];
+    if (isBound && endPoint !== null) parts.push(Buffer.from(endPoint));
+    if (binding !== Buffer.concat(parts).toString('base64')) {
+      if (!isBound) throw scramViolation('channel binding');
+      // The client sees another certificate: somebody is in the middle.
+      const subject = 'SCRAM channel binding check failed';
+      throw new GatewayError('MR_CHANNEL_BINDING', { subject });
     }
     if (attributes.take('r') !== this.#nonce) throw scramViolation('nonce');
     // Optional extensions may stand between nonce and proof; the proof is last and has no comma.
@@ -85,5 +107,27 @@ export class ScramServer {
     // Computed in every case, so that a mock takes as long as the real thing.
     const signature = hmac(this.#verifier.serverKey, authMessage).toString('base64');
     return proven && this.#genuine ? Buffer.from(`v=${signature}`, 'latin1') : null;
+  }
+
+  /** @param flag the first attribute of the gs2 header */
+  #checkBinding(flag: string): void {
+    const { endPoint, isBound } = this.#channel;
+    if (flag.startsWith('p=')) {
+      if (!isBound) throw scramViolation('channel binding without its mechanism');
+      if (`${flag},,` !== GS2_BOUND) {
+        const subject = 'this type of SCRAM channel binding';
+        throw new GatewayError('MR_UNSUPPORTED', { subject });
+      }
+    } else if (isBound) {
+      throw scramViolation('no channel binding in its mechanism');
+    } else if (flag === 'y' && endPoint !== null) {
+      // The offer did not reach the client: somebody has taken it out.
+      throw new GatewayError('MR_CHANNEL_BINDING', {
+        subject: 'SCRAM channel binding negotiation error',
+        detail:
+          'The client supports SCRAM channel binding but thinks the server does not.  ' +
+          'However, this server does support channel binding.',
+      });
+    }
   }
 }

@@ -2,6 +2,7 @@
 import type { Log } from '../base/log.ts';
 import { loadConfig } from '../config/load.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import { FileWatches } from './file-watches.ts';
 import { jsonLog } from './logger.ts';
 import { Reloader } from './reloader.ts';
 import { StopSignals, signalExitCode } from './stop-signals.ts';
@@ -13,12 +14,8 @@ import { watchFile } from './watch-file.ts';
 async function watchQuietly(
   path: string,
   onChange: () => void,
-  log: Log,
+  onError: (error: unknown) => void,
 ): Promise<{ close(): void }> {
-  const onError = (error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ reason }, 'the file is not watched, only SIGHUP reloads it');
-  };
   try {
     return await watchFile(path, { onChange, onError });
   } catch (error) {
@@ -27,10 +24,17 @@ async function watchQuietly(
   }
 }
 
+const warnsUnwatched =
+  (log: Log) =>
+  (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn({ reason }, 'a file is not watched, only SIGHUP reloads it');
+  };
+
 /** Runs until a signal; the exit code, 0 after a polite end. Throws when it cannot start. */
 export async function runServe(path: string, terminal: Terminal): Promise<number> {
   const log = jsonLog(terminal);
-  const load = () => loadConfig(path, terminal.env);
+  const onError = warnsUnwatched(log);
   // Watching begins before the first read, so that no change is missed; one that comes before the
   // gateway runs is taken up after it.
   let reloader: Reloader | null = null;
@@ -46,7 +50,13 @@ export async function runServe(path: string, terminal: Terminal): Promise<number
   void signals.second.then((signal) => {
     secondSignal = signal;
   });
-  const watcher = await watchQuietly(path, () => onChange('file changed'), log);
+  const watcher = await watchQuietly(path, () => onChange('file changed'), onError);
+  const others = new FileWatches({ onChange: (file) => onChange(`${file} changed`), onError });
+  const load = async () => {
+    const loaded = await loadConfig(path, terminal.env);
+    await others.follow(loaded.files);
+    return loaded;
+  };
   try {
     const { config, warnings } = await load();
     for (const warning of warnings) log.warn({}, warning);
@@ -62,6 +72,7 @@ export async function runServe(path: string, terminal: Terminal): Promise<number
     return secondSignal === null ? 0 : signalExitCode(secondSignal);
   } finally {
     watcher.close();
+    others.close();
     signals.dispose();
     process.off('SIGHUP', onHangup);
   }

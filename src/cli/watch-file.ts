@@ -8,6 +8,8 @@ import { dirname, resolve } from 'node:path';
 const SETTLE_MS = 200;
 
 export type WatchOptions = {
+  /** The SHA-256 of the content, in hexadecimal, that is known already; else that at the call. */
+  readonly known?: string;
   readonly onChange: () => void;
   /** Watching ended by an error of the system; changes go unseen from then on. */
   readonly onError: (error: unknown) => void;
@@ -26,17 +28,18 @@ async function contentHash(path: string): Promise<string | null> {
 
 /**
  * Watches the directory, because editors and mounted secrets replace the file or a link to it, and
- * compares content, because most events in a directory mean nothing. The content at the call is
- * what changes are told against. A change during a read is seen: the next event starts a new wait.
+ * compares content, because most events in a directory mean nothing. The content at the call, or
+ * the one known before, is what changes are told against. A change during a read is seen: the next
+ * event starts a new wait.
  */
 export async function watchFile(
   path: string,
-  { onChange, onError }: WatchOptions,
+  { known: before, onChange, onError }: WatchOptions,
 ): Promise<{ close(): void }> {
   const file = resolve(path);
   let timer: NodeJS.Timeout | null = null;
   let isClosed = false;
-  let known: string | null = null;
+  let known: string | null = before ?? null;
   const compare = async () => {
     timer = null;
     const hash = await contentHash(file);
@@ -49,7 +52,8 @@ export async function watchFile(
     timer ??= setTimeout(compare, SETTLE_MS);
   });
   watcher.on('error', onError);
-  known = await contentHash(file);
+  if (before === undefined) known = await contentHash(file);
+  else timer ??= setTimeout(compare, SETTLE_MS);
   return {
     close: () => {
       isClosed = true;

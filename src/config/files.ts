@@ -1,4 +1,5 @@
 /** Reads what the configuration points to: secrets by reference, and PEM files. */
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ConfigPath, ProblemList } from './problems.ts';
@@ -41,8 +42,12 @@ export function readFailure(error: unknown): string {
   return code === '' ? 'reading fails' : `reading fails with ${code}`;
 }
 
+/** A file that was read, and the SHA-256 of what it held then, in hexadecimal. */
+export type ReadFile = { readonly path: string; readonly hash: string };
+
 /** The outside world of one configuration file; failures go to its list of problems. */
 export class ConfigFiles {
+  readonly #read = new Map<string, string>();
   readonly #directory: string;
   readonly #env: Environment;
   readonly #problems: ProblemList;
@@ -51,6 +56,11 @@ export class ConfigFiles {
     this.#directory = directory;
     this.#env = env;
     this.#problems = problems;
+  }
+
+  /** What was read, so that changes can be noticed. */
+  get read(): readonly ReadFile[] {
+    return [...this.#read].map(([path, hash]) => ({ path, hash }));
   }
 
   /** The secret that a literal, `env:NAME` or `file:PATH` stands for; null after a problem. */
@@ -73,7 +83,7 @@ export class ConfigFiles {
   }
 
   async #fromFile(name: string, path: ConfigPath): Promise<string | null> {
-    const file = await this.#read(name, SECRET_BYTES_MAX, path);
+    const file = await this.#take(name, SECRET_BYTES_MAX, path);
     if (file === null) return null;
     if (file.isExposed) {
       this.#problems.warn(path, `others can read the secret in ${name}`, `chmod 600 ${name}`);
@@ -88,7 +98,7 @@ export class ConfigFiles {
   /** The text of a PEM file; null when none is named, or after a problem. */
   async pem(name: string | undefined, path: ConfigPath): Promise<string | null> {
     if (name === undefined) return null;
-    const file = await this.#read(name, PEM_BYTES_MAX, path);
+    const file = await this.#take(name, PEM_BYTES_MAX, path);
     if (file === null) return null;
     if (!file.text.includes('-----BEGIN ')) {
       this.#problems.add(path, `${name} is not a PEM file`, 'convert it with openssl');
@@ -100,9 +110,12 @@ export class ConfigFiles {
     return file.text;
   }
 
-  async #read(name: string, bytesMax: number, path: ConfigPath): Promise<FileText | null> {
+  async #take(name: string, bytesMax: number, path: ConfigPath): Promise<FileText | null> {
     try {
-      return await readText(resolve(this.#directory, name), bytesMax);
+      const place = resolve(this.#directory, name);
+      const file = await readText(place, bytesMax);
+      this.#read.set(place, createHash('sha256').update(file.text).digest('hex'));
+      return file;
     } catch (error) {
       this.#problems.add(path, `cannot read ${name}: ${readFailure(error)}`);
       return null;

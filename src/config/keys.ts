@@ -77,6 +77,21 @@ const tls = choice(
   ['off', 'optional', 'required'],
   'Whether clients may (`optional`) or must (`required`) use TLS on this listener.',
 );
+const tlsClientCert = choice(
+  ['off', 'verify-ca', 'verify-full'],
+  'Whether clients must show a certificate besides their password, as `clientcert` of ' +
+    'pg_hba.conf; with `verify-full` its common name must be the user. Needs `tls = "required"`.',
+);
+const sslnegotiation = choice(
+  ['postgres', 'direct'],
+  'How TLS to the origin begins, as `sslnegotiation` of libpq: `direct` saves a round trip and ' +
+    'needs PostgreSQL 17 and an `sslmode` of `require` or stronger.',
+);
+const channelBinding = choice(
+  ['disable', 'prefer', 'require'],
+  'SCRAM channel binding with the origin, as `channel_binding` of libpq: `require` refuses a ' +
+    'server that does not prove that it holds both its certificate and the verifier.',
+);
 const poolMode = choice(
   ['transaction', 'session'],
   'How long a client keeps an origin connection: for a transaction, or until it leaves.',
@@ -113,6 +128,14 @@ export const listenerShape = {
     'PEM file with the certificate chain, the own certificate first.',
   ),
   tls_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `tls_cert`.'),
+  tls_client_ca: optional(
+    PATH,
+    PLAIN,
+    'PEM file with the authorities that sign the certificates of clients.',
+  ),
+  tls_client_cert: tlsClientCert.schema
+    .default('off')
+    .register(keyDocs, { ...tlsClientCert.doc, fallback: '"off"' }),
   login_timeout_ms: integer(
     10,
     HOUR_MS,
@@ -134,8 +157,9 @@ export const originShape = {
     'postgres://USER:PASSWORD@HOST:PORT/DATABASE, `env:NAME` or `file:PATH`',
     ORIGIN_URL,
     'The origin as a connection URL. Percent-encoded as libpq reads it; `sslmode`, ' +
-      '`sslrootcert`, `sslcert` and `sslkey` are respected. Stands for `host`, `port`, ' +
-      '`database` and `user`; the other keys may add what the URL does not say.',
+      '`sslnegotiation`, `channel_binding`, `sslrootcert`, `sslcert` and `sslkey` are ' +
+      'respected. Stands for `host`, `port`, `database` and `user`; the other keys may add what ' +
+      'the URL does not say.',
   ),
   host: optional(
     'a host name or IP address, one and without a port',
@@ -154,6 +178,12 @@ export const originShape = {
   user: optional(NAME, IDENTIFIER, 'Role to log in as at the origin.', 'required without `url`'),
   password: optional(SECRET, PLAIN, 'Password of that role.'),
   sslmode: sslmode.schema.optional().register(keyDocs, { ...sslmode.doc, fallback: '"prefer"' }),
+  sslnegotiation: sslnegotiation.schema
+    .optional()
+    .register(keyDocs, { ...sslnegotiation.doc, fallback: '"postgres"' }),
+  channel_binding: channelBinding.schema
+    .optional()
+    .register(keyDocs, { ...channelBinding.doc, fallback: '"prefer"' }),
   ca: optional(PATH, PLAIN, 'PEM file with the certificate authorities to trust.'),
   client_cert: optional(PATH, PLAIN, 'PEM file with the certificate to show to the origin.'),
   client_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `client_cert`.'),

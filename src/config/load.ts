@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import type * as z from 'zod';
 import { GatewayError } from '../base/errors.ts';
-import { ConfigFiles, type Environment, readFailure, readText } from './files.ts';
+import { ConfigFiles, type Environment, type ReadFile, readFailure, readText } from './files.ts';
 import { lineLocator } from './locate.ts';
 import type { MillraceConfig } from './model.ts';
 import { nearestWord } from './nearest.ts';
@@ -27,6 +27,8 @@ export type LoadedConfig = {
   readonly config: MillraceConfig;
   /** One line each, for the operator; the file is usable all the same. */
   readonly warnings: readonly string[];
+  /** Certificates and secrets in files of their own, which may change without this one. */
+  readonly files: readonly ReadFile[];
 };
 
 type Issue = z.core.$ZodIssue;
@@ -140,5 +142,5 @@ export async function loadConfig(path: string, env: Environment): Promise<Loaded
     const fix = `chmod 600 ${basename(path)}, or use env: or file:`;
     problems.warn([], 'others can read the secrets in this file', fix);
   }
-  return { config, warnings: problems.warnings };
+  return { config, warnings: problems.warnings, files: files.read };
 }

@@ -8,6 +8,15 @@ export type TlsMode = 'off' | 'optional' | 'required';
 /** As libpq's `sslmode`. */
 export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
+/** How TLS to the origin begins, as libpq's `sslnegotiation`. */
+export type SslNegotiation = 'postgres' | 'direct';
+
+/** As libpq's `channel_binding`. */
+export type ChannelBinding = 'disable' | 'prefer' | 'require';
+
+/** What is asked of a client's certificate, as `clientcert` of pg_hba.conf. */
+export type ClientCertMode = 'off' | 'verify-ca' | 'verify-full';
+
 export type PoolMode = 'transaction' | 'session';
 
 export type ListenerConfig = {
@@ -18,6 +27,9 @@ export type ListenerConfig = {
   /** PEM text of the certificate chain, and of its key; null when `tls` is `off`. */
   readonly tlsCert: string | null;
   readonly tlsKey: string | null;
+  /** PEM text of the authorities that sign certificates of clients; null when none is asked for. */
+  readonly tlsClientCa: string | null;
+  readonly tlsClientCert: ClientCertMode;
   /** From the accepted connection to the end of authentication. */
   readonly loginTimeoutMs: number;
   readonly clientsMax: number;
@@ -31,6 +43,8 @@ export type OriginConfig = {
   /** Null when the origin asks for none. */
   readonly password: string | null;
   readonly sslmode: SslMode;
+  readonly sslnegotiation: SslNegotiation;
+  readonly channelBinding: ChannelBinding;
   /** PEM texts, or null. */
   readonly ca: string | null;
   readonly clientCert: string | null;

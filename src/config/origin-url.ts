@@ -2,7 +2,7 @@
  * Reads a PostgreSQL connection URL as libpq does (manual, "Connection URIs"), except for what the
  * gateway cannot honour, which is refused instead of dropped: a URL may carry a security demand.
  */
-import type { SslMode } from './model.ts';
+import type { ChannelBinding, SslMode, SslNegotiation } from './model.ts';
 
 /** What a URL says; paths are not read yet, null is "does not say". */
 export type OriginUrl = {
@@ -12,6 +12,8 @@ export type OriginUrl = {
   readonly user: string;
   readonly password: string | null;
   readonly sslmode: SslMode | null;
+  readonly sslnegotiation: SslNegotiation | null;
+  readonly channelBinding: ChannelBinding | null;
   readonly caPath: string | null;
   readonly clientCertPath: string | null;
   readonly clientKeyPath: string | null;
@@ -33,6 +35,12 @@ const SSL_MODES: readonly string[] = [
   'verify-ca',
   'verify-full',
 ] satisfies SslMode[];
+const SSL_NEGOTIATIONS: readonly string[] = ['postgres', 'direct'] satisfies SslNegotiation[];
+const CHANNEL_BINDINGS: readonly string[] = [
+  'disable',
+  'prefer',
+  'require',
+] satisfies ChannelBinding[];
 const READ_PARAMETERS: readonly string[] = [
   'host',
   'port',
@@ -40,6 +48,8 @@ const READ_PARAMETERS: readonly string[] = [
   'password',
   'dbname',
   'sslmode',
+  'sslnegotiation',
+  'channel_binding',
   'sslrootcert',
   'sslcert',
   'sslkey',
@@ -58,7 +68,7 @@ const REFUSED_PARAMETERS: readonly string[] = [
   'passfile',
 ];
 /** Refused only when they demand something; their weaker values change nothing. */
-const REFUSED_WHEN_REQUIRED: readonly string[] = ['channel_binding', 'gssencmode'];
+const REFUSED_WHEN_REQUIRED: readonly string[] = ['gssencmode'];
 
 /** Ends the reading with a text for the user; caught in {@link readOriginUrl} only. */
 class UrlProblem extends Error {}
@@ -122,11 +132,16 @@ function readPort(text: string): number {
   return port;
 }
 
+/** The value of a parameter, which must be one of those; null when it is not given. */
+function oneOf(given: Map<string, string>, name: string, values: readonly string[]): string | null {
+  const value = given.get(name) ?? null;
+  if (value !== null && !values.includes(value))
+    fail(`${name} must be one of ${values.join(', ')}`);
+  return value;
+}
+
 function readSsl(given: Map<string, string>): Pick<OriginUrl, 'sslmode' | 'caPath'> {
-  const mode = given.get('sslmode') ?? null;
-  if (mode !== null && !SSL_MODES.includes(mode)) {
-    fail(`sslmode must be one of ${SSL_MODES.join(', ')}`);
-  }
+  const mode = oneOf(given, 'sslmode', SSL_MODES);
   const ca = given.get('sslrootcert') ?? null;
   // libpq: `system` means the public roots, and is allowed with verify-full only.
   if (ca !== 'system') return { sslmode: mode as SslMode | null, caPath: ca };
@@ -154,6 +169,8 @@ function readParts(text: string): OriginUrl {
     // As libpq: without a name, the database is named like the user.
     database: database === '' ? user : database,
     ...readSsl(given),
+    sslnegotiation: oneOf(given, 'sslnegotiation', SSL_NEGOTIATIONS) as SslNegotiation | null,
+    channelBinding: oneOf(given, 'channel_binding', CHANNEL_BINDINGS) as ChannelBinding | null,
     clientCertPath: given.get('sslcert') ?? null,
     clientKeyPath: given.get('sslkey') ?? null,
     ignored,

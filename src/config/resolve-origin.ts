@@ -18,6 +18,8 @@ const IN_EVERY_URL = ['host', 'port', 'database', 'user'] as const;
 const IN_SOME_URLS = [
   ['password', 'password'],
   ['sslmode', 'sslmode'],
+  ['sslnegotiation', 'sslnegotiation'],
+  ['channel_binding', 'channelBinding'],
   ['ca', 'caPath'],
   ['client_cert', 'clientCertPath'],
   ['client_key', 'clientKeyPath'],
@@ -52,6 +54,8 @@ function mergeUrl(given: FileOrigin, url: OriginUrl): Parts {
     database: url.database,
     user: url.user,
     sslmode: url.sslmode ?? given.sslmode,
+    sslnegotiation: url.sslnegotiation ?? given.sslnegotiation,
+    channel_binding: url.channelBinding ?? given.channel_binding,
     ca: url.caPath ?? given.ca,
     client_cert: url.clientCertPath ?? given.client_cert,
     client_key: url.clientKeyPath ?? given.client_key,
@@ -100,6 +104,25 @@ function checkClientPair(
   if (!isPair(cert, key)) problems.add([...path, 'client_key'], 'is not the key of client_cert');
 }
 
+/** The modes of TLS that do without it when they must. */
+const WEAK_MODES: ReadonlySet<string> = new Set(['disable', 'allow', 'prefer']);
+
+/** Demands that the `sslmode` does not let happen, as in libpq. */
+function checkDemands(
+  origin: Omit<FileOrigin, 'url'>,
+  path: ConfigPath,
+  problems: ProblemList,
+): void {
+  const { sslmode = 'prefer', sslnegotiation, channel_binding } = origin;
+  const fix = 'set sslmode = "require" or stronger';
+  if (sslnegotiation === 'direct' && WEAK_MODES.has(sslmode)) {
+    problems.add(path, `sslnegotiation "direct" cannot be with sslmode "${sslmode}"`, fix);
+  }
+  if (channel_binding === 'require' && sslmode === 'disable') {
+    problems.add(path, 'channel_binding "require" cannot be with sslmode "disable"', fix);
+  }
+}
+
 /** Reads and checks everything an origin needs; what is wrong goes to `problems`. */
 export async function resolveOrigin(
   given: FileOrigin,
@@ -112,6 +135,7 @@ export async function resolveOrigin(
   if ((origin.client_cert === undefined) !== (origin.client_key === undefined)) {
     problems.add(path, 'client_cert and client_key need each other', 'give both or none');
   }
+  checkDemands(origin, path, problems);
   const ca = await files.pem(origin.ca, [...path, 'ca']);
   const caProblem = ca === null ? null : certificatesProblem(ca);
   if (caProblem !== null) problems.add([...path, 'ca'], `the file ${caProblem}`);
@@ -126,6 +150,8 @@ export async function resolveOrigin(
     user: origin.user ?? UNUSABLE,
     password: parts?.password ?? password,
     sslmode: origin.sslmode ?? 'prefer',
+    sslnegotiation: origin.sslnegotiation ?? 'postgres',
+    channelBinding: origin.channel_binding ?? 'prefer',
     ca,
     clientCert,
     clientKey,

@@ -66,6 +66,30 @@ function checkListenerTls(
   if (validUntilMs(cert) < wallMs) problems.warn([...path, 'tls_cert'], 'has expired', 'renew it');
 }
 
+function checkClientCertificates(
+  given: FileListener,
+  ca: string | null,
+  path: ConfigPath,
+  { problems }: Context,
+): void {
+  const mode = given.tls_client_cert;
+  if (mode === 'off') {
+    if (given.tls_client_ca === undefined) return;
+    const what = 'tls_client_ca is given, but tls_client_cert is "off"';
+    problems.add(path, what, 'set tls_client_cert = "verify-full", or leave tls_client_ca out');
+    return;
+  }
+  if (given.tls !== 'required') {
+    const what = `tls_client_cert = "${mode}" could be avoided by going without TLS`;
+    problems.add(path, what, 'set tls = "required"');
+  }
+  if (given.tls_client_ca === undefined) {
+    problems.add(path, `tls_client_cert = "${mode}" needs tls_client_ca`, 'give it');
+  }
+  const problem = ca === null ? null : certificatesProblem(ca);
+  if (problem !== null) problems.add([...path, 'tls_client_ca'], `the file ${problem}`);
+}
+
 async function resolveListener(
   { index, value }: Indexed<FileListener>,
   context: Context,
@@ -73,13 +97,17 @@ async function resolveListener(
   const path = ['listeners', index];
   const cert = await context.files.pem(value.tls_cert, [...path, 'tls_cert']);
   const key = await context.files.pem(value.tls_key, [...path, 'tls_key']);
+  const clientCa = await context.files.pem(value.tls_client_ca, [...path, 'tls_client_ca']);
   checkListenerTls(value, cert, key, path, context);
+  checkClientCertificates(value, clientCa, path, context);
   return {
     address: value.address,
     port: value.port,
     tls: value.tls,
     tlsCert: cert,
     tlsKey: key,
+    tlsClientCa: clientCa,
+    tlsClientCert: value.tls_client_cert,
     loginTimeoutMs: value.login_timeout_ms,
     clientsMax: value.clients_max,
   };

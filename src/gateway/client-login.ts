@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { type ErrorCode, GatewayError } from '../base/errors.ts';
 import { closeGently } from '../net/closing.ts';
-import { SocketReader } from '../net/socket-reader.ts';
 import { encodeGatewayError } from '../protocol/error-response.ts';
+import { PROTOCOL_MINOR_MAX } from '../protocol/startup.ts';
 import type { Admitted, LoginContext } from './login-context.ts';
 import { authenticate } from './login-scram.ts';
-import { negotiate, type Opening, readOpening, settingsOf } from './login-startup.ts';
+import { negotiate, type Opening, openingOf, readOpening, settingsOf } from './login-startup.ts';
 
 /** Failures that say nothing of the gateway or its users: port scans, health checks, hang-ups. */
 const UNREMARKABLE: ReadonlySet<ErrorCode> = new Set(['MR_CLIENT_LOST', 'MR_NOT_POSTGRES']);
@@ -28,8 +28,7 @@ export async function admit(socket: Socket, context: LoginContext): Promise<Admi
   );
   const remote = socket.remoteAddress;
   const { signal } = deadline;
-  const reader = new SocketReader(socket, signal);
-  const opening: Opening = { socket, reader, encrypted: false, answerable: false };
+  const opening = openingOf(socket, signal);
   try {
     return await logIn(opening, context, signal);
   } catch (caught) {
@@ -59,12 +58,11 @@ async function logIn(
   }
   negotiate(opening, packet);
   const { user, database } = packet;
-  const parameters = settingsOf(packet);
   await authenticate(opening, context, user, database);
-  const applicationName = parameters.get('application_name') ?? '';
   const leftover = opening.reader.release();
   const { socket } = opening;
-  return { kind: 'client', socket, user, database, parameters, applicationName, leftover };
+  const minor = Math.min(packet.minor, PROTOCOL_MINOR_MAX);
+  return { kind: 'client', socket, user, database, minor, settings: settingsOf(packet), leftover };
 }
 
 /** Whether the client hears of the failure; see `Opening.answerable` for those that come early. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Clock, Random } from '../base/time.ts';
 import type { ConfigurationConfig, ListenerConfig, MillraceConfig } from '../config/model.ts';
 import { type Listener, listen } from '../net/listen.ts';
-import { type SecureContext, serverSecureContext } from '../net/tls-accept.ts';
+import { type ServerTls, serverTls } from '../net/tls-accept.ts';
 import { loadParser } from '../origin/parser.ts';
 import { FactsCache } from '../sql/facts-cache.ts';
 import type { SqlParser } from '../sql/parser.ts';
@@ -21,10 +22,13 @@ const TICK_MS = 50;
 const clock: Clock = { nowMs: () => performance.now() };
 const random: Random = { bytes: (count) => randomBytes(count) };
 
+/** What a listener is to be; see {@link preparedListeners}. */
+type PreparedListener = { readonly config: ListenerConfig; readonly serverTls: ServerTls | null };
+
 /** A listener at work. Its settings are looked up for every connection, so they can change. */
 type OpenListener = {
   config: ListenerConfig;
-  secureContext: SecureContext | null;
+  serverTls: ServerTls | null;
   readonly listener: Listener;
   readonly reception: Reception;
 };
@@ -64,12 +68,13 @@ export class Gateway {
    * @throws GatewayError `MR_LISTEN_FAILED`, with nothing left open
    */
   static async start(config: MillraceConfig, options: { readonly log: Log }): Promise<Gateway> {
+    const listeners = preparedListeners(config.listeners);
     const credentials = await Credentials.of(config, random, null);
     const parser = await loadParser();
     const gateway = new Gateway(parser, credentials, config.drainTimeoutMs, options.log);
     try {
       for (const configuration of config.configurations) gateway.#addDatabase(configuration);
-      await gateway.#reloadListeners(config.listeners);
+      await gateway.#reloadListeners(listeners);
     } catch (error) {
       await gateway.close();
       throw error;
@@ -87,9 +92,11 @@ export class Gateway {
 
   /**
    * Takes a new configuration. Clients of configurations that remain stay connected.
-   * @throws GatewayError `MR_LISTEN_FAILED`: everything else is in force then
+   * @throws GatewayError `MR_CONFIG_INVALID`: nothing has changed; `MR_LISTEN_FAILED`: everything
+   * else is in force then
    */
   async reload(config: MillraceConfig): Promise<void> {
+    const listeners = preparedListeners(config.listeners);
     this.#credentials = await Credentials.of(config, random, this.#credentials);
     this.#drainTimeoutMs = config.drainTimeoutMs;
     const wanted = new Map(config.configurations.map((one) => [one.name, one]));
@@ -103,7 +110,7 @@ export class Gateway {
     for (const [name, configuration] of wanted) {
       if (!this.#databases.has(name)) this.#addDatabase(configuration);
     }
-    await this.#reloadListeners(config.listeners);
+    await this.#reloadListeners(listeners);
   }
 
   /** Ends politely: no new clients; see {@link drainDatabase}. */
@@ -155,7 +162,7 @@ export class Gateway {
     this.#databases.set(configuration.name, new Database(configuration, parts));
   }
 
-  async #openListener(key: string, config: ListenerConfig): Promise<void> {
+  async #openListener(key: string, prepared: PreparedListener): Promise<void> {
     const reception = new Reception({
       clients: this.#clients,
       credentials: () => this.#credentials,
@@ -163,30 +170,25 @@ export class Gateway {
       random,
       log: this.#log,
     });
-    const open = { config, secureContext: secureContextOf(config), reception };
+    const open = { ...prepared, reception };
     const listener = await listen(
-      config,
-      (socket: Socket) => void reception.receive(socket, open.config, open.secureContext),
+      prepared.config,
+      (socket: Socket) => void reception.receive(socket, open.config, open.serverTls),
       (error) => this.#log.warn({ reason: error.message }, 'a connection could not be accepted'),
     );
     this.#listeners.set(key, Object.assign(open, { listener }));
   }
 
-  async #reloadListeners(configs: readonly ListenerConfig[]): Promise<void> {
-    const wanted = byKey(configs);
+  async #reloadListeners(wanted: ReadonlyMap<string, PreparedListener>): Promise<void> {
     for (const [key, { listener }] of this.#listeners) {
       if (wanted.has(key)) continue;
       listener.close();
       this.#listeners.delete(key);
     }
-    for (const [key, config] of wanted) {
+    for (const [key, prepared] of wanted) {
       const open = this.#listeners.get(key);
-      if (open === undefined) {
-        await this.#openListener(key, config);
-      } else {
-        open.secureContext = secureContextOf(config);
-        open.config = config;
-      }
+      if (open === undefined) await this.#openListener(key, prepared);
+      else Object.assign(open, prepared);
     }
   }
 
@@ -195,22 +197,35 @@ export class Gateway {
   }
 }
 
-/** Listeners at one address whose ports the system chooses are told apart by their order. */
-function byKey(configs: readonly ListenerConfig[]): ReadonlyMap<string, ListenerConfig> {
-  const keyed = new Map<string, ListenerConfig>();
+/**
+ * Listeners with what may fail already done, so that nothing is changed by half. Those at one
+ * address whose ports the system chooses are told apart by their order.
+ *
+ * @throws GatewayError `MR_CONFIG_INVALID` when OpenSSL does not take a certificate or key
+ */
+function preparedListeners(
+  configs: readonly ListenerConfig[],
+): ReadonlyMap<string, PreparedListener> {
+  const keyed = new Map<string, PreparedListener>();
   for (const config of configs) {
     const place = `${config.address}:${config.port}`;
     let key = place;
     for (let number = 2; keyed.has(key); number++) key = `${place} ${number}`;
-    keyed.set(key, config);
+    keyed.set(key, { config, serverTls: serverTlsOf(config, place) });
   }
   return keyed;
 }
 
-function secureContextOf({ tlsCert, tlsKey }: ListenerConfig): SecureContext | null {
-  return tlsCert === null || tlsKey === null
-    ? null
-    : serverSecureContext({ cert: tlsCert, key: tlsKey });
+function serverTlsOf(config: ListenerConfig, place: string): ServerTls | null {
+  const { tls, tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
+  if (tls === 'off' || cert === null || key === null) return null;
+  try {
+    return serverTls({ cert, key, clientCa });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const subject = `the certificates of the listener ${place} (${reason})`;
+    throw new GatewayError('MR_CONFIG_INVALID', { subject, cause });
+  }
 }
 
 function isSame(left: object, right: object): boolean {

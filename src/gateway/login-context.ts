@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net';
 import type { ScramVerifier } from '../auth/scram-keys.ts';
+import type { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/time.ts';
-import type { TlsMode } from '../config/model.ts';
-import type { SecureContext } from '../net/tls-accept.ts';
+import type { ClientCertMode, TlsMode } from '../config/model.ts';
+import type { ServerTls } from '../net/tls-accept.ts';
 
 /** What a listener knows when a client knocks. */
 export type LoginContext = {
   readonly tls: TlsMode;
   /** The certificate of the moment; null exactly when `tls` is `off`. */
-  readonly secureContext: SecureContext | null;
+  readonly serverTls: ServerTls | null;
+  readonly clientCert: ClientCertMode;
   /** One deadline from the accepted connection to the end of authentication. */
   readonly loginTimeoutMs: number;
   /** The verifier of a user of a database, or null when there is no such pair. */
@@ -20,18 +22,26 @@ export type LoginContext = {
   readonly log: Log;
 };
 
+/** What a startup packet asks for. */
+export type StartupSettings = {
+  /**
+   * By lower-cased name, `options` first and overridden by the packet's own, as in PostgreSQL.
+   * Names and values are as sent: only the server knows which are right.
+   */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** What is wrong with `options`, to be told when the server has taken what stands before it. */
+  readonly problem: GatewayError | null;
+};
+
 export type AdmittedClient = {
   readonly kind: 'client';
   /** Paused, nobody listens to its data; a TLS socket when the client asked for TLS. */
   readonly socket: Socket;
   readonly user: string;
   readonly database: string;
-  /**
-   * Settings from the startup packet by lower-cased name, `options` first and overridden by the
-   * packet's own, as in PostgreSQL. Names are fit for a SET; values are as sent.
-   */
-  readonly parameters: ReadonlyMap<string, string>;
-  readonly applicationName: string;
+  /** Minor version of the protocol that is spoken from now on. */
+  readonly minor: number;
+  readonly settings: StartupSettings;
   /** What the client sent behind its last authentication message; to be read first. */
   readonly leftover: Buffer;
 };

@@ -1,19 +1,28 @@
 import type { Socket } from 'node:net';
 import { GatewayError } from '../base/errors.ts';
 import { SocketReader } from '../net/socket-reader.ts';
-import { acceptTls } from '../net/tls-accept.ts';
+import {
+  ALPN_POSTGRESQL,
+  acceptTls,
+  type ClientCertificate,
+  clientCertificateOf,
+  type ServerTls,
+} from '../net/tls-accept.ts';
 import {
   decodeFirstPacket,
   encodeNegotiateProtocolVersion,
   type FirstPacket,
-  isSettingName,
-  parseOptions,
+  PROTOCOL_MINOR_MAX,
   type StartupPacket,
 } from '../protocol/startup.ts';
-import type { LoginContext } from './login-context.ts';
+import { parseOptions } from '../protocol/startup-options.ts';
+import type { LoginContext, StartupSettings } from './login-context.ts';
 
 const YES = Buffer.from('S');
 const NO = Buffer.from('N');
+
+/** The first byte of a TLS handshake record; no opening packet of PostgreSQL begins so. */
+const TLS_HANDSHAKE = 0x16;
 
 /** Values that PostgreSQL reads as "no" for its boolean `replication` parameter. */
 const REPLICATION_OFF = new Set(['false', 'off', 'no', '0']);
@@ -23,12 +32,28 @@ export type Opening = {
   socket: Socket;
   reader: SocketReader;
   encrypted: boolean;
+  /** The hash of the certificate that the client was shown, when a channel can be bound to it. */
+  endPoint: Buffer | null;
+  /** What the client has shown. */
+  certificate: ClientCertificate;
   /** Whether the client has shown that it speaks the protocol, and so can read an ErrorResponse. */
   answerable: boolean;
 };
 
+export function openingOf(socket: Socket, signal: AbortSignal): Opening {
+  return {
+    socket,
+    reader: new SocketReader(socket, signal),
+    encrypted: false,
+    endPoint: null,
+    certificate: { kind: 'absent' },
+    answerable: false,
+  };
+}
+
 /**
- * Goes through the requests for encryption to the startup packet or cancel request.
+ * Goes through the requests for encryption to the startup packet or cancel request. TLS may also
+ * begin at once, without a request (`sslnegotiation=direct` of libpq).
  *
  * Each request is answered at most once, and nothing may be sent along with it (CVE-2021-23214). A
  * cancel request is taken without TLS even where TLS is required, as PostgreSQL does: it holds
@@ -40,6 +65,10 @@ export async function readOpening(
   signal: AbortSignal,
 ): Promise<Exclude<FirstPacket, { kind: 'ssl' | 'gssenc' }>> {
   const asked = new Set<string>();
+  const { serverTls } = context;
+  if (serverTls !== null && (await beginsWithTls(opening))) {
+    await upgradeDirectly(opening, serverTls, signal);
+  }
   for (;;) {
     const packet = await readPacket(opening);
     if (packet.kind === 'cancel') return packet;
@@ -61,8 +90,10 @@ export async function readOpening(
         subject: 'received unencrypted data after an encryption request',
       });
     }
-    if (packet.kind === 'ssl' && context.tls !== 'off' && context.secureContext !== null) {
-      await upgrade(opening, context.secureContext, signal);
+    if (packet.kind === 'ssl' && serverTls !== null) {
+      opening.reader.release();
+      opening.socket.write(YES);
+      await upgrade(opening, serverTls, signal);
     } else {
       opening.socket.write(NO);
     }
@@ -92,21 +123,48 @@ function decode(opening: Opening): FirstPacket | null {
   }
 }
 
-async function upgrade(
+/** Looks at the first byte, and takes nothing. */
+async function beginsWithTls({ reader }: Opening): Promise<boolean> {
+  while (reader.pending.length === 0) {
+    if (!(await reader.more())) throw new GatewayError('MR_CLIENT_LOST');
+  }
+  return reader.pending[0] === TLS_HANDSHAKE;
+}
+
+/**
+ * TLS without a request: as in PostgreSQL the client must name the protocol by ALPN, since another
+ * protocol's client could have been led here and made to say something that means harm.
+ */
+async function upgradeDirectly(
   opening: Opening,
-  secureContext: NonNullable<LoginContext['secureContext']>,
+  tls: ServerTls,
   signal: AbortSignal,
 ): Promise<void> {
-  opening.reader.release();
-  opening.socket.write(YES);
+  opening.socket.unshift(opening.reader.release());
+  const { alpnProtocol } = await upgrade(opening, tls, signal);
+  if (alpnProtocol === ALPN_POSTGRESQL) return;
+  const cause = new Error('direct TLS without the ALPN protocol "postgresql"');
+  throw new GatewayError('MR_TLS_HANDSHAKE', { cause });
+}
+
+async function upgrade(
+  opening: Opening,
+  tls: ServerTls,
+  signal: AbortSignal,
+): Promise<{ readonly alpnProtocol: string | false | null }> {
+  let secure: Awaited<ReturnType<typeof acceptTls>>;
   try {
-    opening.socket = await acceptTls(opening.socket, secureContext, signal);
+    secure = await acceptTls(opening.socket, tls, signal);
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
     throw new GatewayError('MR_TLS_HANDSHAKE', { cause });
   }
+  opening.socket = secure;
   opening.encrypted = true;
-  opening.reader = new SocketReader(opening.socket, signal);
+  opening.endPoint = tls.endPoint;
+  if (tls.asksForCertificate) opening.certificate = clientCertificateOf(secure);
+  opening.reader = new SocketReader(secure, signal);
+  return secure;
 }
 
 /** What we do not speak is refused or negotiated away, before anybody is authenticated. */
@@ -114,23 +172,22 @@ export function negotiate(opening: Opening, packet: StartupPacket): void {
   if (packet.replication !== null && !REPLICATION_OFF.has(packet.replication.toLowerCase())) {
     throw new GatewayError('MR_UNSUPPORTED', { subject: 'the replication protocol' });
   }
-  if (packet.minor > 0 || packet.protocolOptions.length > 0) {
-    opening.socket.write(encodeNegotiateProtocolVersion(packet.protocolOptions));
+  const { minor, protocolOptions } = packet;
+  if (minor > PROTOCOL_MINOR_MAX || protocolOptions.length > 0) {
+    opening.socket.write(encodeNegotiateProtocolVersion(minor, protocolOptions));
   }
 }
 
-/** The settings a startup packet asks for; see `AdmittedClient.parameters`. */
-export function settingsOf(packet: StartupPacket): Map<string, string> {
-  const settings = new Map<string, string>();
+/** The settings a startup packet asks for. */
+export function settingsOf(packet: StartupPacket): StartupSettings {
+  const parameters = new Map<string, string>();
+  // As PostgreSQL compares names: letters of ASCII only.
   const put = (name: string, value: string): void => {
-    if (!isSettingName(name)) {
-      throw new GatewayError('MR_PROTOCOL_VIOLATION', {
-        subject: 'a startup parameter has a name that is no setting',
-      });
-    }
-    settings.set(name.toLowerCase(), value);
+    const key = name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+    parameters.set(key, value);
   };
-  for (const { name, value } of parseOptions(packet.options ?? '')) put(name, value);
-  for (const [name, value] of packet.parameters) put(name, value);
-  return settings;
+  const { settings, problem } = parseOptions(packet.options ?? '');
+  for (const { name, value } of settings) put(name, value);
+  if (problem === null) for (const [name, value] of packet.parameters) put(name, value);
+  return { parameters, problem };
 }

@@ -4,13 +4,13 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/time.ts';
 import type { ListenerConfig } from '../config/model.ts';
 import { closeGently } from '../net/closing.ts';
-import type { SecureContext } from '../net/tls-accept.ts';
+import type { ServerTls } from '../net/tls-accept.ts';
 import {
   decodeErrorFields,
   encodeErrorResponse,
   encodeGatewayError,
 } from '../protocol/error-response.ts';
-import { Settings } from '../session/settings.ts';
+import { isTrackedParameter, Settings } from '../session/settings.ts';
 import { ClientConnection } from './client-connection.ts';
 import { admit } from './client-login.ts';
 import type { ClientRegistry } from './client-registry.ts';
@@ -44,7 +44,7 @@ export class Reception {
   async receive(
     socket: Socket,
     config: ListenerConfig,
-    secureContext: SecureContext | null,
+    serverTls: ServerTls | null,
   ): Promise<void> {
     if (this.#connections >= config.clientsMax) {
       closeGently(socket, encodeGatewayError(new GatewayError('MR_TOO_MANY_CLIENTS')));
@@ -57,7 +57,8 @@ export class Reception {
     try {
       const admitted = await admit(socket, {
         tls: config.tls,
-        secureContext,
+        serverTls,
+        clientCert: config.tlsClientCert,
         loginTimeoutMs: config.loginTimeoutMs,
         findCredential: (user, database) => credentials.find(user, database),
         mockSecret: credentials.mockSecret,
@@ -92,8 +93,9 @@ export class Reception {
         closeGently(socket, encodeErrorResponse({ ...fields, severity: 'FATAL' }));
         return;
       }
+      if (admitted.settings.problem !== null) throw admitted.settings.problem;
       const { clients } = this.#context;
-      const identity = clients.newIdentity(user);
+      const identity = clients.newIdentity(user, admitted.minor);
       const client = new ClientConnection(socket, database, identity, result.settings, (closed) => {
         clients.delete(closed);
         database.clients.delete(closed);
@@ -103,9 +105,11 @@ export class Reception {
       client.welcome(database.parameters, admitted.leftover);
     } catch (caught) {
       const error = GatewayError.from(caught);
-      const { code, message } = error;
+      const { code } = error;
+      // What a client wrote into its options may be a secret of its own.
+      const reason = error === admitted.settings.problem ? 'its options are wrong' : error.message;
       const fields = { code, configuration: admitted.database, user };
-      this.#context.log.info(fields, `client turned away: ${message}`);
+      this.#context.log.info(fields, `client turned away: ${reason}`);
       closeGently(socket, encodeGatewayError(error));
     }
   }
@@ -116,15 +120,22 @@ function settingsOf(admitted: AdmittedClient, database: Database): Settings {
   let settings = Settings.NONE;
   const fresh = new Map<string, string>();
   for (const [name, value] of database.parameters) fresh.set(name.toLowerCase(), value);
-  for (const [name, text] of admitted.parameters) {
-    const value = Buffer.from(text).toString('latin1');
+  for (const [name, text] of admitted.settings.parameters) {
+    const value = asBytes(text);
+    const isAnyway =
+      isTrackedParameter(name) && fresh.get(name)?.toLowerCase() === value.toLowerCase();
     if (name === 'application_name') {
       settings = settings.with(name, asApplicationName(text));
-    } else if (fresh.get(name)?.toLowerCase() !== value.toLowerCase()) {
-      settings = settings.with(name, value);
+    } else if (!isAnyway) {
+      settings = settings.with(asBytes(name), value);
     }
   }
   return settings;
+}
+
+/** Settings are byte strings. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 /** PostgreSQL keeps printable ASCII only. */

@@ -1,5 +1,7 @@
+import { constants, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { endPointHash } from '../auth/certificate-hash.ts';
 import { guard } from './guard.ts';
 
 export type { SecureContext } from 'node:tls';
@@ -10,34 +12,71 @@ export const ALPN_POSTGRESQL = 'postgresql';
 /** TLS 1.0 and 1.1 are withdrawn (RFC 8996). */
 export const TLS_VERSION_MIN = 'TLSv1.2';
 
+/** What a listener shows of itself, and what it asks of its clients. */
+export type ServerTls = {
+  readonly secureContext: SecureContext;
+  /** The hash of its certificate for channel binding, or null when there can be none. */
+  readonly endPoint: Buffer | null;
+  readonly asksForCertificate: boolean;
+};
+
 /**
- * Certificate and key of a listener. A context is immutable: to change certificates make another
- * one and give it to the handshakes that come; established connections keep theirs.
+ * TLS of a listener. It is immutable: to change certificates make another one and give it to the
+ * handshakes that come; established connections keep theirs. Sessions are not resumed: neither
+ * PostgreSQL nor its clients do, and every login shows its certificate.
  *
+ * @param pem.clientCa authorities that sign certificates of clients; null asks for no certificate
  * @throws Error of OpenSSL when the PEM texts cannot be used
  */
-export function serverSecureContext(pem: { cert: string; key: string }): SecureContext {
-  return createSecureContext({ cert: pem.cert, key: pem.key, minVersion: TLS_VERSION_MIN });
+export function serverTls(pem: { cert: string; key: string; clientCa: string | null }): ServerTls {
+  const secureContext = createSecureContext({
+    cert: pem.cert,
+    key: pem.key,
+    minVersion: TLS_VERSION_MIN,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    ...(pem.clientCa === null ? {} : { ca: pem.clientCa }),
+  });
+  const endPoint = endPointHash(new X509Certificate(pem.cert).raw);
+  return { secureContext, endPoint, asksForCertificate: pem.clientCa !== null };
+}
+
+/** What is known of a client by its certificate. */
+export type ClientCertificate =
+  | { readonly kind: 'absent' }
+  /** Expired, or of no authority that we know; `reason` is OpenSSL's word. */
+  | { readonly kind: 'distrusted'; readonly reason: string }
+  /** `commonName` is null when it has none, or several. */
+  | { readonly kind: 'valid'; readonly commonName: string | null };
+
+/** OpenSSL's verdict on the peer's chain, which Node keeps for the sockets that it made itself. */
+type Verdict = { readonly ssl: { verifyError(): (Error & { code?: string }) | null } };
+
+/** What a client has shown in the handshake, which was asked for a certificate. */
+export function clientCertificateOf(socket: TLSSocket): ClientCertificate {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return { kind: 'absent' };
+  const error = (socket as unknown as Verdict).ssl.verifyError();
+  if (error) return { kind: 'distrusted', reason: error.code ?? error.message };
+  const name: unknown = certificate.toLegacyObject().subject?.CN;
+  return { kind: 'valid', commonName: typeof name === 'string' ? name : null };
 }
 
 /**
  * Does the server's side of a TLS handshake on an accepted socket, whose reader must have been
- * released with nothing left to read. The result is paused; destroying it destroys the socket
- * below.
+ * released; what is left to read must belong to the handshake. The result is paused; destroying it
+ * destroys the socket below.
  *
  * Rejects with the TLS error, or with the signal's reason;
  * the socket is destroyed then.
  */
-export function acceptTls(
-  socket: Socket,
-  secureContext: SecureContext,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
+export function acceptTls(socket: Socket, tls: ServerTls, signal: AbortSignal): Promise<TLSSocket> {
   const secure = guard(
     new TLSSocket(socket, {
       isServer: true,
-      secureContext,
-      requestCert: false,
+      secureContext: tls.secureContext,
+      requestCert: tls.asksForCertificate,
+      // The verdict is looked at later, where an answer can be given that people can read.
+      rejectUnauthorized: false,
       ALPNProtocols: [ALPN_POSTGRESQL],
     }),
   );

@@ -77,7 +77,7 @@ async function attempt(
   progress: Progress,
 ): Promise<EstablishedLink> {
   progress.failedInTls = plan !== 'never';
-  const { socket, encrypted } = await openTransport(origin, plan, signal, () => {
+  const { socket, encrypted, endPoint } = await openTransport(origin, plan, signal, () => {
     progress.connected = true;
   });
   progress.failedInTls = false;
@@ -88,6 +88,8 @@ async function attempt(
       user: origin.user,
       password: origin.password,
       confidential: encrypted || isLocalSocket(origin),
+      channelBinding: origin.channelBinding,
+      endPoint,
     };
     const startup = startupOf(origin, options);
     const loggedIn = await logIn(socket, reader, credentials, startup, options.log);

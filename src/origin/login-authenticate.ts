@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { md5Answer } from '../auth/password.ts';
-import { ScramClient } from '../auth/scram-client.ts';
-import { SCRAM_SHA_256 } from '../auth/scram-keys.ts';
+import { type ClientBinding, ScramClient } from '../auth/scram-client.ts';
+import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../auth/scram-keys.ts';
 import { GatewayError } from '../base/errors.ts';
+import type { ChannelBinding } from '../config/model.ts';
 import {
   type Authentication,
   encodePassword,
@@ -19,6 +20,9 @@ export type Credentials = {
   readonly password: string | null;
   /** Whether nobody on the way can read what is sent, so that a cleartext password may be. */
   readonly confidential: boolean;
+  readonly channelBinding: ChannelBinding;
+  /** The hash of the server's certificate; null without TLS, or when it allows no binding. */
+  readonly endPoint: Uint8Array | null;
 };
 
 const refused = (detail: string): GatewayError => new GatewayError('MR_ORIGIN_AUTH', { detail });
@@ -31,6 +35,8 @@ export class Authenticator {
   readonly #credentials: Credentials;
   #stage: 'fresh' | 'answered' | 'scram-first' | 'scram-final' | 'scram-proven' | 'ok' = 'fresh';
   #scram: ScramClient | null = null;
+  /** Whether the exchange proves which certificate both sides see. */
+  #isBound = false;
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials;
@@ -47,6 +53,7 @@ export class Authenticator {
    * the server is out of order
    */
   async answer(request: Authentication): Promise<Buffer | null> {
+    this.#checkDemand(request.kind);
     switch (request.kind) {
       case 'ok':
         this.#expect('fresh', 'answered', 'scram-proven');
@@ -81,13 +88,46 @@ export class Authenticator {
 
   #beginScram(mechanisms: readonly string[]): Buffer {
     this.#expect('fresh');
-    if (!mechanisms.includes(SCRAM_SHA_256)) {
+    const binding = this.#binding(mechanisms);
+    this.#isBound = typeof binding !== 'string';
+    const mechanism = this.#isBound ? SCRAM_SHA_256_PLUS : SCRAM_SHA_256;
+    if (!mechanisms.includes(mechanism)) {
       throw refused('the server offers no SASL mechanism that is supported');
     }
     this.#password();
     this.#stage = 'scram-first';
-    this.#scram = new ScramClient(randomBytes(NONCE_SIZE).toString('base64'));
-    return encodeSaslInitialResponse(SCRAM_SHA_256, this.#scram.clientFirst());
+    this.#scram = new ScramClient(randomBytes(NONCE_SIZE).toString('base64'), binding);
+    return encodeSaslInitialResponse(mechanism, this.#scram.clientFirst());
+  }
+
+  /**
+   * What is said of channel binding, as libpq chooses it; but where the certificate allows none,
+   * libpq fails, and we go on without unless it is required.
+   */
+  #binding(mechanisms: readonly string[]): ClientBinding {
+    const { channelBinding, endPoint, confidential } = this.#credentials;
+    const isOffered = mechanisms.includes(SCRAM_SHA_256_PLUS);
+    // Only who stands in the middle of a connection with TLS offers it on one without.
+    if (isOffered && !confidential) {
+      throw refused('the server offers channel binding on a connection without TLS');
+    }
+    if (channelBinding !== 'disable' && endPoint !== null) {
+      if (isOffered) return endPoint;
+      if (channelBinding !== 'require') return 'unoffered';
+    }
+    if (channelBinding !== 'require') return 'none';
+    if (endPoint === null) {
+      throw refused('channel binding is required, and the connection allows none');
+    }
+    throw refused('channel binding is required, and the server does not offer it');
+  }
+
+  /** Where channel binding is required, nothing but an exchange with it lets the server in. */
+  #checkDemand(kind: Authentication['kind']): void {
+    if (this.#credentials.channelBinding !== 'require' || this.#isBound) return;
+    if (kind === 'ok' || kind === 'cleartext' || kind === 'md5') {
+      throw refused('channel binding is required, and the server does not ask for it');
+    }
   }
 
   async #continueScram(data: Buffer): Promise<Buffer> {

@@ -1,16 +1,22 @@
 import type { Socket } from 'node:net';
+import { endPointHash } from '../auth/certificate-hash.ts';
 import { GatewayError } from '../base/errors.ts';
 import type { OriginConfig } from '../config/model.ts';
 import { dial, isLocalSocket } from '../net/dial.ts';
 import { SocketReader } from '../net/socket-reader.ts';
-import type { SecureContext } from '../net/tls-accept.ts';
+import { ALPN_POSTGRESQL, type SecureContext } from '../net/tls-accept.ts';
 import { clientSecureContext, dialTls, type Verification } from '../net/tls-dial.ts';
 import { encodeSslRequest } from '../protocol/startup.ts';
 
 /** Whether one attempt asks for TLS: not at all, goes on without, or gives up without. */
 export type TlsPlan = 'never' | 'if-offered' | 'always';
 
-export type Transport = { readonly socket: Socket; readonly encrypted: boolean };
+export type Transport = {
+  readonly socket: Socket;
+  readonly encrypted: boolean;
+  /** The hash of the server's certificate for channel binding, or null when there can be none. */
+  readonly endPoint: Buffer | null;
+};
 
 const YES = 0x53;
 const NO = 0x4e;
@@ -56,13 +62,13 @@ export async function openTransport(
     throw dialError(error);
   });
   onConnected();
-  if (plan === 'never') return { socket, encrypted: false };
+  if (plan === 'never') return { socket, encrypted: false, endPoint: null };
   try {
-    if (!(await isTlsOffered(socket, signal))) {
-      if (plan === 'if-offered') return { socket, encrypted: false };
+    if (origin.sslnegotiation === 'postgres' && !(await isTlsOffered(socket, signal))) {
+      if (plan === 'if-offered') return { socket, encrypted: false, endPoint: null };
       throw new GatewayError('MR_ORIGIN_TLS', { detail: 'the server does not support TLS' });
     }
-    return { socket: await upgrade(origin, socket, signal), encrypted: true };
+    return await upgrade(origin, socket, signal);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -96,7 +102,11 @@ async function isTlsOffered(socket: Socket, signal: AbortSignal): Promise<boolea
   }
 }
 
-async function upgrade(origin: OriginConfig, socket: Socket, signal: AbortSignal): Promise<Socket> {
+async function upgrade(
+  origin: OriginConfig,
+  socket: Socket,
+  signal: AbortSignal,
+): Promise<Transport> {
   try {
     let context = contexts.get(origin);
     if (context === undefined) {
@@ -104,7 +114,16 @@ async function upgrade(origin: OriginConfig, socket: Socket, signal: AbortSignal
       context = clientSecureContext({ ca, cert, key });
       contexts.set(origin, context);
     }
-    return await dialTls(socket, origin.host, context, verificationOf(origin), signal);
+    const secure = await dialTls(socket, origin.host, context, verificationOf(origin), signal);
+    if (origin.sslnegotiation === 'direct' && secure.alpnProtocol !== ALPN_POSTGRESQL) {
+      // As libpq: who does not answer to the name may be a server of something else.
+      secure.destroy();
+      const detail = 'direct TLS was established without ALPN';
+      throw new GatewayError('MR_ORIGIN_TLS', { detail });
+    }
+    const certificate = secure.getPeerX509Certificate();
+    const endPoint = certificate === undefined ? null : endPointHash(certificate.raw);
+    return { socket: secure, encrypted: true, endPoint };
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
     throw new GatewayError('MR_ORIGIN_TLS', { detail: reasonOf(cause), cause });

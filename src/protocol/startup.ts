@@ -10,24 +10,25 @@ import { PROTOCOL_3_0, RequestCode, ServerCode } from './codes.ts';
 /** Longest opening packet, length field included: PostgreSQL's MAX_STARTUP_PACKET_LENGTH. */
 export const STARTUP_LENGTH_MAX = 10_000;
 
+/** The newest minor version that is spoken with clients; servers are spoken to in 3.0. */
+export const PROTOCOL_MINOR_MAX = 2;
+
 /** A cancel key is 4 bytes in protocol 3.0 and at most 256 from 3.2 on. */
 const CANCEL_KEY_SIZE_MIN = 4;
 const CANCEL_KEY_SIZE_MAX = 256;
-
-const SETTING_NAME = /^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*$/;
 
 export type StartupPacket = {
   readonly kind: 'startup';
   /** Bytes of the whole packet. */
   readonly size: number;
-  /** Minor protocol version that was asked for. */
+  /** Minor protocol version that was asked for; it may be above {@link PROTOCOL_MINOR_MAX}. */
   readonly minor: number;
   readonly user: string;
   /** The user's name when the client gave none. */
   readonly database: string;
   /** As sent, or null. */
   readonly replication: string | null;
-  /** The `options` parameter as sent, or null; see {@link parseOptions}. */
+  /** The `options` parameter as sent, or null; see `startup-options.ts`. */
   readonly options: string | null;
   /** What remains: settings, by the name that was sent. */
   readonly parameters: ReadonlyMap<string, string>;
@@ -153,59 +154,6 @@ function startupPairs(bytes: Uint8Array, at: number, end: number): [string, stri
   return pairs;
 }
 
-/** Whether `name` can be the name of a PostgreSQL setting, and so be put into a SET unquoted. */
-export function isSettingName(name: string): boolean {
-  return SETTING_NAME.test(name);
-}
-
-/**
- * Settings in the `options` startup parameter, in order: `-c name=value`, `-cname=value` and
- * `--name=value`, where dashes of the name stand for underscores and a backslash takes the next
- * character literally. Other switches of the postgres command line are refused.
- *
- * @throws GatewayError `MR_PROTOCOL_VIOLATION`
- */
-export function parseOptions(text: string): { name: string; value: string }[] {
-  const words = splitOptions(text);
-  const settings: { name: string; value: string }[] = [];
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] as string;
-    let assignment: string | undefined;
-    if (word === '-c') assignment = words[++at];
-    else if (word.startsWith('-c') || word.startsWith('--')) assignment = word.slice(2);
-    const equals = assignment?.indexOf('=') ?? -1;
-    if (assignment === undefined || equals < 0) {
-      throw violation('options may only hold -c name=value and --name=value');
-    }
-    const name = assignment.slice(0, equals).replaceAll('-', '_');
-    if (!isSettingName(name)) throw violation('options hold a name that is no setting');
-    settings.push({ name, value: assignment.slice(equals + 1) });
-  }
-  return settings;
-}
-
-/** Words parted by white space; every turn of the loop moves on by one character at least. */
-function splitOptions(text: string): string[] {
-  const words: string[] = [];
-  let word: string | null = null;
-  for (let at = 0; at < text.length; at++) {
-    let character = text[at] as string;
-    if (' \t\n\v\f\r'.includes(character)) {
-      if (word !== null) words.push(word);
-      word = null;
-      continue;
-    }
-    if (character === '\\') {
-      at++;
-      if (at === text.length) throw violation('options end with a backslash');
-      character = text[at] as string;
-    }
-    word = (word ?? '') + character;
-  }
-  if (word !== null) words.push(word);
-  return words;
-}
-
 /** StartupMessage of protocol 3.0; the caller sees to it that nothing holds a zero character. */
 export function encodeStartup(parameters: Iterable<readonly [string, string]>): Buffer {
   const writer = new MessageWriter().begin(0).int32(PROTOCOL_3_0);
@@ -228,14 +176,17 @@ export function encodeCancelRequest(processId: number, secretKey: Uint8Array): B
 }
 
 /**
- * Says that 3.0 is the newest minor version here and which `_pq_.` options are not known. The field
- * carries the whole version number, as PostgreSQL sends it and libpq wants it, although the manual
- * speaks of the minor version.
+ * Says which version the session speaks, the newest known here unless the client asked for less,
+ * and which `_pq_.` options are not known. The field carries the whole version number, as
+ * PostgreSQL sends it and libpq wants it, although the manual speaks of the minor version.
  */
-export function encodeNegotiateProtocolVersion(unknownOptions: readonly string[]): Buffer {
+export function encodeNegotiateProtocolVersion(
+  minor: number,
+  unknownOptions: readonly string[],
+): Buffer {
   const writer = new MessageWriter()
     .begin(ServerCode.NegotiateProtocolVersion)
-    .int32(PROTOCOL_3_0)
+    .int32(PROTOCOL_3_0 + Math.min(minor, PROTOCOL_MINOR_MAX))
     .int32(unknownOptions.length);
   for (const name of unknownOptions) writer.cstring(name);
   return writer.end().take();

@@ -32,6 +32,8 @@ function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConf
     user: role(name),
     password: PASSWORD,
     sslmode: 'disable',
+    sslnegotiation: 'postgres',
+    channelBinding: 'prefer',
     ca: null,
     clientCert: null,
     clientKey: null,
@@ -220,6 +222,50 @@ describe('connectOrigin and PostgreSQL', () => {
     expect(await encryption(originAs('cert', { ...byCertificate, ...certificate }))).toBe(true);
     expect(await failing(originAs('cert', byCertificate))).toMatchObject({
       code: 'MR_ORIGIN_AUTH',
+    });
+  });
+});
+
+describe('channel binding and PostgreSQL', () => {
+  it.each(['scram', 'verifier'])('binds the login of the role "%s"', async (name) => {
+    for (const channelBinding of ['disable', 'prefer', 'require'] as const) {
+      const origin = originAs(name, { sslmode: 'require', channelBinding });
+      expect(await encryption(origin)).toBe(true);
+    }
+    const wrong = originAs(name, { sslmode: 'require', channelBinding: 'require', password: 'x' });
+    expect((await failing(wrong)).detail).toContain('28P01');
+  });
+
+  it('takes nothing else where it is required', async () => {
+    const required = { sslmode: 'require', channelBinding: 'require' } as const;
+    for (const name of ['md5', 'plain', 'trusted']) {
+      expect(await failing(originAs(name, required))).toMatchObject({
+        code: 'MR_ORIGIN_AUTH',
+        detail: 'channel binding is required, and the server does not ask for it',
+      });
+    }
+    expect(await failing(originAs('scram', { channelBinding: 'require' }))).toMatchObject({
+      detail: 'channel binding is required, and the connection allows none',
+    });
+  });
+});
+
+describe('TLS without a request and PostgreSQL', () => {
+  it('is taken by 17 and later, and refused by others', async () => {
+    const { rows } = await root.query("SELECT current_setting('server_version_num')::int AS n");
+    const ca = pki('ca.crt');
+    const origin = originAs('scram', { sslmode: 'verify-full', ca, sslnegotiation: 'direct' });
+    if (rows[0].n < 170_000) {
+      expect(await failing(origin)).toMatchObject({ code: 'MR_ORIGIN_TLS' });
+      return;
+    }
+    expect(await encryption(origin)).toBe(true);
+    expect(await encryption({ ...origin, channelBinding: 'require' })).toBe(true);
+    await linked(origin, async (link) => {
+      const answer = query(link, 'SELECT pg_sleep(30)');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(await requestCancel(origin, link, 5_000)).toBe('sent');
+      expect(await answer).toContain('57014');
     });
   });
 });

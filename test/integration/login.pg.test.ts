@@ -25,7 +25,8 @@ beforeAll(async () => {
   const verifier = parseVerifier(stored.rows[0].text) as ScramVerifier;
   const context: LoginContext = {
     tls: 'off',
-    secureContext: null,
+    serverTls: null,
+    clientCert: 'off',
     loginTimeoutMs: 10_000,
     findCredential: (user) => (user === ROLE ? { verifier } : null),
     mockSecret: randomBytes(32),

@@ -20,6 +20,7 @@ export type WireTarget = {
 };
 
 const WAIT_MS = 10_000;
+const PROTOCOL_3_0 = 196_608;
 
 export class WireClient {
   readonly socket: Socket;
@@ -28,6 +29,8 @@ export class WireClient {
   readonly parameters = new Map<string, string>();
   processId = 0;
   secretKey: Buffer = Buffer.alloc(0);
+  /** The body of NegotiateProtocolVersion, when there was one. */
+  negotiated: Buffer | null = null;
   #buffer: Buffer = Buffer.alloc(0);
   #replies: Reply[] = [];
   #isEnded = false;
@@ -65,9 +68,12 @@ export class WireClient {
     return client;
   }
 
-  async logIn(settings: Readonly<Record<string, string>> = {}): Promise<void> {
+  async logIn(
+    settings: Readonly<Record<string, string>> = {},
+    version = PROTOCOL_3_0,
+  ): Promise<void> {
     const { user, database } = this.target;
-    this.send(wire.startup({ user, database, ...settings }));
+    this.send(wire.startup({ user, database, ...settings }, version));
     await this.#authenticate();
     for (;;) {
       const { code, body } = await this.read();
@@ -78,7 +84,7 @@ export class WireClient {
       } else if (code === 'K') {
         this.processId = body.readInt32BE(0);
         this.secretKey = Buffer.from(body.subarray(4));
-      } else if (code === 'E') throw new Error(`login refused: ${errorText(body)}`);
+      } else if (code === 'E') throw loginRefused(body);
     }
   }
 
@@ -86,7 +92,11 @@ export class WireClient {
     const scram = new ScramClient('a test that does not need to be secret'.replaceAll(' ', ''));
     for (;;) {
       const { code, body } = await this.read();
-      if (code === 'E') throw new Error(`login refused: ${errorText(body)}`);
+      if (code === 'E') throw loginRefused(body);
+      if (code === 'v') {
+        this.negotiated = body;
+        continue;
+      }
       const kind = body.readInt32BE(0);
       if (code !== 'R' || kind === 0) return;
       if (kind === 10) {
@@ -246,6 +256,10 @@ export function fieldsOf(body: Buffer): Record<string, string> {
     if (field !== '') fields[field[0] as string] = field.slice(1);
   }
   return fields;
+}
+
+function loginRefused(body: Buffer): Error {
+  return new Error(`login refused: ${errorText(body)}`, { cause: fieldsOf(body) });
 }
 
 /** SQLSTATE and message. */

@@ -1,7 +1,9 @@
-import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FileWatches } from '../../../src/cli/file-watches.ts';
 import { Reloader } from '../../../src/cli/reloader.ts';
 import { watchFile } from '../../../src/cli/watch-file.ts';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -101,5 +103,63 @@ describe('watching a file', () => {
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(onChange).toHaveBeenCalledTimes(3);
     expect(onError).not.toHaveBeenCalled();
+  });
+});
+
+describe('watching the files of a configuration', () => {
+  const files = async (...names: string[]) => {
+    const found = [];
+    for (const name of names) {
+      const path = join(directory, name);
+      const hash = createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+      found.push({ path, hash });
+    }
+    return found;
+  };
+
+  it('tells which changed, also between its reading and the watch, and follows the list', async () => {
+    const path = await file('1');
+    await writeFile(join(directory, 'a'), '1');
+    const changed: string[] = [];
+    const onError = vi.fn();
+    const watches = new FileWatches({ onChange: (name) => changed.push(basename(name)), onError });
+    const early = await files('millrace.toml', 'a');
+    await writeFile(path, '2');
+    await watches.follow(early);
+    await vi.waitFor(() => expect(changed).toEqual(['millrace.toml']), 5000);
+    await writeFile(join(directory, 'a'), '2');
+    await vi.waitFor(() => expect(changed).toEqual(['millrace.toml', 'a']), 5000);
+    await watches.follow(await files('a'));
+    await writeFile(path, '3');
+    await writeFile(join(directory, 'a'), '3');
+    await vi.waitFor(() => expect(changed).toEqual(['millrace.toml', 'a', 'a']), 5000);
+    watches.close();
+    await writeFile(join(directory, 'a'), '4');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(changed).toHaveLength(3);
+    expect(onError).not.toHaveBeenCalled();
+  });
+
+  it('says once when a configuration names too many', async () => {
+    await file('1');
+    const onError = vi.fn();
+    const watches = new FileWatches({ onChange: () => {}, onError });
+    const many = Array.from({ length: 1_001 }, (_, at) => ({
+      path: join(directory, `secret${at}`),
+      hash: '',
+    }));
+    await watches.follow(many);
+    await watches.follow(many);
+    watches.close();
+    expect(onError).toHaveBeenCalledTimes(1);
+    expect(String(onError.mock.calls[0]?.[0])).toContain('more than 1000 files');
+  });
+
+  it('is told every file that a configuration was read from', async () => {
+    const path = await file(minimal.replace('"pw"', '"file:web.pw"'));
+    await writeFile(join(directory, 'web.pw'), 'x', { mode: 0o600 });
+    expect((await loadConfig(path, {})).files).toEqual(await files('web.pw'));
   });
 });

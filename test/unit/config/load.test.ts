@@ -48,6 +48,8 @@ describe('a valid file', () => {
         tls: 'off',
         tlsCert: null,
         tlsKey: null,
+        tlsClientCa: null,
+        tlsClientCert: 'off',
         loginTimeoutMs: 15_000,
         clientsMax: 10_000,
       },
@@ -62,6 +64,8 @@ describe('a valid file', () => {
           user: 'app',
           password: null,
           sslmode: 'prefer',
+          sslnegotiation: 'postgres',
+          channelBinding: 'prefer',
           ca: null,
           clientCert: null,
           clientKey: null,
@@ -221,6 +225,48 @@ password = "env:NOT_SET"
   ])('refuses %s as key of a certificate', async (name, what) => {
     const toml = `[[listeners]]\ntls = "required"\ntls_cert = "cert.pem"\ntls_key = "${name}"\n`;
     expect(await problemsOf(toml + minimal)).toEqual([`F:4: listeners[0].tls_key: ${what}`]);
+  });
+
+  it('wants authorities and TLS for certificates of clients', async () => {
+    const tls = '[[listeners]]\ntls = "required"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n';
+    const ca = 'tls_client_ca = "cert.pem"\n';
+    const full = 'tls_client_cert = "verify-full"\n';
+    const { config } = await load(tls + ca + full + minimal);
+    expect(config.listeners[0]).toMatchObject({
+      tlsClientCa: expect.stringContaining('BEGIN CERTIFICATE'),
+      tlsClientCert: 'verify-full',
+    });
+    expect(await problemsOf(tls + full + minimal)).toEqual([
+      'F:1: listeners[0]: tls_client_cert = "verify-full" needs tls_client_ca; give it',
+    ]);
+    expect(await problemsOf(tls + ca + minimal)).toEqual([
+      'F:1: listeners[0]: tls_client_ca is given, but tls_client_cert is "off"; ' +
+        'set tls_client_cert = "verify-full", or leave tls_client_ca out',
+    ]);
+    expect(await problemsOf(tls.replace('required', 'optional') + ca + full + minimal)).toEqual([
+      'F:1: listeners[0]: tls_client_cert = "verify-full" could be avoided by going without TLS; ' +
+        'set tls = "required"',
+    ]);
+    expect(await problemsOf(tls + ca.replace('cert.pem', 'key.pem') + full + minimal)).toEqual([
+      'F:5: listeners[0].tls_client_ca: the file holds no certificate',
+    ]);
+  });
+
+  it('wants an sslmode that lets the demands of an origin happen', async () => {
+    const origin = (lines: string) => minimal.replace('user = "app"', `user = "app"\n${lines}`);
+    const fix = 'set sslmode = "require" or stronger';
+    expect(await problemsOf(origin('sslnegotiation = "direct"'))).toEqual([
+      `F:4: configurations[0].origin: sslnegotiation "direct" cannot be with sslmode "prefer"; ${fix}`,
+    ]);
+    expect(await problemsOf(origin('sslmode = "disable"\nchannel_binding = "require"'))).toEqual([
+      `F:4: configurations[0].origin: channel_binding "require" cannot be with sslmode "disable"; ${fix}`,
+    ]);
+    const both = 'sslmode = "require"\nsslnegotiation = "direct"\nchannel_binding = "require"';
+    const { config } = await load(origin(both));
+    expect(config.configurations[0]?.origin).toMatchObject({
+      sslnegotiation: 'direct',
+      channelBinding: 'require',
+    });
   });
 
   it('refuses certificate files with tls off, so that nobody believes in TLS that is not there', async () => {

@@ -13,6 +13,8 @@ describe('an origin URL', () => {
       user: 'ada',
       password: null,
       sslmode: null,
+      sslnegotiation: null,
+      channelBinding: null,
       caPath: null,
       clientCertPath: null,
       clientKeyPath: null,
@@ -34,8 +36,16 @@ describe('an origin URL', () => {
   });
 
   it('passes over what changes nothing, and says so', () => {
-    const { url } = readOriginUrl('postgres://u@h/d?application_name=x&channel_binding=prefer');
-    expect(url?.ignored).toEqual(['application_name', 'channel_binding']);
+    const { url } = readOriginUrl('postgres://u@h/d?application_name=x&gssencmode=prefer');
+    expect(url?.ignored).toEqual(['application_name', 'gssencmode']);
+  });
+
+  it('reads how TLS and SCRAM are to be done', () => {
+    const text = 'postgres://u@h/d?sslmode=require&sslnegotiation=direct&channel_binding=require';
+    expect(readOriginUrl(text).url).toMatchObject({
+      sslnegotiation: 'direct',
+      channelBinding: 'require',
+    });
   });
 
   it('reads sslrootcert=system as libpq does', () => {
@@ -61,7 +71,9 @@ describe('an origin URL', () => {
     ['postgres://u:SECRET@h:0/d', 'port'],
     ['postgres://u:SECRET@h/d?sslmode=maybe', 'sslmode must be one of'],
     ['postgres://u:SECRET@h/d?options=-cSECRET', 'asks for options'],
-    ['postgres://u:SECRET@h/d?channel_binding=require', 'asks for channel_binding=require'],
+    ['postgres://u:SECRET@h/d?gssencmode=require', 'asks for gssencmode=require'],
+    ['postgres://u:SECRET@h/d?channel_binding=no', 'channel_binding must be one of'],
+    ['postgres://u:SECRET@h/d?sslnegotiation=no', 'sslnegotiation must be one of'],
     [`postgres://u:SECRET@h/d?x=${'y'.repeat(9000)}`, 'longer than'],
   ])('is refused without being quoted: %s', (text, what) => {
     const { problem } = readOriginUrl(text);
@@ -105,6 +117,8 @@ describe('an origin of a URL alone', () => {
       user: 'u',
       password: 'file:x',
       sslmode: 'prefer',
+      sslnegotiation: 'postgres',
+      channelBinding: 'prefer',
       ca: null,
       clientCert: null,
       clientKey: null,

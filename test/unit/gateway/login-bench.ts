@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { GatewayError } from '../../../src/base/errors.ts';
 import { type Log, silentLog } from '../../../src/base/log.ts';
-import type { TlsMode } from '../../../src/config/model.ts';
+import type { ClientCertMode, TlsMode } from '../../../src/config/model.ts';
 import { admit } from '../../../src/gateway/client-login.ts';
 import type { Admitted, LoginContext } from '../../../src/gateway/login-context.ts';
 import { mintVerifier } from '../../../src/gateway/login-verifier.ts';
 import { type Listener, listen } from '../../../src/net/listen.ts';
-import { serverSecureContext } from '../../../src/net/tls-accept.ts';
+import { serverTls } from '../../../src/net/tls-accept.ts';
 
 const pki = (name: string): string =>
   readFileSync(new URL(`../../support/pki/${name}`, import.meta.url), 'utf8');
@@ -32,11 +32,17 @@ export type LoginBench = {
 export async function startLoginBench(
   options: {
     tls?: TlsMode;
+    clientCert?: ClientCertMode;
+    /** Name of the certificate in the pki folder. */
+    certificate?: string;
+    /** Users beside `joe`, with the same password. */
+    users?: readonly string[];
     loginTimeoutMs?: number;
     onAdmitted?: (admitted: Admitted) => void;
   } = {},
 ): Promise<LoginBench> {
-  const tls = options.tls ?? 'off';
+  const users = ['joe', ...(options.users ?? [])];
+  const { tls = 'off', clientCert = 'off', certificate = 'server' } = options;
   const random = countingRandom();
   const verifier = await mintVerifier('s3cret', random);
   const bench = {
@@ -51,13 +57,18 @@ export async function startLoginBench(
   const log: Log = { ...silentLog, info: note, debug: note };
   const context: LoginContext = {
     tls,
-    secureContext:
+    serverTls:
       tls === 'off'
         ? null
-        : serverSecureContext({ cert: pki('server.crt'), key: pki('server.key') }),
+        : serverTls({
+            cert: pki(`${certificate}.crt`),
+            key: pki(`${certificate}.key`),
+            clientCa: clientCert === 'off' ? null : pki('ca.crt'),
+          }),
+    clientCert,
     loginTimeoutMs: options.loginTimeoutMs ?? 10_000,
     findCredential: (user, database) =>
-      user === 'joe' && database === 'shop' ? { verifier } : null,
+      users.includes(user) && database === 'shop' ? { verifier } : null,
     mockSecret: Buffer.alloc(32, 5),
     random,
     log,
@@ -89,8 +100,12 @@ export class RawClient {
   received: Buffer = Buffer.alloc(0);
   ended = false;
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  /** @param to a port to connect to, or a socket that is connected */
+  constructor(to: number | Socket) {
+    this.socket =
+      typeof to === 'number'
+        ? connect({ port: to, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+        : to;
     this.socket.on('error', () => {});
     this.socket.on('data', (chunk) => {
       this.received = Buffer.concat([this.received, chunk]);

@@ -274,8 +274,14 @@ describe('authentication at the origin', () => {
   it('refuses other methods by name', async () => {
     const gss = await serve(answering('R\0\0\0\x08\0\0\0\x07'));
     expect((await failure(gss.port)).detail).toContain('GSSAPI');
-    const plus = await serve(answering(encodeAuthenticationSasl(['SCRAM-SHA-256-PLUS', 'X'])));
-    expect((await failure(plus.port)).detail).toContain('no SASL mechanism');
+    const other = await serve(answering(encodeAuthenticationSasl(['OAUTHBEARER', 'X'])));
+    expect((await failure(other.port)).detail).toContain('no SASL mechanism');
+  });
+
+  it('refuses an offer of channel binding where there is no TLS to bind to', async () => {
+    const offer = encodeAuthenticationSasl(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256']);
+    const plus = await serve(answering(offer));
+    expect((await failure(plus.port)).detail).toContain('on a connection without TLS');
   });
 
   /** A server that does SCRAM; `spoil` may change what it sends last. */
@@ -286,7 +292,7 @@ describe('authentication at the origin', () => {
     return serve((socket) => {
       const scram = new ScramServer(verifier, true, 'abc');
       const steps = [
-        () => encodeAuthenticationSasl(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256']),
+        () => encodeAuthenticationSasl(['OAUTHBEARER', 'SCRAM-SHA-256']),
         (body: Buffer) =>
           encodeAuthenticationSaslContinue(
             scram.onClientFirst(decodeSaslInitialResponse(body).data),

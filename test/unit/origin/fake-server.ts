@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { silentLog } from '../../../src/base/log.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
-import { serverSecureContext } from '../../../src/net/tls-accept.ts';
+import { serverTls } from '../../../src/net/tls-accept.ts';
 import {
   encodeBackendKeyData,
   encodeParameterStatus,
@@ -63,9 +63,10 @@ export const offeringTls =
   (socket: Socket): void => {
     socket.once('data', () => {
       socket.write('S');
-      const secureContext = serverSecureContext({
+      const { secureContext } = serverTls({
         cert: pki(`${certificate}.crt`),
         key: pki(`${certificate}.key`),
+        clientCa: null,
       });
       const secure = new TLSSocket(socket, { isServer: true, secureContext, ...options });
       secure.on('error', () => {});
@@ -80,6 +81,8 @@ export const originAt = (port: number, changes: Partial<OriginConfig> = {}): Ori
   user: 'joe',
   password: 's3cret',
   sslmode: 'disable',
+  sslnegotiation: 'postgres',
+  channelBinding: 'prefer',
   ca: null,
   clientCert: null,
   clientKey: null,

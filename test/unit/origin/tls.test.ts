@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net';
-import { createSecureContext, type TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayError } from '../../../src/base/errors.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
+import { serverTls } from '../../../src/net/tls-accept.ts';
 import { connectOrigin, requestCancel } from '../../../src/origin/connect.ts';
 import {
   decodePassword,
+  decodeSaslInitialResponse,
   encodeAuthenticationCleartextPassword,
+  encodeAuthenticationSasl,
 } from '../../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
 import {
@@ -178,6 +181,92 @@ describe('sslmode', () => {
     );
     expect(await outcome(port, { sslmode: 'require' })).toBe('tls');
     expect(passwords).toEqual(['s3cret']);
+  });
+});
+
+describe('sslnegotiation=direct', () => {
+  const direct = { sslmode: 'require', sslnegotiation: 'direct' } as const;
+  const serving = (options: object) => (socket: Socket) => {
+    const { secureContext } = serverTls({
+      cert: pki('server.crt'),
+      key: pki('server.key'),
+      clientCa: null,
+    });
+    const secure = new TLSSocket(socket, { isServer: true, secureContext, ...options });
+    secure.on('error', () => {});
+    welcoming(secure);
+  };
+
+  it('begins with TLS and names the protocol', async () => {
+    const { port, sockets } = await serve(serving({ ALPNProtocols: ['postgresql'] }));
+    expect(await outcome(port, direct)).toBe('tls');
+    expect(sockets).toHaveLength(1);
+  });
+
+  it('refuses a server that does not answer to that name, or not in TLS', async () => {
+    const silent = await serve(serving({}));
+    expect(await outcome(silent.port, direct)).toBe('MR_ORIGIN_TLS');
+    const other = await serve(serving({ ALPNProtocols: ['h2'] }));
+    expect(await outcome(other.port, direct)).toBe('MR_ORIGIN_TLS');
+    const old = await serve((socket) => socket.once('data', () => socket.end(refusal)));
+    expect(await outcome(old.port, direct)).toBe('MR_ORIGIN_TLS');
+  });
+});
+
+describe('channel binding', () => {
+  /** Offers these mechanisms in TLS; what the client chooses and says first is kept. */
+  async function chosen(
+    mechanisms: readonly string[],
+    changes: Partial<OriginConfig>,
+    certificate = 'server',
+  ): Promise<string> {
+    let answer = '';
+    const { port } = await serve(
+      offeringTls(certificate, (secure) => {
+        secure.once('data', () => {
+          secure.write(encodeAuthenticationSasl(mechanisms));
+          secure.once('data', (chunk) => {
+            const { mechanism, data } = decodeSaslInitialResponse(chunk.subarray(5));
+            answer = `${mechanism} ${data.toString('latin1').split(',n=')[0]}`;
+            secure.end(refusal);
+          });
+        });
+      }),
+    );
+    const error = await connectOrigin(originAt(port, { sslmode: 'require', ...changes }), OPTIONS)
+      .then(() => null)
+      .catch((caught: GatewayError) => caught);
+    return answer === '' ? (error?.detail ?? '') : answer;
+  }
+
+  const PLUS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'];
+  const PLAIN = ['SCRAM-SHA-256'];
+
+  it('is chosen as libpq chooses it', async () => {
+    const bound = 'SCRAM-SHA-256-PLUS p=tls-server-end-point,';
+    expect(await chosen(PLUS, {})).toBe(bound);
+    expect(await chosen(PLUS, { channelBinding: 'require' })).toBe(bound);
+    expect(await chosen(PLUS, { channelBinding: 'disable' })).toBe('SCRAM-SHA-256 n,');
+    expect(await chosen(PLAIN, {})).toBe('SCRAM-SHA-256 y,');
+    expect(await chosen(PLAIN, { channelBinding: 'disable' })).toBe('SCRAM-SHA-256 n,');
+    expect(await chosen(PLAIN, { channelBinding: 'require' })).toBe(
+      'channel binding is required, and the server does not offer it',
+    );
+  });
+
+  it('is left out for a certificate that allows none, unless it is required', async () => {
+    const ed25519 = 'signatures/ed25519';
+    expect(await chosen(PLUS, {}, ed25519)).toBe('SCRAM-SHA-256 n,');
+    expect(await chosen(PLUS, { channelBinding: 'require' }, ed25519)).toBe(
+      'channel binding is required, and the connection allows none',
+    );
+  });
+
+  it('is not believed where it is required and the server asks for nothing', async () => {
+    const { port } = await serve(withTls);
+    expect(await outcome(port, { sslmode: 'require', channelBinding: 'require' })).toBe(
+      'MR_ORIGIN_AUTH',
+    );
   });
 });
 

@@ -10,7 +10,6 @@ import {
   encodeSslRequest,
   encodeStartup,
   type FirstPacket,
-  parseOptions,
   type StartupPacket,
 } from '../../../src/protocol/startup.ts';
 
@@ -146,40 +145,6 @@ describe('decodeFirstPacket', () => {
   });
 });
 
-describe('parseOptions', () => {
-  const pairs = (text: string): string[] => parseOptions(text).map((s) => `${s.name}=${s.value}`);
-
-  it('reads the three forms of a setting, in order', () => {
-    expect(pairs('-c a=1 -cb=2 --c-d=3 -c e-f=4')).toEqual(['a=1', 'b=2', 'c_d=3', 'e_f=4']);
-    expect(pairs('')).toEqual([]);
-    expect(pairs(' \t\n ')).toEqual([]);
-    expect(pairs('-c app.tenant=x=y')).toEqual(['app.tenant=x=y']);
-    expect(pairs('-c search_path=')).toEqual(['search_path=']);
-  });
-
-  it('takes the character after a backslash literally', () => {
-    expect(pairs('-c search_path=a,\\ b\\\\c')).toEqual(['search_path=a, b\\c']);
-  });
-
-  it('hazard 22: refuses what made others loop', () => {
-    for (const text of ['-c=', '--=', '-c=x', '--', '-c', '-c ', '-c a', '--a', '-c a=b\\', '\\']) {
-      expect(
-        codeOf(() => parseOptions(text)),
-        text,
-      ).toBe('MR_PROTOCOL_VIOLATION');
-    }
-  });
-
-  it('refuses other switches and names that are no setting', () => {
-    for (const text of ['-d 5', '-B1', 'a=b', '-c "x"=1', '-c a;b=1', '-c 1a=1', '-c a..b=1']) {
-      expect(
-        codeOf(() => parseOptions(text)),
-        text,
-      ).toBe('MR_PROTOCOL_VIOLATION');
-    }
-  });
-});
-
 describe('messages that close the opening', () => {
   it('have the bytes PostgreSQL documents', () => {
     expect(encodeReadyForQuery(0x49).toString('latin1')).toBe('Z\0\0\0\x05I');
@@ -187,8 +152,11 @@ describe('messages that close the opening', () => {
     expect(encodeBackendKeyData(258, Buffer.from('abcd')).toString('latin1')).toBe(
       'K\0\0\0\x0c\0\0\x01\x02abcd',
     );
-    expect(encodeNegotiateProtocolVersion(['_pq_.x']).toString('latin1')).toBe(
+    expect(encodeNegotiateProtocolVersion(0, ['_pq_.x']).toString('latin1')).toBe(
       'v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0',
+    );
+    expect(encodeNegotiateProtocolVersion(9999, []).toString('latin1')).toBe(
+      'v\0\0\0\x0c\0\x03\0\x02\0\0\0\0',
     );
   });
 });
