@@ -7,9 +7,9 @@ import {
   renderUsage,
   runCommand,
 } from 'citty';
-import { checkConfigArgs, checkConfigCommand } from './check-config.ts';
-import { devArgs, devCommand } from './dev.ts';
-import { serveArgs, serveCommand } from './serve.ts';
+import { devArgs, devCommand } from './dev/dev.ts';
+import { checkConfigArgs, checkConfigCommand } from './serve/check-config.ts';
+import { serveArgs, serveCommand } from './serve/serve.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The options of each command: what is checked, shown as help and documented. */

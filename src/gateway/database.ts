@@ -8,16 +8,16 @@ import type { Judgement } from '../session/residue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Settings } from '../session/settings.ts';
-import type { Statement } from '../session/statements.ts';
-import type { Facts } from '../sql/facts.ts';
-import type { SqlParser } from '../sql/parser.ts';
-import { CatalogueWatch } from './catalogue-watch.ts';
-import type { ClientConnection } from './client-connection.ts';
-import { Introduction, type IntroductionResult } from './introduction.ts';
-import type { LinkConnection } from './link-connection.ts';
-import { Links } from './links.ts';
-import { pinsAnswer, pinsText } from './pins.ts';
-import type { StatementReader } from './statement-reader.ts';
+import type { Statement } from '../session/statements/statements.ts';
+import type { Facts } from '../sql/facts/facts.ts';
+import type { SqlParser } from '../sql/facts/parser.ts';
+import type { ClientConnection } from './clients/client-connection.ts';
+import { pinsAnswer, pinsText } from './clients/pins.ts';
+import type { LinkConnection } from './links/link-connection.ts';
+import { Links } from './links/links.ts';
+import { Introduction, type IntroductionResult } from './login/introduction.ts';
+import { CatalogueWatch } from './statements/catalogue-watch.ts';
+import type { StatementReader } from './statements/statement-reader.ts';
 
 const LINK_STATEMENTS_MAX = 200;
 /** Startup settings that the origin has accepted once are remembered. */

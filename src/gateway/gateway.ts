@@ -7,14 +7,14 @@ import type { ConfigurationConfig, ListenerConfig, MillraceConfig } from '../con
 import { type Listener, listen } from '../net/listen.ts';
 import { type ServerTls, serverTls } from '../net/tls-accept.ts';
 import { loadParser } from '../origin/parser.ts';
-import { FactsCache } from '../sql/facts-cache.ts';
-import type { SqlParser } from '../sql/parser.ts';
-import { ClientRegistry } from './client-registry.ts';
-import { Credentials } from './credentials.ts';
+import { FactsCache } from '../sql/facts/facts-cache.ts';
+import type { SqlParser } from '../sql/facts/parser.ts';
+import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
-import { Reception } from './reception.ts';
-import { StatementReader } from './statement-reader.ts';
+import { Credentials } from './login/credentials.ts';
+import { Reception } from './login/reception.ts';
+import { StatementReader } from './statements/statement-reader.ts';
 
 /** Limits are looked at this often, and so may be overrun by as much. */
 const TICK_MS = 50;

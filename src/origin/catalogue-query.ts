@@ -4,13 +4,13 @@
  * know PostgreSQL 13 to 18. Object ids from 16384 belong to users.
  */
 
+import { trustedExtensions } from '../sql/catalogue/trusted-extensions.ts';
 import {
   builtinFunctionEffect,
   builtinFunctionsWith,
   sequenceReaders,
-} from '../sql/builtin-functions.ts';
-import { Effect } from '../sql/facts.ts';
-import { trustedExtensions } from '../sql/trusted-extensions.ts';
+} from '../sql/facts/builtin-functions.ts';
+import { Effect } from '../sql/facts/facts.ts';
 
 /** Longer bodies of functions are not fetched, and so not proven to be harmless. */
 const FUNCTION_BYTES_MAX = 256 * 1024;

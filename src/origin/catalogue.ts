@@ -1,4 +1,4 @@
-import { CatalogueSnapshot } from '../sql/catalogue.ts';
+import { CatalogueSnapshot } from '../sql/catalogue/catalogue.ts';
 import type {
   CatalogueEdge,
   CatalogueFunction,
@@ -9,9 +9,9 @@ import type {
   CatalogueUnsafe,
   EdgeMode,
   ObjectClass,
-} from '../sql/catalogue-rows.ts';
-import { FunctionReader } from '../sql/function-facts.ts';
-import type { SqlParser } from '../sql/parser.ts';
+} from '../sql/catalogue/catalogue-rows.ts';
+import { FunctionReader } from '../sql/catalogue/function-facts.ts';
+import type { SqlParser } from '../sql/facts/parser.ts';
 import { catalogueQuery, SYSTEM_NAMES_QUERY } from './catalogue-query.ts';
 
 /** Runs one statement and answers its rows, every column as text. */

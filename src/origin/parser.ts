@@ -4,8 +4,8 @@
  * the depth of what they hand over, and this is the second line.
  */
 
-import { blankLineComments } from '../sql/line-comments.ts';
-import type { JsonObject, SqlParser } from '../sql/parser.ts';
+import type { JsonObject, SqlParser } from '../sql/facts/parser.ts';
+import { blankLineComments } from '../sql/shape/line-comments.ts';
 
 /** What we use of the module. */
 type ParserModule = {

@@ -2,14 +2,14 @@ import { readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type FrameHandler, PREFIX_BYTES, Take } from '../protocol/framer.ts';
-import { Deallocations } from './deallocations.ts';
 import { isHarmlessFunction } from './large-objects.ts';
 import { Owed } from './ledger.ts';
 import type { Link } from './link.ts';
-import { PreparedMessages } from './prepared-messages.ts';
 import type { Session } from './session.ts';
-import { both } from './statement-changes.ts';
-import { StatementNotes, UNREAD } from './statement-notes.ts';
+import { Deallocations } from './statements/deallocations.ts';
+import { PreparedMessages } from './statements/prepared-messages.ts';
+import { both } from './statements/statement-changes.ts';
+import { StatementNotes, UNREAD } from './statements/statement-notes.ts';
 
 /** Texts above this size are passed on without being read; what they did is then not known. */
 export const INSPECTED_TEXT_BYTES_MAX = 1_048_576;

@@ -5,8 +5,8 @@ import { Framer, Take } from '../protocol/framer.ts';
 import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { Settings } from './settings.ts';
-import { sendClose } from './statement-messages.ts';
-import { LinkStatements } from './statements.ts';
+import { sendClose } from './statements/statement-messages.ts';
+import { LinkStatements } from './statements/statements.ts';
 
 /** Where a link's bytes go: the socket to the server. */
 export type LinkPort = {

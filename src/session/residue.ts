@@ -1,5 +1,5 @@
-import { Effect, type Facts } from '../sql/facts.ts';
-import { decidesMeaning, decidesReading } from '../sql/meaning-settings.ts';
+import { Effect, type Facts } from '../sql/facts/facts.ts';
+import { decidesMeaning, decidesReading } from '../sql/facts/meaning-settings.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
 

@@ -1,9 +1,9 @@
 import type { GatewayError } from '../base/errors.ts';
-import type { Facts } from '../sql/facts.ts';
+import type { Facts } from '../sql/facts/facts.ts';
 import type { Link } from './link.ts';
 import type { Judgement } from './residue.ts';
 import type { Session } from './session.ts';
-import type { Statement } from './statements.ts';
+import type { Statement } from './statements/statements.ts';
 
 /** Where a session's bytes go: the socket to the client. */
 export type SessionPort = {

@@ -2,12 +2,12 @@ import { GatewayError } from '../base/errors.ts';
 import { ClientCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
 import { MessageReader } from './client-messages.ts';
-import { ClientStatements } from './client-statements.ts';
 import type { Link, LinkOwner } from './link.ts';
 import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
 import type { Settings } from './settings.ts';
 import { STATEMENT_TIMEOUT_FIELDS } from './statement-timeout.ts';
+import { ClientStatements } from './statements/client-statements.ts';
 import { Tenure } from './tenure.ts';
 
 /** A client that waits is read no further once this much of it is held. */

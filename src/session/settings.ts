@@ -1,4 +1,4 @@
-import { decidesMeaning } from '../sql/meaning-settings.ts';
+import { decidesMeaning } from '../sql/facts/meaning-settings.ts';
 
 /**
  * A client's settings as far as they differ from those of a fresh link, as an immutable set.

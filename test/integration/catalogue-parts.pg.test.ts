@@ -2,10 +2,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCatalogue } from '../../src/origin/catalogue.ts';
 import { loadParser } from '../../src/origin/parser.ts';
-import { CatalogueSnapshot } from '../../src/sql/catalogue.ts';
-import { Effect } from '../../src/sql/facts.ts';
-import { FactsCache } from '../../src/sql/facts-cache.ts';
-import type { SqlParser } from '../../src/sql/parser.ts';
+import { CatalogueSnapshot } from '../../src/sql/catalogue/catalogue.ts';
+import { Effect } from '../../src/sql/facts/facts.ts';
+import { FactsCache } from '../../src/sql/facts/facts-cache.ts';
+import type { SqlParser } from '../../src/sql/facts/parser.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
 import { runner } from './catalogue-runner.ts';
 

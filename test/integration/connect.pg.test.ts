@@ -1,17 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatVerifier } from '../../src/auth/scram-keys.ts';
 import type { GatewayError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { OriginConfig } from '../../src/config/model.ts';
-import { mintVerifier } from '../../src/gateway/login-verifier.ts';
+import { mintVerifier } from '../../src/gateway/login/login-verifier.ts';
 import { connectOrigin, type EstablishedLink, requestCancel } from '../../src/origin/connect.ts';
 import { superuserUrl } from '../support/pg.ts';
-
-const pki = (name: string): string =>
-  readFileSync(new URL(`../support/pki/${name}`, import.meta.url), 'utf8');
+import { pki } from '../support/pki.ts';
 
 /** Everything this file makes in the server begins so: roles, files, lines of pg_hba.conf. */
 const PREFIX = `connect_${randomBytes(4).toString('hex')}`;

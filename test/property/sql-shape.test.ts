@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { loadModule, scanSync } from 'libpg-query';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { hasTimeLiteral, shapeOf } from '../../src/sql/shape.ts';
+import { hasTimeLiteral, shapeOf } from '../../src/sql/shape/shape.ts';
 
 beforeAll(() => loadModule());
 

@@ -5,8 +5,8 @@ import { Link, type LinkPort } from '../../src/session/link.ts';
 import { Session } from '../../src/session/session.ts';
 import type { SessionHost, SessionPort } from '../../src/session/session-host.ts';
 import { Settings } from '../../src/session/settings.ts';
-import { type Statement, statementKey } from '../../src/session/statements.ts';
-import { opaqueFacts } from '../../src/sql/facts.ts';
+import { type Statement, statementKey } from '../../src/session/statements/statements.ts';
+import { opaqueFacts } from '../../src/sql/facts/facts.ts';
 import {
   bind,
   closeMessage,

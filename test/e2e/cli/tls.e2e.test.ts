@@ -6,10 +6,9 @@ import { silentLog } from '../../../src/base/log.ts';
 import { serverAccount } from '../../../src/embedded/account.ts';
 import { type EmbeddedServer, startEmbedded } from '../../../src/embedded/embedded.ts';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
+import { pkiPath } from '../../support/pki.ts';
 import { psql, psqlArgs, run } from '../support/command.ts';
 import { clientUrl, type Serve, startServe } from '../support/millrace.ts';
-
-const pki = (name: string): string => join(import.meta.dirname, '../../support/pki', name);
 
 describe('a listener that requires TLS', () => {
   let database: TestDatabase;
@@ -20,8 +19,8 @@ describe('a listener that requires TLS', () => {
     serve = await startServe({
       originUrl: database.url,
       listener: `tls = "required"
-tls_cert = "${pki('server.crt')}"
-tls_key = "${pki('server.key')}"`,
+tls_cert = "${pkiPath('server.crt')}"
+tls_key = "${pkiPath('server.key')}"`,
     });
   });
 
@@ -34,13 +33,13 @@ tls_key = "${pki('server.key')}"`,
 
   it('is trusted by psql with verify-full, by both of its names', async () => {
     for (const host of ['localhost', '127.0.0.1']) {
-      const verified = url(host, `sslmode=verify-full&sslrootcert=${pki('ca.crt')}`);
+      const verified = url(host, `sslmode=verify-full&sslrootcert=${pkiPath('ca.crt')}`);
       expect(await psql(verified, '\\conninfo\nSELECT 1')).toMatch(/TLSv1\.[23][\s\S]*\n1$/);
     }
   });
 
   it('is not trusted with another root', async () => {
-    const bad = url('localhost', `sslmode=verify-full&sslrootcert=${pki('other-ca.crt')}`);
+    const bad = url('localhost', `sslmode=verify-full&sslrootcert=${pkiPath('other-ca.crt')}`);
     const { code, stderr } = await run('psql', psqlArgs(bad, '-c', 'SELECT 1'));
     expect(code).toBe(2);
     expect(stderr).toContain('certificate verify failed');
@@ -54,7 +53,7 @@ tls_key = "${pki('server.key')}"`,
   });
 
   it('passes big values and cancels through TLS', async () => {
-    const verified = url('localhost', `sslmode=verify-full&sslrootcert=${pki('ca.crt')}`);
+    const verified = url('localhost', `sslmode=verify-full&sslrootcert=${pkiPath('ca.crt')}`);
     expect(await psql(verified, "SELECT repeat('Z', 10000000)")).toHaveLength(10_000_000);
     const timeout = "SET statement_timeout = '300ms'; SELECT pg_sleep(20)";
     await expect(psql(verified, timeout)).rejects.toThrow('statement timeout');
@@ -71,7 +70,7 @@ describe('an origin with TLS', () => {
     dir = await mkdtemp(join(tmpdir(), 'millrace-tls-'));
     await chmod(dir, 0o755);
     for (const name of ['server.crt', 'server.key']) {
-      await copyFile(pki(name), join(dir, name));
+      await copyFile(pkiPath(name), join(dir, name));
       await chmod(join(dir, name), 0o600);
       if (account !== null) await chown(join(dir, name), account.uid, account.gid);
     }
@@ -99,7 +98,7 @@ describe('an origin with TLS', () => {
     const login = `postgres:${encodeURIComponent(server.password)}`;
     const serve = await startServe({
       originUrl: `postgres://${login}@${host}:${server.port}/postgres?sslmode=verify-full`,
-      origin: `ca = "${pki(ca)}"`,
+      origin: `ca = "${pkiPath(ca)}"`,
     });
     gateways = [...gateways, serve];
     return serve;

@@ -1,11 +1,10 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endPointHash } from '../../../src/auth/certificate-hash.ts';
+import { pki } from '../../support/pki.ts';
 
-const der = (name: string): Buffer =>
-  new X509Certificate(readFileSync(new URL(`../../support/pki/${name}.crt`, import.meta.url))).raw;
+const der = (name: string): Buffer => new X509Certificate(pki(`${name}.crt`)).raw;
 
 describe('the channel binding of a certificate', () => {
   it.each([

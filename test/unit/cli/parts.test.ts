@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/base/errors.ts';
-import { readyJson, readyText, shellQuote } from '../../../src/cli/connection-strings.ts';
-import { demoOrigin, devConfig } from '../../../src/cli/dev-options.ts';
+import { readyJson, readyText, shellQuote } from '../../../src/cli/dev/connection-strings.ts';
+import { demoOrigin, devConfig } from '../../../src/cli/dev/dev-options.ts';
+import { onFirstFreePort } from '../../../src/cli/dev/first-free-port.ts';
 import { describeFailure } from '../../../src/cli/failure.ts';
-import { onFirstFreePort } from '../../../src/cli/first-free-port.ts';
 import { StopSignals, signalExitCode } from '../../../src/cli/stop-signals.ts';
 import { stopGateway } from '../../../src/cli/stopping.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { demoOrigin, devConfig } from '../../../src/cli/dev-options.ts';
+import { demoOrigin, devConfig } from '../../../src/cli/dev/dev-options.ts';
 import { diffConfig } from '../../../src/config/diff.ts';
 import type { ConfigurationConfig, MillraceConfig } from '../../../src/config/model.ts';
 

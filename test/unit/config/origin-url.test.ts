@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { connectionUrl } from '../../../src/cli/connection-strings.ts';
+import { connectionUrl } from '../../../src/cli/dev/connection-strings.ts';
 import { readOriginUrl } from '../../../src/config/origin-url.ts';
 import { parseOriginUrl } from '../../../src/config/resolve-origin.ts';
 

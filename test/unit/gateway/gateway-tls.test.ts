@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
-import { devConfig } from '../../../src/cli/dev-options.ts';
+import { devConfig } from '../../../src/cli/dev/dev-options.ts';
 import type { ListenerConfig, MillraceConfig } from '../../../src/config/model.ts';
 import { Gateway } from '../../../src/gateway/gateway.ts';
+import { pki } from '../../support/pki.ts';
 import { originAt } from '../origin/fake-server.ts';
 
 let gateway: Gateway | null = null;
@@ -13,9 +13,6 @@ afterEach(async () => {
   await gateway?.close();
   gateway = null;
 });
-
-const pki = (name: string): string =>
-  readFileSync(new URL(`../../support/pki/${name}`, import.meta.url), 'utf8');
 
 /** A configuration whose database is never connected to. */
 function configWith(listener: Partial<ListenerConfig>, name = 'shop'): MillraceConfig {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ScramServer } from '../../../src/auth/scram-server.ts';
 import type { GatewayError } from '../../../src/base/errors.ts';
-import { mintVerifier } from '../../../src/gateway/login-verifier.ts';
+import { mintVerifier } from '../../../src/gateway/login/login-verifier.ts';
 import { connectOrigin, requestCancel } from '../../../src/origin/connect.ts';
 import {
   decodeSaslInitialResponse,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { silentLog } from '../../../src/base/log.ts';
@@ -9,9 +8,7 @@ import {
   encodeParameterStatus,
   encodeReadyForQuery,
 } from '../../../src/protocol/startup.ts';
-
-export const pki = (name: string): string =>
-  readFileSync(new URL(`../../support/pki/${name}`, import.meta.url), 'utf8');
+import { pki } from '../../support/pki.ts';
 
 export const OK = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]);
 

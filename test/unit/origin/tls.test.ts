@@ -12,6 +12,7 @@ import {
   encodeAuthenticationSasl,
 } from '../../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
+import { pki } from '../../support/pki.ts';
 import {
   answering,
   type FakeServer,
@@ -20,7 +21,6 @@ import {
   OPTIONS,
   offeringTls,
   originAt,
-  pki,
   WELCOME,
 } from './fake-server.ts';
 

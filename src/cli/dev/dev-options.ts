@@ -1,0 +1,115 @@
+/** What `millrace dev` was asked for, and the configuration that follows from it. */
+import type { MillraceConfig, OriginConfig } from '../../config/model.ts';
+import { readOriginUrl } from '../../config/origin-url.ts';
+import { usageError } from '../failure.ts';
+import { parsePort } from '../usage.ts';
+
+export const DATA_DIR_DEFAULT = '.millrace';
+export const DEV_PORT_DEFAULT = 5432;
+/** Whom the demo database and the gateway in front of it know; both listen on loopback only. */
+export const DEV_ROLE = { user: 'millrace', password: 'millrace' } as const;
+export const DEV_DATABASE = 'demo';
+const DEV_ADDRESS = '127.0.0.1';
+
+export type DevOptions = {
+  readonly port: number;
+  /** Whether the user asked for this very port. */
+  readonly isPortExplicit: boolean;
+  readonly isJson: boolean;
+  /** A connection URL, or null for the embedded PostgreSQL. May hold a password. */
+  readonly originUrl: string | null;
+  readonly dataDir: string;
+  readonly isEphemeral: boolean;
+};
+
+export type DevArgs = {
+  readonly port?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly origin?: string | undefined;
+  readonly 'data-dir'?: string | undefined;
+  readonly ephemeral?: boolean | undefined;
+};
+
+/** Throws MR_USAGE for options that cannot be read, or that contradict each other. */
+export function devOptions(args: DevArgs): DevOptions {
+  const isEphemeral = args.ephemeral === true;
+  const dataDir = args['data-dir'];
+  if (isEphemeral && dataDir !== undefined) {
+    throw usageError('--ephemeral and --data-dir exclude each other', 'dev');
+  }
+  if (args.origin !== undefined && (isEphemeral || dataDir !== undefined)) {
+    const other = isEphemeral ? '--ephemeral' : '--data-dir';
+    throw usageError(`--origin and ${other} exclude each other`, 'dev');
+  }
+  const problem = args.origin === undefined ? null : readOriginUrl(args.origin).problem;
+  if (problem !== null) throw usageError(`--origin: the URL ${problem}`, 'dev');
+  return {
+    port: args.port === undefined ? DEV_PORT_DEFAULT : parsePort(args.port, 'dev'),
+    isPortExplicit: args.port !== undefined,
+    isJson: args.json === true,
+    originUrl: args.origin ?? null,
+    dataDir: dataDir ?? DATA_DIR_DEFAULT,
+    isEphemeral,
+  };
+}
+
+/** Clients of `dev` log in as at the origin, with the password `millrace` when that has none. */
+export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
+  return {
+    listeners: [
+      {
+        address: DEV_ADDRESS,
+        port,
+        tls: 'off',
+        tlsCert: null,
+        tlsKey: null,
+        tlsClientCa: null,
+        tlsClientCert: 'off',
+        loginTimeoutMs: 15_000,
+        clientsMax: 10_000,
+      },
+    ],
+    configurations: [
+      {
+        name: origin.database,
+        origin,
+        originConnectionLimit: 20,
+        waitersMax: 10_000,
+        poolMode: 'transaction',
+        timeouts: {
+          connectTimeoutMs: 15_000,
+          waitTimeoutMs: 15_000,
+          idleLinkTimeoutMs: 600_000,
+          linkLifetimeMs: 3_600_000,
+          statementTimeoutMs: 0,
+          clientUnreadTimeoutMs: 300_000,
+        },
+        credentials: [
+          {
+            user: origin.user,
+            verifier: null,
+            password: origin.password ?? DEV_ROLE.password,
+          },
+        ],
+      },
+    ],
+    // Somebody is waiting for the prompt.
+    drainTimeoutMs: 2000,
+  };
+}
+
+/** The demo database of an embedded server. */
+export function demoOrigin(server: { readonly host: string; readonly port: number }): OriginConfig {
+  return {
+    host: server.host,
+    port: server.port,
+    database: DEV_DATABASE,
+    ...DEV_ROLE,
+    sslmode: 'disable',
+    sslnegotiation: 'postgres',
+    channelBinding: 'prefer',
+    ca: null,
+    clientCert: null,
+    clientKey: null,
+  };
+}

@@ -1,0 +1,112 @@
+/** Composes `millrace dev`: a database, the gateway in front of it, and the way down. */
+import { randomBytes } from 'node:crypto';
+import picocolors from 'picocolors';
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { OriginConfig } from '../../config/model.ts';
+import { parseOriginUrl } from '../../config/resolve-origin.ts';
+import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
+import { Gateway } from '../../gateway/gateway.ts';
+import { humanLog } from '../logger.ts';
+import { StopSignals, signalExitCode } from '../stop-signals.ts';
+import { stopBeside, stopGateway } from '../stopping.ts';
+import type { Terminal } from '../terminal.ts';
+import { connectionUrl, readyJson, readyText } from './connection-strings.ts';
+import { DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
+import { onFirstFreePort } from './first-free-port.ts';
+
+type Database = {
+  readonly origin: OriginConfig;
+  /** As the user gave it, or ready to paste. */
+  readonly url: string;
+  readonly server: EmbeddedServer | null;
+};
+
+async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
+  if (options.originUrl !== null) {
+    const { origin, warnings } = await parseOriginUrl(options.originUrl);
+    for (const warning of warnings) log.warn({}, warning);
+    return { origin, url: options.originUrl, server: null };
+  }
+  const server = await startEmbedded({
+    dataDir: options.dataDir,
+    port: 0,
+    ephemeral: options.isEphemeral,
+    // Nobody but this run needs the superuser.
+    superuser: { user: 'postgres', password: randomBytes(24).toString('base64url') },
+    demo: DEV_ROLE,
+    log,
+  });
+  const origin = demoOrigin(server);
+  return { origin, url: connectionUrl(origin), server };
+}
+
+async function openGateway(options: DevOptions, origin: OriginConfig, log: Log) {
+  const start = (port: number) => Gateway.start(devConfig(origin, port), { log });
+  if (options.isPortExplicit) return start(options.port);
+  const { started, port } = await onFirstFreePort(options.port, start);
+  if (port !== options.port) log.info({}, `port ${options.port} is in use, taking ${port}`);
+  return started;
+}
+
+function report(gateway: Gateway, database: Database, isJson: boolean, terminal: Terminal): void {
+  const [listening] = gateway.addresses();
+  if (listening === undefined) throw new GatewayError('MR_INTERNAL');
+  const { address: host, port } = listening;
+  const { origin } = database;
+  const password = origin.password ?? DEV_ROLE.password;
+  const url = connectionUrl({ host, port, user: origin.user, password, database: origin.database });
+  const ready = { gateway: { url, host, port }, origin: { url: database.url } };
+  const paint = picocolors.createColors(terminal.usesColor);
+  terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));
+}
+
+/** Settles with the exit code when a signal came, or throws when the embedded server died. */
+function untilStop(database: Database, signals: StopSignals): Promise<void> {
+  const died = new Promise<never>((_, reject) => {
+    database.server?.onExit(() => {
+      reject(new GatewayError('MR_EMBEDDED_FAILED', { subject: 'it ended by itself' }));
+    });
+  });
+  return Promise.race([signals.first.then(() => {}), died]);
+}
+
+async function serveDatabase(
+  options: DevOptions,
+  database: Database,
+  signals: StopSignals,
+  terminal: Terminal,
+): Promise<void> {
+  const log = humanLog(terminal);
+  if (signals.isRequested) return;
+  const gateway = await openGateway(options, database.origin, log);
+  const { drainTimeoutMs } = devConfig(database.origin, options.port);
+  try {
+    report(gateway, database, options.isJson, terminal);
+    await untilStop(database, signals);
+    log.info({}, 'stopping');
+  } finally {
+    await stopGateway(gateway, signals.isRequested ? drainTimeoutMs : 0, signals);
+  }
+}
+
+/** Runs until a signal; the exit code, 0 after a polite end. Throws what `startEmbedded` throws. */
+export async function runDev(options: DevOptions, terminal: Terminal): Promise<number> {
+  const signals = new StopSignals(process, ['SIGINT', 'SIGTERM', 'SIGHUP']);
+  let secondSignal: string | null = null;
+  void signals.second.then((signal) => {
+    secondSignal = signal;
+  });
+  try {
+    const database = await openDatabase(options, humanLog(terminal));
+    try {
+      await serveDatabase(options, database, signals, terminal);
+    } finally {
+      const { server } = database;
+      if (server !== null) await stopBeside(() => server.stop());
+    }
+    return secondSignal === null ? 0 : signalExitCode(secondSignal);
+  } finally {
+    signals.dispose();
+  }
+}

@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { GatewayError } from '../../base/errors.ts';
+import { Pause, SocketStream } from '../../net/socket-stream.ts';
+import { TransactionStatus } from '../../protocol/codes.ts';
+import { encodeGatewayError } from '../../protocol/error-response.ts';
+import {
+  encodeBackendKeyData,
+  encodeParameterStatus,
+  encodeReadyForQuery,
+} from '../../protocol/startup.ts';
+import { Session } from '../../session/session.ts';
+import type { SessionPort } from '../../session/session-host.ts';
+import { isTrackedParameter, type Settings } from '../../session/settings.ts';
+import type { Database } from '../database.ts';
+import { ClientWatch } from './client-watch.ts';
+
+/** Who a client is, for people. */
+export type ClientIdentity = {
+  /** What the client was told as its process ID; unique in this process. */
+  readonly processId: number;
+  readonly secretKey: Buffer;
+  readonly user: string;
+};
+
+/** A client that has logged in: its socket and its session. */
+export class ClientConnection implements SessionPort {
+  readonly session: Session;
+  readonly database: Database;
+  readonly identity: ClientIdentity;
+  readonly #stream: SocketStream;
+  readonly #onClosed: (connection: ClientConnection) => void;
+  readonly watch = new ClientWatch();
+
+  constructor(
+    socket: Socket,
+    database: Database,
+    identity: ClientIdentity,
+    settings: Settings,
+    onClosed: (connection: ClientConnection) => void,
+  ) {
+    this.database = database;
+    this.identity = identity;
+    this.#onClosed = onClosed;
+    this.session = new Session(database, this, settings, database.isSessionMode);
+    this.#stream = new SocketStream(
+      socket,
+      {
+        onData: (chunk) => this.#feed(chunk),
+        onEnd: () => this.session.endInput(),
+        onBlocked: (isBlocked) => this.#onBlocked(isBlocked),
+        onClose: () => {
+          this.session.close();
+          this.#onClosed(this);
+        },
+      },
+      false,
+    );
+  }
+
+  /** Whether more waits for the client than it takes. */
+  get isBlocked(): boolean {
+    return this.#stream.isBlocked;
+  }
+
+  /** See {@link SocketStream.hasStood}. */
+  hasStood(): boolean {
+    return this.#stream.hasStood();
+  }
+
+  /** Tells the client that it is in, and works on what it has already sent. */
+  welcome(parameters: ReadonlyMap<string, string>, leftover: Buffer): void {
+    const parts: Buffer[] = [];
+    for (const [name, value] of parameters) {
+      const own = isTrackedParameter(name)
+        ? this.session.settings.get(name.toLowerCase())
+        : undefined;
+      parts.push(encodeParameterStatus(name, own ?? value));
+    }
+    parts.push(encodeBackendKeyData(this.identity.processId, this.identity.secretKey));
+    parts.push(encodeReadyForQuery(TransactionStatus.Idle));
+    const bytes = Buffer.concat(parts);
+    this.send(bytes, 0, bytes.length);
+    this.flush();
+    if (leftover.length > 0) this.#feed(leftover);
+  }
+
+  send(chunk: Uint8Array, start: number, end: number): void {
+    this.#stream.send(chunk, start, end);
+  }
+
+  flush(): void {
+    this.#stream.flush();
+  }
+
+  resume(): void {
+    this.#stream.pause(Pause.Backlog, false);
+  }
+
+  pause(isPaused: boolean): void {
+    this.#stream.pause(Pause.Sink, isPaused);
+  }
+
+  sendError(error: GatewayError): void {
+    const bytes = encodeGatewayError(error);
+    this.send(bytes, 0, bytes.length);
+  }
+
+  fail(error: GatewayError): void {
+    this.database.log.info(
+      { code: error.code, client: this.identity.processId, user: this.identity.user },
+      `client ended: ${error.message}`,
+    );
+    this.sendError(error);
+    this.end();
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  /** Closes at once, without a word. */
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  #feed(chunk: Buffer): void {
+    try {
+      this.session.feed(chunk);
+    } catch (error) {
+      // A mistake of ours must cost this client and its link only.
+      this.database.log.error({ error }, 'a session failed');
+      this.session.fail(new GatewayError('MR_INTERNAL', { cause: error }));
+    }
+    if (this.session.wantsPause) this.#stream.pause(Pause.Backlog, true);
+  }
+
+  /** A client that does not read is not read either, and neither is its link. */
+  #onBlocked(isBlocked: boolean): void {
+    this.#stream.pause(Pause.Unread, isBlocked);
+    this.session.onClientBlocked(isBlocked);
+  }
+}

@@ -1,0 +1,182 @@
+import { randomInt } from 'node:crypto';
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { ConfigurationConfig } from '../../config/model.ts';
+import { connectOrigin } from '../../origin/connect.ts';
+import { Pool, type PoolCounts, type PoolHost, type PoolLimits } from '../../pool/pool.ts';
+import type { Link } from '../../session/link.ts';
+import { canExpire, LinkCleaner } from './link-cleaner.ts';
+import { LinkConnection } from './link-connection.ts';
+
+/** Who asks for a link. */
+export type LinkTaker = {
+  onLink(link: Link): void;
+  onRefused(error: GatewayError): void;
+};
+
+/**
+ * What a client that went away has begun may run on for so long; then it is cancelled, and the link
+ * closed.
+ */
+const CLEAN_TIMEOUT_MS = 15_000;
+
+/** The links of one configuration: opens, lends, cleans and closes them as the pool decides. */
+export class Links implements PoolHost<Link, LinkTaker> {
+  readonly #config: () => ConfigurationConfig;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #pool: Pool<Link, LinkTaker>;
+  /** Since when each link is being cleaned. */
+  readonly #cleaning = new Map<Link, number>();
+  /** Links that have come back while a cancel request is on its way to them; whether dirty. */
+  readonly #awaitingCancel = new Map<Link, boolean>();
+  /** What the youngest link reported when it was fresh, in the server's own spelling. */
+  #parameters: ReadonlyMap<string, string> | null = null;
+
+  constructor(config: () => ConfigurationConfig, clock: Clock, log: Log) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#log = log;
+    this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()));
+  }
+
+  get counts(): PoolCounts {
+    return this.#pool.counts;
+  }
+
+  /** Null until a link was opened. */
+  get parameters(): ReadonlyMap<string, string> | null {
+    return this.#parameters;
+  }
+
+  checkOut(taker: LinkTaker): Link | null {
+    return this.#pool.checkOut(taker, this.#clock.nowMs());
+  }
+
+  withdraw(taker: LinkTaker): void {
+    this.#pool.withdraw(taker);
+  }
+
+  /** @param isDirty the session on the server must be reset before anyone else may have the link */
+  checkIn(link: Link, isDirty: boolean): void {
+    if (link.unfit !== null) {
+      this.discard(link, link.unfit);
+    } else if (link.cancelsPending > 0) {
+      // A request to cancel what the last client did must not meet the next one's statement.
+      this.#awaitingCancel.set(link, isDirty);
+    } else if (link.isIdle && !isDirty && !canExpire(link)) {
+      this.#pool.checkIn(link, this.#clock.nowMs());
+    } else {
+      this.#cleaning.set(link, this.#clock.nowMs());
+      new LinkCleaner(link, isDirty, (isClean) => {
+        this.#cleaning.delete(link);
+        if (isClean) this.checkIn(link, false);
+        else this.discard(link, 'it could not be cleaned');
+      });
+    }
+  }
+
+  discard(link: Link, reason: string): void {
+    const connection = link.port as LinkConnection;
+    this.#log.debug({ originPid: connection.processId, reason }, 'link closed');
+    connection.close();
+    this.#forget(link);
+  }
+
+  /** Takes the limits of a changed configuration. */
+  setLimits(): void {
+    this.#pool.setLimits(limitsOf(this.#config()), this.#clock.nowMs());
+  }
+
+  /** The origin is another one: no link of now serves anyone again. */
+  renew(): void {
+    this.#parameters = null;
+    this.#pool.renew('its origin was changed', this.#clock.nowMs());
+  }
+
+  /** To be called every now and then; see {@link Pool.tick}. */
+  tick(nowMs: number): void {
+    this.#pool.tick(nowMs);
+    for (const [link, sinceMs] of this.#cleaning) {
+      const isHopeless = link.ledger.isCopyIn;
+      if (!isHopeless && nowMs - sinceMs <= CLEAN_TIMEOUT_MS) continue;
+      if (!isHopeless && link.ledger.size > 0) void (link.port as LinkConnection).cancel();
+      this.discard(link, 'cleaning it took too long');
+    }
+  }
+
+  /** Refuses all who wait, and closes every link that is not checked out. */
+  close(error: GatewayError): void {
+    this.#pool.close(error);
+  }
+
+  openLink(): void {
+    void this.#open();
+  }
+
+  closeLink(link: Link, reason: string): void {
+    this.discard(link, reason);
+  }
+
+  grant(taker: LinkTaker, link: Link): void {
+    taker.onLink(link);
+  }
+
+  refuse(taker: LinkTaker, error: GatewayError): void {
+    taker.onRefused(error);
+  }
+
+  async #open(): Promise<void> {
+    const { origin, timeouts } = this.#config();
+    try {
+      const established = await connectOrigin(origin, {
+        connectTimeoutMs: timeouts.connectTimeoutMs,
+        // A client that gives no name has none, as it would without the gateway.
+        applicationName: '',
+        log: this.#log,
+      });
+      const connection = new LinkConnection(established, origin, {
+        onGone: (gone, error) => this.#onGone(gone, error),
+        onCancelsDone: (done) => this.#onCancelsDone(done.link),
+      });
+      this.#parameters = established.parameters;
+      this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
+    } catch (caught) {
+      const error = GatewayError.from(caught);
+      this.#log.warn({ code: error.code }, `origin not reached: ${error.message}`);
+      this.#pool.onOpenFailed(error, this.#clock.nowMs());
+    }
+  }
+
+  #onGone(connection: LinkConnection, error: GatewayError): void {
+    this.#log.info({ originPid: connection.processId, reason: error.message }, 'link lost');
+    this.#forget(connection.link);
+  }
+
+  #forget(link: Link): void {
+    this.#cleaning.delete(link);
+    this.#awaitingCancel.delete(link);
+    this.#pool.remove(link, this.#clock.nowMs());
+  }
+
+  #onCancelsDone(link: Link): void {
+    const isDirty = this.#awaitingCancel.get(link);
+    if (isDirty === undefined) {
+      link.owner?.onCancelsDone();
+    } else {
+      this.#awaitingCancel.delete(link);
+      this.checkIn(link, isDirty);
+    }
+  }
+}
+
+function limitsOf(config: ConfigurationConfig): PoolLimits {
+  return {
+    linksMax: config.originConnectionLimit,
+    waitersMax: config.waitersMax,
+    waitTimeoutMs: config.timeouts.waitTimeoutMs,
+    idleTimeoutMs: config.timeouts.idleLinkTimeoutMs,
+    lifetimeMs: config.timeouts.linkLifetimeMs,
+  };
+}

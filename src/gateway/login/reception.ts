@@ -1,0 +1,144 @@
+import type { Socket } from 'node:net';
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Random } from '../../base/time.ts';
+import type { ListenerConfig } from '../../config/model.ts';
+import { closeGently } from '../../net/closing.ts';
+import type { ServerTls } from '../../net/tls-accept.ts';
+import {
+  decodeErrorFields,
+  encodeErrorResponse,
+  encodeGatewayError,
+} from '../../protocol/error-response.ts';
+import { isTrackedParameter, Settings } from '../../session/settings.ts';
+import { ClientConnection } from '../clients/client-connection.ts';
+import type { ClientRegistry } from '../clients/client-registry.ts';
+import type { Database } from '../database.ts';
+import { admit } from './client-login.ts';
+import type { Credentials } from './credentials.ts';
+import type { AdmittedClient } from './login-context.ts';
+
+/** What a reception needs of its gateway. */
+export type ReceptionContext = {
+  readonly clients: ClientRegistry;
+  credentials(): Credentials;
+  database(name: string): Database | null;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+/** As PostgreSQL cuts it. */
+const APPLICATION_NAME_MAX = 63;
+
+/** Takes the connections of one listener: logs clients in, and delivers cancel requests. */
+export class Reception {
+  readonly #context: ReceptionContext;
+  /** Connections accepted by this listener that have not ended. */
+  #connections = 0;
+
+  constructor(context: ReceptionContext) {
+    this.#context = context;
+  }
+
+  /** Never rejects. */
+  async receive(
+    socket: Socket,
+    config: ListenerConfig,
+    serverTls: ServerTls | null,
+  ): Promise<void> {
+    if (this.#connections >= config.clientsMax) {
+      closeGently(socket, encodeGatewayError(new GatewayError('MR_TOO_MANY_CLIENTS')));
+      return;
+    }
+    this.#connections++;
+    socket.once('close', () => this.#connections--);
+    const { random, log } = this.#context;
+    const credentials = this.#context.credentials();
+    try {
+      const admitted = await admit(socket, {
+        tls: config.tls,
+        serverTls,
+        clientCert: config.tlsClientCert,
+        loginTimeoutMs: config.loginTimeoutMs,
+        findCredential: (user, database) => credentials.find(user, database),
+        mockSecret: credentials.mockSecret,
+        random,
+        log,
+      });
+      if (admitted.kind === 'cancel') {
+        const client = this.#context.clients.find(admitted.processId, admitted.secretKey);
+        // The end of this connection tells the client that its next statement is safe.
+        await client?.database.cancel(client);
+        closeGently(admitted.socket);
+      } else await this.#welcome(admitted);
+    } catch (error) {
+      // Who was refused has been told, and the log too; anything else is a mistake of ours.
+      if (!(error instanceof GatewayError)) {
+        log.error({ reason: String(error) }, 'a login failed');
+        socket.destroy();
+      }
+    }
+  }
+
+  async #welcome(admitted: AdmittedClient): Promise<void> {
+    const { socket, user } = admitted;
+    const database = this.#context.database(admitted.database);
+    try {
+      if (database === null) throw new GatewayError('MR_CONFIG_REMOVED');
+      const result = await database.introduce(settingsOf(admitted, database));
+      if (socket.destroyed) return;
+      if (result.kind === 'refused') {
+        const bytes = Buffer.from(result.fields, 'latin1');
+        const fields = decodeErrorFields(bytes, 0, bytes.length);
+        closeGently(socket, encodeErrorResponse({ ...fields, severity: 'FATAL' }));
+        return;
+      }
+      if (admitted.settings.problem !== null) throw admitted.settings.problem;
+      const { clients } = this.#context;
+      const identity = clients.newIdentity(user, admitted.minor);
+      const client = new ClientConnection(socket, database, identity, result.settings, (closed) => {
+        clients.delete(closed);
+        database.clients.delete(closed);
+      });
+      clients.add(client);
+      database.clients.add(client);
+      client.welcome(database.parameters, admitted.leftover);
+    } catch (caught) {
+      const error = GatewayError.from(caught);
+      const { code } = error;
+      // What a client wrote into its options may be a secret of its own.
+      const reason = error === admitted.settings.problem ? 'its options are wrong' : error.message;
+      const fields = { code, configuration: admitted.database, user };
+      this.#context.log.info(fields, `client turned away: ${reason}`);
+      closeGently(socket, encodeGatewayError(error));
+    }
+  }
+}
+
+/** What a client asks for at startup, as far as a fresh link does not have it anyway. */
+function settingsOf(admitted: AdmittedClient, database: Database): Settings {
+  let settings = Settings.NONE;
+  const fresh = new Map<string, string>();
+  for (const [name, value] of database.parameters) fresh.set(name.toLowerCase(), value);
+  for (const [name, text] of admitted.settings.parameters) {
+    const value = asBytes(text);
+    const isAnyway =
+      isTrackedParameter(name) && fresh.get(name)?.toLowerCase() === value.toLowerCase();
+    if (name === 'application_name') {
+      settings = settings.with(name, asApplicationName(text));
+    } else if (!isAnyway) {
+      settings = settings.with(asBytes(name), value);
+    }
+  }
+  return settings;
+}
+
+/** Settings are byte strings. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
+/** PostgreSQL keeps printable ASCII only. */
+function asApplicationName(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, APPLICATION_NAME_MAX);
+}

@@ -1,0 +1,66 @@
+import type { Facts } from '../../sql/facts/facts.ts';
+import type { Consequence } from '../ledger.ts';
+import type { Link } from '../link.ts';
+import type { ClientStatements } from './client-statements.ts';
+
+/** Portals that remove statements: more than so many at once, and the oldest is forgotten. */
+const PORTALS_MAX = 64;
+
+/** The one statement that a DEALLOCATE names, as a byte string; null when it is none, or all. */
+export function removedName(facts: Facts): string | null {
+  const name = facts.deallocates;
+  return name === null || name === '' ? null : Buffer.from(name).toString('latin1');
+}
+
+/**
+ * DEALLOCATE and DISCARD ALL of what was prepared by protocol. They count when they are executed,
+ * so what is bound to such a statement is remembered until then.
+ */
+export class Deallocations {
+  readonly #statements: ClientStatements;
+  readonly #portals = new Map<string, Facts>();
+
+  constructor(statements: ClientStatements) {
+    this.#statements = statements;
+  }
+
+  /** Whether an Execute may be one of these at all. */
+  get hasPortals(): boolean {
+    return this.#portals.size > 0;
+  }
+
+  /** A portal is about to be bound. */
+  noteBind(portal: string, facts: Facts | undefined): void {
+    if (facts === undefined || facts.deallocates === null) {
+      this.#portals.delete(portal);
+      return;
+    }
+    this.#portals.set(portal, facts);
+    if (this.#portals.size <= PORTALS_MAX) return;
+    for (const oldest of this.#portals.keys()) {
+      this.#portals.delete(oldest);
+      return;
+    }
+  }
+
+  /** What the portal's statement is known to do; undefined when that is nothing special. */
+  factsOf(portal: string): Facts | undefined {
+    return this.#portals.get(portal);
+  }
+
+  /** Whether it must wait for an answer that is still due. */
+  isUndecided(facts: Facts, link: Link): boolean {
+    const name = removedName(facts);
+    return name !== null && this.#statements.isUndecided(name, link);
+  }
+
+  /**
+   * A statement of these facts is sent next: what hangs on its answer.
+   * @param isUnit whether it begins a unit of its own, being a simple Query
+   */
+  consequenceOf(facts: Facts, link: Link, isUnit: boolean): Consequence | null {
+    if (facts.deallocates === '') return this.#statements.removeAll(link, facts.statements === 1);
+    const name = removedName(facts);
+    return name === null ? null : this.#statements.remove(name, link, isUnit);
+  }
+}

@@ -1,0 +1,109 @@
+import { Effect, type Facts, opaqueFacts } from '../../sql/facts/facts.ts';
+import type { Link } from '../link.ts';
+import type { Session } from '../session.ts';
+import { EVASION, STAND_IN } from './client-statements.ts';
+import { removedName } from './deallocations.ts';
+import { bindTextParameter } from './statement-messages.ts';
+import { isReservedName, type Statement } from './statements.ts';
+
+/** What is done by a statement that nobody has read. */
+export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
+const REMOVAL = `DEALLOCATE ${STAND_IN}`;
+const MISREAD = 'settings that decide how it is read were changing';
+
+/** What statements mean to their session before they are sent. */
+export class StatementNotes {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** Notes what a statement that is about to run may do to the link. */
+  noteStatement(facts: Facts): void {
+    const session = this.#session;
+    const judgement = session.host.judge(facts);
+    if (judgement.readsSequences) this.#forgetSequences();
+    session.residue.note(facts, judgement);
+    session.isExempt ||= facts.exempt;
+  }
+
+  /** Before the first statement that reads what others may have drawn, when that can still be. */
+  #forgetSequences(): void {
+    const { link, framer, pins, residue, isSessionMode, hasOpenUnit } = this.#session;
+    if (link === null || isSessionMode || pins.length > 0) return;
+    // Inside a unit it would end the implicit transaction of what went before.
+    if (hasOpenUnit || (residue.mayHaveDrawn && !link.isIdle)) return;
+    framer.flushRun();
+    this.#session.forgetSequences(link);
+  }
+
+  /**
+   * Whether a text can be read only when answers have come: what decides how it is read may have
+   * changed. Changes are reported at the end of a unit, so within one there is nothing to wait for.
+   */
+  mustWaitToRead(link: Link): boolean {
+    const { residue, isUnsynced } = this.#session;
+    return residue.mayMisread && !isUnsynced && link.ledger.size > 0;
+  }
+
+  /**
+   * The statement of a Parse whose body (see {@link Statement.body}) lies in `[start, end)`: one
+   * that others may share, unless nobody knows what its text means.
+   */
+  statementOf(chunk: Uint8Array, start: number, end: number): Statement {
+    const { host, settings, parseSignature, residue } = this.#session;
+    const statement = host.statementOf(chunk, start, end, settings);
+    if (!residue.mayMisread) {
+      const isShared = parseSignature !== null && !statement.facts.timeLiteral;
+      return isShared ? statement : { ...statement, signature: null };
+    }
+    return { ...statement, signature: null, facts: opaqueFacts(Effect.Session, MISREAD) };
+  }
+
+  /** Notes that a statement is about to be prepared. */
+  noteParse(statement: Statement): void {
+    if (this.#session.host.judge(statement.facts).readsSequences) this.#forgetSequences();
+  }
+
+  /** Notes that a prepared statement is about to run with the parameters in `[start, end)`. */
+  noteBind(
+    statement: Statement,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    isWhole: boolean,
+  ): void {
+    const { facts } = statement;
+    this.noteStatement(facts);
+    for (const number of facts.settingParams) {
+      const name = isWhole ? bindTextParameter(chunk, start, end, number) : null;
+      if (name !== null) this.#session.residue.touch(name);
+      else this.#session.residue.notePermanent('set_config with a computed name');
+    }
+  }
+
+  /** The text to send instead of the client's, as a byte string; null to send the client's. */
+  textFor(facts: Facts): string | null {
+    const { host, statements } = this.#session;
+    if (facts.millraceShow !== null) return host.showText(facts.millraceShow);
+    const reserved = facts.preparedNames.find(isReservedName);
+    // The server refuses it by that name, as it would without us.
+    if (reserved !== undefined) {
+      const name = Buffer.from(reserved + EVASION).toString('latin1');
+      return `DEALLOCATE "${name.replaceAll('"', '""')}"`;
+    }
+    const removed = removedName(facts);
+    return removed !== null && statements.find(removed) !== undefined ? REMOVAL : null;
+  }
+
+  /** A statement as it is to be parsed: the client's, or one that stands for it on this link. */
+  parseable(statement: Statement): Statement {
+    const { facts } = statement;
+    // Which statement bears the name is decided when it is executed, unless it may be one of SQL's.
+    const isOfProtocol = removedName(facts) !== null && this.#session.pins.length === 0;
+    const text = this.textFor(facts) ?? (isOfProtocol ? REMOVAL : null);
+    if (text === null) return statement;
+    return { ...statement, signature: null, body: Buffer.from(`\0${text}\0\0\0`, 'latin1') };
+  }
+}
