@@ -2,7 +2,9 @@
  * Reads a PostgreSQL connection URL as libpq does (manual, "Connection URIs"), except for what the
  * gateway cannot honour, which is refused instead of dropped: a URL may carry a security demand.
  */
+
 import type { ChannelBinding, SslMode, SslNegotiation } from './model.ts';
+import { nearestWord } from './nearest.ts';
 
 /** What a URL says; paths are not read yet, null is "does not say". */
 export type OriginUrl = {
@@ -67,8 +69,41 @@ const REFUSED_PARAMETERS: readonly string[] = [
   'sslpassword',
   'passfile',
 ];
-/** Refused only when they demand something; their weaker values change nothing. */
-const REFUSED_WHEN_REQUIRED: readonly string[] = ['gssencmode'];
+/** Refused only when they demand something; this value of theirs changes nothing. */
+const REFUSED_UNLESS: Readonly<Record<string, readonly string[]>> = {
+  gssencmode: ['', 'disable', 'prefer'],
+  target_session_attrs: ['', 'any'],
+};
+/** Of libpq and of common drivers: they do not change where or as whom to connect. */
+const HARMLESS_PARAMETERS: readonly string[] = [
+  'application_name',
+  'client_encoding',
+  'connect_timeout',
+  'connection_limit',
+  'fallback_application_name',
+  'gsslib',
+  'keepalives',
+  'keepalives_count',
+  'keepalives_idle',
+  'keepalives_interval',
+  'krbsrvname',
+  'load_balance_hosts',
+  'pgbouncer',
+  'pool_timeout',
+  'schema',
+  'ssl',
+  'sslcompression',
+  'sslsni',
+  'statement_cache_size',
+  'tcp_user_timeout',
+  'uselibpqcompat',
+];
+const KNOWN_PARAMETERS: readonly string[] = [
+  ...READ_PARAMETERS,
+  ...REFUSED_PARAMETERS,
+  ...Object.keys(REFUSED_UNLESS),
+  ...HARMLESS_PARAMETERS,
+];
 
 /** Ends the reading with a text for the user; caught in {@link readOriginUrl} only. */
 class UrlProblem extends Error {}
@@ -114,16 +149,24 @@ function readParameters(url: URL): { given: Map<string, string>; ignored: string
     const [rawName = '', ...rest] = pair.split('=');
     const name = decode(rawName, 'parameter name');
     const value = decode(rest.join('='), 'parameter value');
-    const demanded = REFUSED_WHEN_REQUIRED.includes(name) && value === 'require';
-    if (demanded || REFUSED_PARAMETERS.includes(name)) {
-      fail(`asks for ${demanded ? `${name}=require` : name}, which the gateway cannot honour yet`);
-    }
+    checkParameter(name, value);
     // A URL of JDBC's kind: `ssl=true` there means what `sslmode=require` means here.
     if (READ_PARAMETERS.includes(name)) given.set(name, value);
     else if (!(name === 'ssl' && value === 'true')) ignored.push(name.slice(0, 40));
     else if (!given.has('sslmode')) given.set('sslmode', 'require');
   }
   return { given, ignored };
+}
+
+/** Refuses a demand that cannot be met, and a name that can only be a slip of the pen. */
+function checkParameter(name: string, value: string): void {
+  if (REFUSED_PARAMETERS.includes(name)) fail(`asks for ${name}, which cannot be honoured yet`);
+  if (Object.hasOwn(REFUSED_UNLESS, name) && !REFUSED_UNLESS[name]?.includes(value)) {
+    fail(`asks for another ${name} than ${REFUSED_UNLESS[name]?.at(-1)}, which cannot be honoured`);
+  }
+  if (KNOWN_PARAMETERS.includes(name)) return;
+  const meant = nearestWord(name, KNOWN_PARAMETERS);
+  if (meant !== null) fail(`has an unknown parameter ${name.slice(0, 40)}; did you mean ${meant}?`);
 }
 
 function readPort(text: string): number {

@@ -14,6 +14,7 @@ const Field = {
   Message: 0x4d,
   Detail: 0x44,
   Hint: 0x48,
+  Routine: 0x52,
 } as const;
 
 /** More fields than this are not looked at: PostgreSQL itself knows 18. */
@@ -42,14 +43,22 @@ export function encodeNoticeResponse(fields: ErrorFields): Buffer {
   return encodeFields(ServerCode.NoticeResponse, fields);
 }
 
-/** The error as a client may see it: text, detail and hint of its row, never its cause. */
+/**
+ * The error as a client may see it: text, detail and hint of its row, never its cause. Its code
+ * stands where PostgreSQL names the routine in its source: psql shows that by `\errverbose`, and
+ * drivers have it as a property of their errors.
+ */
 export function encodeGatewayError(error: GatewayError): Buffer {
   const { severity, sqlstate, hint } = error.row;
-  const { clientText: message, detail } = error;
-  return encodeErrorResponse({ severity, sqlstate, message, detail, hint });
+  const { clientText: message, detail, code } = error;
+  return encodeFields(
+    ServerCode.ErrorResponse,
+    { severity, sqlstate, message, detail, hint },
+    code,
+  );
 }
 
-function encodeFields(code: number, fields: ErrorFields): Buffer {
+function encodeFields(code: number, fields: ErrorFields, routine = ''): Buffer {
   const writer = new MessageWriter().begin(code);
   // A zero inside a text would end the field early and let the rest pass for another field.
   const put = (field: number, value: string): void => {
@@ -61,6 +70,7 @@ function encodeFields(code: number, fields: ErrorFields): Buffer {
   put(Field.Message, fields.message);
   if (fields.detail !== '') put(Field.Detail, fields.detail);
   if (fields.hint !== '') put(Field.Hint, fields.hint);
+  if (routine !== '') put(Field.Routine, routine);
   return writer.byte(0).end().take();
 }
 

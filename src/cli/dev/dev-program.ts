@@ -7,6 +7,8 @@ import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
 import { Gateway } from '../../gateway/gateway.ts';
+import { connectOrigin } from '../../origin/connect.ts';
+import { TERMINATE } from '../../protocol/messages.ts';
 import { humanLog } from '../logger.ts';
 import { StopSignals, signalExitCode } from '../stop-signals.ts';
 import { stopBeside, stopGateway } from '../stopping.ts';
@@ -39,6 +41,25 @@ async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
   });
   const origin = demoOrigin(server);
   return { origin, url: connectionUrl(origin), server };
+}
+
+/** Somebody is waiting: a host that swallows packets must not keep them for long. */
+const TRIAL_TIMEOUT_MS = 5_000;
+
+/**
+ * Tells at once when a database of the user's own cannot be used. It may be started later, so this
+ * is no failure of the program.
+ */
+async function tryOrigin(origin: OriginConfig, log: Log): Promise<void> {
+  const options = { connectTimeoutMs: TRIAL_TIMEOUT_MS, applicationName: 'millrace', log };
+  try {
+    const { socket } = await connectOrigin(origin, options);
+    socket.end(TERMINATE);
+  } catch (caught) {
+    const { clientText, detail, row } = GatewayError.from(caught);
+    const why = [clientText, detail, row.hint].filter((text) => text !== '').join(' ');
+    log.warn({}, `the database of --origin cannot be used: ${why}`);
+  }
 }
 
 async function openGateway(options: DevOptions, origin: OriginConfig, log: Log) {
@@ -80,6 +101,7 @@ async function serveDatabase(
   const log = humanLog(terminal);
   if (signals.isRequested) return;
   const gateway = await openGateway(options, database.origin, log);
+  if (database.server === null) await tryOrigin(database.origin, log);
   const { drainTimeoutMs } = devConfig(database.origin, options.port);
   try {
     report(gateway, database, options.isJson, terminal);

@@ -5,7 +5,8 @@ const INTRO = `# Errors
 
 Generated from the error table by \`npm run docs\`. Every error that Millrace itself raises has a
 code; errors of PostgreSQL are passed on unchanged. A client sees the text as MESSAGE and the advice
-as HINT; \`%s\` stands for the subject. The command line ends with the exit code.
+as HINT; \`%s\` stands for the subject. The code is in the field that tells the routine, which psql
+shows by \`\\errverbose\`. The command line ends with the exit code.
 `;
 
 function section(code: string, row: ErrorRow): string {

@@ -2,10 +2,9 @@ import { GatewayError } from '../../base/errors.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { Pause, SocketStream } from '../../net/socket-stream.ts';
 import { type EstablishedLink, requestCancel } from '../../origin/connect.ts';
-import { ClientCode } from '../../protocol/codes.ts';
+import { TERMINATE } from '../../protocol/messages.ts';
 import { Link, type LinkPort } from '../../session/link.ts';
 
-const TERMINATE = Buffer.from([ClientCode.Terminate, 0, 0, 0, 4]);
 /** A cancel request that takes longer may still strike: its link is then not used again. */
 const CANCEL_TIMEOUT_MS = 5_000;
 

@@ -82,6 +82,7 @@ describe('millrace dev --json', () => {
 
   it('starts in front of a database that is not there, and tells clients', async () => {
     const { program, url } = await dev('--origin', 'postgres://u:secret-word@127.0.0.1:1/x');
+    expect(program.stderr).toContain('the database of --origin cannot be used');
     await expect(psql(url, 'SELECT 1')).rejects.toThrow('connection_refused');
     expect(program.stderr).not.toContain('secret-word');
     expect((await program.stop()).code).toBe(0);

@@ -71,7 +71,13 @@ describe('an origin URL', () => {
     ['postgres://u:SECRET@h:0/d', 'port'],
     ['postgres://u:SECRET@h/d?sslmode=maybe', 'sslmode must be one of'],
     ['postgres://u:SECRET@h/d?options=-cSECRET', 'asks for options'],
-    ['postgres://u:SECRET@h/d?gssencmode=require', 'asks for gssencmode=require'],
+    ['postgres://u:SECRET@h/d?gssencmode=require', 'asks for another gssencmode'],
+    [
+      'postgres://u:SECRET@h/d?target_session_attrs=standby',
+      'another target_session_attrs than any',
+    ],
+    ['postgres://u:SECRET@h/d?sslmod=verify-full', 'did you mean sslmode?'],
+    ['postgres://u:SECRET@h/d?ssl_mode=SECRET', 'did you mean sslmode?'],
     ['postgres://u:SECRET@h/d?channel_binding=no', 'channel_binding must be one of'],
     ['postgres://u:SECRET@h/d?sslnegotiation=no', 'sslnegotiation must be one of'],
     [`postgres://u:SECRET@h/d?x=${'y'.repeat(9000)}`, 'longer than'],
@@ -109,7 +115,7 @@ describe('an origin URL', () => {
 
 describe('an origin of a URL alone', () => {
   it('is complete', async () => {
-    const { origin, warnings } = await parseOriginUrl('postgres://u:file%3Ax@h/d?a=b');
+    const { origin, warnings } = await parseOriginUrl('postgres://u:file%3Ax@h/d?retries=3');
     expect(origin).toEqual({
       host: 'h',
       port: 5432,
@@ -123,7 +129,7 @@ describe('an origin of a URL alone', () => {
       clientCert: null,
       clientKey: null,
     });
-    expect(warnings).toEqual(['the parameter a of the URL has no effect']);
+    expect(warnings).toEqual(['the parameter retries of the URL has no effect']);
   });
 
   it('is refused when a file it names is not there', async () => {

@@ -43,6 +43,7 @@ describe('ErrorResponse', () => {
     });
     const bytes = encodeGatewayError(error);
     expect(bytes.toString()).not.toContain('hidden');
+    expect(bytes.toString()).toContain('\0RMR_AUTH_FAILED\0');
     expect(decodeErrorFields(bytes, 5, bytes.length)).toEqual({
       severity: 'FATAL',
       sqlstate: '28P01',
