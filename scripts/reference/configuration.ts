@@ -1,5 +1,5 @@
 /** Generates `docs/reference/configuration.md` from the key table. */
-import { docOf, type Section, sections } from '../../config/schema.ts';
+import { docOf, type Section, sections } from '../../src/config/schema.ts';
 
 const INTRO = `# Configuration file
 

@@ -1,10 +1,9 @@
-/** Writes the generated reference documents from the built program: `npm run docs`. */
+/** Writes the generated reference documents: `npm run docs`, from the root of the repository. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { referenceDocuments } from '../dist/cli/reference/documents.js';
+import { referenceDocuments } from './reference/documents.ts';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const root = process.cwd();
 for (const [path, text] of referenceDocuments()) {
   const file = resolve(root, path);
   await mkdir(dirname(file), { recursive: true });

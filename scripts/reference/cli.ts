@@ -1,6 +1,6 @@
 /** Generates `docs/reference/cli.md` from the definitions of the commands. */
 import type { ArgDef, ArgsDef } from 'citty';
-import { commandArgs, isCommandName, makeProgram } from '../commands.ts';
+import { commandArgs, isCommandName, makeProgram } from '../../src/cli/commands.ts';
 
 const INTRO = `# Command line
 

@@ -2,8 +2,8 @@ import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { referenceDocuments } from '../../../scripts/reference/documents.ts';
 import { commandArgs, isCommandName } from '../../../src/cli/commands.ts';
-import { referenceDocuments } from '../../../src/cli/reference/documents.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 
 const root = join(import.meta.dirname, '../../..');

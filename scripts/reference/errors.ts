@@ -1,5 +1,5 @@
 /** Generates `docs/reference/errors.md` from the error table. */
-import { type ErrorRow, errorTable } from '../../base/errors.ts';
+import { type ErrorRow, errorTable } from '../../src/base/errors.ts';
 
 const INTRO = `# Errors
 
