@@ -3,6 +3,10 @@
  * a server, by the hash function of the certificate's own signature, but SHA-256 for MD5 and SHA-1.
  */
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type * as AsnRsa from '@peculiar/asn1-rsa';
+import type * as AsnSchema from '@peculiar/asn1-schema';
+import type * as AsnX509 from '@peculiar/asn1-x509';
 
 /** Hash functions by the OID of a signature algorithm that names one. */
 const HASH_OF_SIGNATURE: Readonly<Record<string, string>> = {
@@ -49,93 +53,48 @@ const HASH_OF_DIGEST: Readonly<Record<string, string>> = {
   '2.16.840.1.101.3.4.2.6': 'sha512-256',
 };
 
-const SEQUENCE = 0x30;
-const OBJECT_IDENTIFIER = 0x06;
-/** `[0] EXPLICIT`, where RSA-PSS names its hash function. */
-const CONTEXT_0 = 0xa0;
+/** What reads certificates. */
+type Asn1 = {
+  readonly AsnConvert: typeof AsnSchema.AsnConvert;
+  readonly Certificate: typeof AsnX509.Certificate;
+  readonly RsaSaPssParams: typeof AsnRsa.RsaSaPssParams;
+};
+
+const require = createRequire(import.meta.url);
+let loaded: Asn1 | null = null;
+
+/** Loaded when the first certificate is seen: it takes as long as half of the program's start. */
+function asn1(): Asn1 {
+  loaded ??= {
+    AsnConvert: (require('@peculiar/asn1-schema') as typeof AsnSchema).AsnConvert,
+    Certificate: (require('@peculiar/asn1-x509') as typeof AsnX509).Certificate,
+    RsaSaPssParams: (require('@peculiar/asn1-rsa') as typeof AsnRsa).RsaSaPssParams,
+  };
+  return loaded;
+}
 
 /**
  * The hash that binds a SCRAM exchange to the certificate of its server, or null when the signature
  * names no hash function (Ed25519) or one that is not known: RFC 5929 defines no binding then.
  * PostgreSQL and libpq offer and choose it all the same, and fail; without it they log in.
  *
- * @param certificate as it went over the wire: DER
+ * @param certificate as it went over the wire: DER. What is none has no binding.
  */
 export function endPointHash(certificate: Uint8Array): Buffer | null {
   const name = hashNameOf(certificate);
   return name === null ? null : createHash(name).update(certificate).digest();
 }
 
-/** One element of DER: `[start, end)` of what it holds. */
-type Element = { readonly start: number; readonly end: number };
-
 function hashNameOf(certificate: Uint8Array): string | null {
-  // Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue }
-  const whole = elementAt(certificate, 0, certificate.length, SEQUENCE);
-  const body = whole && elementAt(certificate, whole.start, whole.end, SEQUENCE);
-  const algorithm = body && whole && elementAt(certificate, body.end, whole.end, SEQUENCE);
-  if (!algorithm) return null;
-  const oid = identifierAt(certificate, algorithm);
-  if (oid === null) return null;
-  return oid.text === RSA_PSS
-    ? hashNameOfPss(certificate, oid.end, algorithm.end)
-    : (HASH_OF_SIGNATURE[oid.text] ?? null);
-}
-
-/** RSASSA-PSS-params ::= SEQUENCE { [0] hashAlgorithm DEFAULT sha1, … } */
-function hashNameOfPss(bytes: Uint8Array, start: number, end: number): string | null {
-  const parameters = elementAt(bytes, start, end, SEQUENCE);
-  if (parameters === null) return null;
-  const explicit = elementAt(bytes, parameters.start, parameters.end, CONTEXT_0);
-  // The default, SHA-1, is replaced like a SHA-1 that is spelled out.
-  if (explicit === null) return 'sha256';
-  const algorithm = elementAt(bytes, explicit.start, explicit.end, SEQUENCE);
-  const oid = algorithm && identifierAt(bytes, algorithm);
-  return oid === null ? null : (HASH_OF_DIGEST[oid.text] ?? null);
-}
-
-/** The element that begins at `start`, or null when it has another tag or does not fit. */
-function elementAt(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  expectedTag: number,
-): Element | null {
-  if (end - start < 2) return null;
-  const tag = bytes[start] as number;
-  let length = bytes[start + 1] as number;
-  let at = start + 2;
-  if (length >= 0x80) {
-    // Four bytes of length are more than any certificate has.
-    const count = length - 0x80;
-    if (count === 0 || count > 4 || end - at < count) return null;
-    length = 0;
-    for (let left = count; left > 0; left--) length = length * 256 + (bytes[at++] as number);
+  const { AsnConvert, Certificate, RsaSaPssParams } = asn1();
+  try {
+    const { algorithm, parameters } = AsnConvert.parse(certificate, Certificate).signatureAlgorithm;
+    if (algorithm !== RSA_PSS) return HASH_OF_SIGNATURE[algorithm] ?? null;
+    if (!parameters) return null;
+    // Where the parameters name no hash function, it is SHA-1 (RFC 4055), which SHA-256 replaces.
+    const { hashAlgorithm } = AsnConvert.parse(parameters, RsaSaPssParams);
+    return HASH_OF_DIGEST[hashAlgorithm.algorithm] ?? null;
+  } catch {
+    return null;
   }
-  return tag === expectedTag && length <= end - at ? { start: at, end: at + length } : null;
-}
-
-/** The object identifier that an AlgorithmIdentifier begins with, and where it ends. */
-function identifierAt(
-  bytes: Uint8Array,
-  algorithm: Element,
-): { readonly text: string; readonly end: number } | null {
-  const element = elementAt(bytes, algorithm.start, algorithm.end, OBJECT_IDENTIFIER);
-  if (element === null) return null;
-  const numbers: number[] = [];
-  let number = 0;
-  for (let at = element.start; at < element.end; at++) {
-    const byte = bytes[at] as number;
-    number = number * 128 + (byte & 0x7f);
-    if (byte >= 0x80) continue;
-    if (numbers.length === 0) {
-      // The first two numbers share a byte.
-      const first = Math.min(Math.floor(number / 40), 2);
-      numbers.push(first);
-      number -= first * 40;
-    }
-    numbers.push(number);
-    number = 0;
-  }
-  return { text: numbers.join('.'), end: element.end };
 }
