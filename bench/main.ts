@@ -14,6 +14,8 @@ import {
   targetsOf,
 } from './cases.ts';
 import { Meter, type Scene } from './measure.ts';
+import { microCases } from './micro/cases.ts';
+import { measureMicro, microTable } from './micro/harness.ts';
 import { startMillrace } from './millrace-process.ts';
 import { type BenchOptions, parseOptions, UsageError, usageText } from './options.ts';
 import { SCALE, startOrigin } from './origin.ts';
@@ -25,6 +27,7 @@ import { report } from './table.ts';
 
 const VERSION_TIMEOUT_MS = 5_000;
 const MIB = 1_048_576;
+const MICRO_ROUND_MS = 200;
 
 type Versions = { readonly pgbench: string; readonly pgbouncer: PgbouncerAbility | null };
 
@@ -112,6 +115,10 @@ async function main(): Promise<void> {
     process.stdout.write(usageText);
     return;
   }
+  if (options.isMicro) {
+    await runMicro(options);
+    return;
+  }
   if (process.platform !== 'linux') throw new UsageError('the benchmark needs Linux and its /proc');
   const pgbench = requirePgbench();
   const versions = await versionsOf(pgbench);
@@ -119,12 +126,23 @@ async function main(): Promise<void> {
   const startedAt = new Date().toISOString();
   const measurements = await run(options, pgbench);
   const summaries = options.cases.map((each) => summarize(each, measurements));
-  const path = options.jsonPath ?? `bench/results/${startedAt.replaceAll(':', '-')}.json`;
-  mkdirSync(dirname(path), { recursive: true });
   const { rounds, roundSeconds } = options;
   const results = { startedAt, machine: machine(), versions, rounds, roundSeconds, measurements };
-  writeFileSync(path, `${JSON.stringify({ ...results, summaries }, null, 1)}\n`);
   process.stdout.write(`\n${report(summaries)}`);
+  keep(options, startedAt, { ...results, summaries });
+}
+
+async function runMicro(options: BenchOptions): Promise<void> {
+  const startedAt = new Date().toISOString();
+  const results = measureMicro(await microCases(), options.rounds, MICRO_ROUND_MS);
+  process.stdout.write(`\n${microTable(results)}`);
+  keep(options, startedAt, { startedAt, machine: machine(), rounds: options.rounds, results });
+}
+
+function keep(options: BenchOptions, startedAt: string, results: object): void {
+  const path = options.jsonPath ?? `bench/results/${startedAt.replaceAll(':', '-')}.json`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
   say(`\nAll figures: ${path}`);
 }
 

@@ -4,6 +4,8 @@ import { type BenchCase, benchCases } from './cases.ts';
 
 export type BenchOptions = {
   readonly isQuick: boolean;
+  /** Times pieces of the gateway alone, without a server or pgbench. */
+  readonly isMicro: boolean;
   readonly rounds: number;
   readonly roundSeconds: number;
   /** Pool sizes that each pooler is tried with where the case leaves the choice. */
@@ -19,6 +21,7 @@ export class UsageError extends Error {}
 export const usageText = `Usage: npm run bench -- [options]
 
   --quick         under two minutes: 2 rounds of 2 s, fewer cases, one pool size
+  --micro         framing, statement shapes and the ledger alone, without any server: 10 s
   --rounds N      times that every target is measured (default 5)
   --seconds N     length of one measurement (default 5)
   --only LIST     cases to run, by comma; the beginning of a name stands for all that begin so:
@@ -40,6 +43,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
   const isQuick = values.quick === true;
   return {
     isQuick,
+    isMicro: values.micro === true,
     rounds: count('--rounds', values.rounds, isQuick ? 2 : 5, ROUNDS_MAX),
     roundSeconds: count('--seconds', values.seconds, isQuick ? 2 : 5, SECONDS_MAX),
     poolSizes: isQuick ? [8] : [4, 8, 20],
@@ -54,6 +58,7 @@ function parseStrictly(args: readonly string[]) {
       args: [...args],
       options: {
         quick: { type: 'boolean' },
+        micro: { type: 'boolean' },
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         only: { type: 'string' },

@@ -44,6 +44,11 @@ describe('the options of the benchmark', () => {
     expect(() => parseOptions([`${flag}=${value}`])).toThrow(UsageError);
   });
 
+  it('time pieces of the gateway alone', () => {
+    expect(parseOptions(['--micro', '--rounds', '9'])).toMatchObject({ isMicro: true, rounds: 9 });
+    expect(parseOptions([])).toMatchObject({ isMicro: false });
+  });
+
   it('ask for the usage only', () => {
     expect(parseOptions(['--help'])).toBeNull();
   });
