@@ -134,9 +134,11 @@ export class Residue {
     if (key === 'seed') this.notePermanent('setseed');
     this.#effects |= Effect.Settings;
     this.#mayMisread ||= decidesReading(key);
-    if (NOT_FOLLOWED.has(key) || this.#touched.size >= TOUCHED_NAMES_MAX) {
-      this.#effects |= Effect.Session;
-    } else this.#touched.add(key);
+    const isFollowed = this.#touched.has(key) || this.#touched.size < TOUCHED_NAMES_MAX;
+    if (NOT_FOLLOWED.has(key) || !isFollowed) this.#effects |= Effect.Session;
+    else this.#touched.add(key);
+    // No look finds a custom setting whose name was forgotten (A4).
+    if (!isFollowed && key.includes('.')) this.notePermanent('too many custom settings');
   }
 
   /** Whether one of these settings may have changed. */

@@ -195,6 +195,21 @@ describe('settings and session state', () => {
     }
   });
 
+  it('hazard 17: so many custom settings that nobody can follow them keep the link', async () => {
+    const gateway = await start({ links: 2 });
+    const client = await gateway.connect();
+    const names = Array.from({ length: 100 }, (_, n) => `app.k${n}`);
+    await client.rows(`BEGIN; ${names.map((name) => `SET ${name} = 'mine'`).join(';')}; COMMIT`);
+    const other = await gateway.connect();
+    for (const name of names) {
+      const setting = `SELECT coalesce(current_setting('${name}', true), '')`;
+      expect(await other.rows(setting)).toEqual([['']]);
+      expect(await client.rows(setting)).toEqual([['mine']]);
+    }
+    const [pin] = await other.rows('SHOW millrace.pins');
+    expect(pin?.[4]).toContain('too many custom settings');
+  });
+
   it('pins are shown with their reasons, and end', async () => {
     const gateway = await start({ links: 2 });
     const client = await gateway.connect({ application_name: 'pinned' });
