@@ -18,6 +18,8 @@ export async function drainDatabase(
   clock: Clock,
 ): Promise<void> {
   const untilMs = clock.nowMs() + timeoutMs;
+  const { log } = database;
+  log.info({ code, clients: database.clients.size }, 'draining');
   const endThoseAtRest = (): void => {
     for (const { session } of database.clients) {
       if (session.isAtRest) session.fail(new GatewayError(code));
@@ -28,6 +30,8 @@ export async function drainDatabase(
     await nap();
     endThoseAtRest();
   }
+  const cutOff = database.clients.size;
+  if (cutOff > 0) log.warn({ code, clients: cutOff }, 'clients are cut off in what they had begun');
   await cancelRunning(database, clock);
   database.close(code);
 }

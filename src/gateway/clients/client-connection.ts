@@ -14,6 +14,8 @@ import { isTrackedParameter, type Settings } from '../../session/settings.ts';
 import type { Database } from '../database.ts';
 import { ClientWatch } from './client-watch.ts';
 
+const DRAINED: ReadonlySet<string> = new Set(['MR_SHUTTING_DOWN', 'MR_CONFIG_REMOVED']);
+
 /** Who a client is, for people. */
 export type ClientIdentity = {
   /** What the client was told as its process ID; unique in this process. */
@@ -106,10 +108,11 @@ export class ClientConnection implements SessionPort {
   }
 
   fail(error: GatewayError): void {
-    this.database.log.info(
-      { code: error.code, client: this.identity.processId, user: this.identity.user },
-      `client ended: ${error.message}`,
-    );
+    const { code, message } = error;
+    const fields = { code, client: this.identity.processId, user: this.identity.user };
+    // A drain tells of all its clients in one line.
+    if (DRAINED.has(code)) this.database.log.debug(fields, `client ended: ${message}`);
+    else this.database.log.info(fields, `client ended: ${message}`);
     this.sendError(error);
     this.end();
   }
