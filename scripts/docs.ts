@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { referenceDocuments } from './reference/documents.ts';
 
 const root = process.cwd();
-for (const [path, text] of referenceDocuments()) {
+for (const [path, text] of referenceDocuments(root)) {
   const file = resolve(root, path);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, text);

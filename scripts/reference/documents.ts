@@ -2,11 +2,15 @@
 import { cliReference } from './cli.ts';
 import { configurationReference } from './configuration.ts';
 import { errorsReference } from './errors.ts';
+import { hazardsReference } from './hazards.ts';
+import { readTestTitles } from './test-titles.ts';
 
-export function referenceDocuments(): ReadonlyMap<string, string> {
+/** @param root the directory of the repository, whose tests are read for their names */
+export function referenceDocuments(root: string): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/cli.md', cliReference()],
     ['docs/reference/configuration.md', configurationReference()],
     ['docs/reference/errors.md', errorsReference()],
+    ['docs/reference/hazards.md', hazardsReference(readTestTitles(root))],
   ]);
 }

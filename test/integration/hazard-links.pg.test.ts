@@ -1,12 +1,10 @@
 /** What has gone wrong in other poolers when one link serves several clients, one test a hazard. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { FaultProxy } from '../support/fault-proxy.ts';
-import { directTarget, type GatewayOptions, TestGateway } from '../support/gateway.ts';
-import { createDatabase } from '../support/pg.ts';
+import { describe, expect, it } from 'vitest';
+import type { TestGateway } from '../support/gateway.ts';
+import { nap, stageForEach, times } from '../support/stage.ts';
 import { codesOf, errorsOf, rowsOf, type WireClient } from '../support/wire.ts';
 import {
   bind,
-  closeMessage,
   copyData,
   copyDone,
   copyFail,
@@ -18,36 +16,6 @@ import {
   sync,
   unnamed,
 } from '../support/wire-messages.ts';
-
-const endings: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
-});
-
-async function start(options: GatewayOptions = {}): Promise<TestGateway> {
-  const gateway = await TestGateway.start(options);
-  endings.push(() => gateway.stop());
-  return gateway;
-}
-
-/** A gateway whose links pass through a proxy. */
-async function startBehindProxy(
-  options: GatewayOptions = {},
-): Promise<{ gateway: TestGateway; proxy: FaultProxy }> {
-  const database = await createDatabase();
-  endings.push(() => database.drop());
-  const proxy = await FaultProxy.start(directTarget(database));
-  endings.push(() => proxy.stop());
-  const gateway = await TestGateway.start({ ...options, originAt: proxy.at }, database);
-  endings.push(() => gateway.stop());
-  return { gateway, proxy };
-}
-
-const times = <T>(count: number, make: (at: number) => T): T[] =>
-  Array.from({ length: count }, (_, at) => make(at));
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The next client on the only link gets right answers, and nothing but them. */
 async function expectHealthy(gateway: TestGateway): Promise<void> {
@@ -61,8 +29,11 @@ async function expectHealthy(gateway: TestGateway): Promise<void> {
 }
 
 describe('links shared by clients', () => {
+  const stage = stageForEach();
+
+  // Fails when Session.onRefused sends the error and reads on instead of ending the session.
   it('hazard 1: after a wait that timed out, no client gets the rows of another', async () => {
-    const gateway = await start({ timeouts: { waitTimeoutMs: 100 } });
+    const gateway = await stage.start({ timeouts: { waitTimeoutMs: 100 } });
     const counts = { answered: 0, refused: 0 };
     const untilMs = Date.now() + 4_000;
     const work = async (id: number): Promise<void> => {
@@ -87,6 +58,8 @@ describe('links shared by clients', () => {
           const reply = await client.readOrEnd();
           if (reply === null || reply.code === 'E') {
             counts.refused++;
+            // What was sent behind the refused message is neither run nor answered.
+            if (reply !== null) expect(await client.readToEnd()).toEqual([]);
             client.vanish();
             client = null;
             break;
@@ -109,8 +82,9 @@ describe('links shared by clients', () => {
     await expectHealthy(gateway);
   });
 
+  // Fails when Link.#onReady says at every ReadyForQuery that it is quiet, and isIdle believes it.
   it('hazard 2: a link is kept until the last Sync of a write is answered', async () => {
-    const gateway = await start();
+    const gateway = await stage.start();
     const work = async (id: number): Promise<void> => {
       const client = await gateway.connect();
       for (let round = 0; round < 60; round++) {
@@ -125,8 +99,9 @@ describe('links shared by clients', () => {
     await Promise.all(times(4, work));
   });
 
+  // Fails when Session.#settle does not look at isUnsynced.
   it('hazard 2: a unit that waits for its Sync holds the link, and others wait in order', async () => {
-    const gateway = await start();
+    const gateway = await stage.start();
     const holder = await gateway.connect();
     holder.send(...unnamed('SELECT 1'), sync(), ...unnamed('SELECT 2'), flush());
     expect(codesOf(await holder.readReady())).toBe('12DCZ');
@@ -147,16 +122,27 @@ describe('links shared by clients', () => {
     await holder.readReady();
     await Promise.all(answers);
     expect(order).toEqual([0, 1, 2, 3, 4]);
+    // Also when a cancel has ended the statement, and nothing is owed until the Sync.
+    holder.send(...unnamed('SELECT pg_sleep(30)'), flush());
+    await nap(30);
+    await holder.cancel();
+    while ((await holder.read()).code !== 'E');
+    const waiting = (others[0] as WireClient).rows('SELECT 6');
+    await expect(Promise.race([waiting, nap(100)])).resolves.toBe(undefined);
+    holder.send(sync());
+    expect(codesOf(await holder.readReady())).toBe('Z');
+    expect(await waiting).toEqual([['6']]);
   });
 
+  // Fails when Framer.feed takes the first byte of a chunk for the beginning of a message.
   it('hazard 3: values full of message letters survive any split of the bytes', async () => {
-    const { gateway, proxy } = await startBehindProxy();
+    const { gateway, proxy } = await stage.startBehindProxy();
     const client = await gateway.connect();
     for (const letter of ['Z', 'E', 'C', 'K', '\0x']) {
-      const value = letter === '\0x' ? "repeat(E'\\x05', 60000)" : `repeat('${letter}', 60000)`;
+      const value = letter === '\0x' ? "repeat(E'\\x05', 20000)" : `repeat('${letter}', 20000)`;
       for (const pair of proxy.open) pair.down.pieces = [1, 2, 3, 4, 5, 6, 7, 8, 9];
       const [row] = await client.rows(`SELECT ${value}`, 20_000);
-      expect(row?.[0]?.length).toBe(60_000);
+      expect(row?.[0]?.length).toBe(20_000);
       for (const pair of proxy.open) pair.down.pieces = [65_521, 13];
       const [large] = await client.rows(
         `SELECT repeat('${letter === '\0x' ? 'S' : letter}', 8000000)`,
@@ -166,8 +152,9 @@ describe('links shared by clients', () => {
     await client.end();
   });
 
+  // Fails when Session.#settle and Links.checkIn do not wait for cancelsPending.
   it('hazard 4: a cancel never hits the next user of the link', async () => {
-    const gateway = await start();
+    const gateway = await stage.start();
     const canceller = await gateway.connect();
     const innocent = await gateway.connect();
     let isDone = false;
@@ -195,8 +182,9 @@ describe('links shared by clients', () => {
     await expectHealthy(gateway);
   }, 40_000);
 
+  // Fails when Database.cancel does nothing for a session that waits for a link.
   it('hazard 4: a cancel reaches a statement that waits, runs, or neither', async () => {
-    const gateway = await start();
+    const gateway = await stage.start();
     const holder = await gateway.connect();
     await holder.rows('BEGIN');
     const client = await gateway.connect();
@@ -230,96 +218,7 @@ describe('links shared by clients', () => {
     await expectHealthy(gateway);
   });
 
-  it('hazard 7: equal names and different texts never meet, however many there are', async () => {
-    const gateway = await start();
-    const clients = await Promise.all(times(8, () => gateway.connect()));
-    for (let round = 0; round < 40; round++) {
-      const work = clients.map(async (client, at) => {
-        const value = `${at}.${round}`;
-        client.send(
-          parse('s', `SELECT '${value}' || $1 AS "${at % 3}"`),
-          bind('', 's', ['!']),
-          execute(),
-          sync(),
-        );
-        expect(rowsOf(await client.readReady())).toEqual([[`${value}!`]]);
-        client.send(bind('', 's', ['?']), execute(), closeMessage('S', 's'), sync());
-        expect(rowsOf(await client.readReady())).toEqual([[`${value}?`]]);
-      });
-      await Promise.all(work);
-    }
-  });
-
-  it('hazard 8: one text means what the client’s search_path, types and role make of it', async () => {
-    const gateway = await start();
-    const side = await gateway.connectDirect();
-    await side.rows(`CREATE SCHEMA a; CREATE TABLE a.t AS SELECT 'in a' AS v;
-      CREATE SCHEMA b; CREATE TABLE b.t AS SELECT 'in b' AS v`);
-    const clients = [
-      { client: await gateway.connect({ search_path: 'a' }), value: 'in a' },
-      { client: await gateway.connect({ options: '-c search_path=b' }), value: 'in b' },
-      { client: await gateway.connect(), value: 'in a' },
-    ];
-    await clients[2]?.client.rows('SET search_path = a, b');
-    for (let round = 0; round < 4; round++) {
-      for (const { client, value } of clients) {
-        if (round === 0) client.send(parse('s', 'SELECT v FROM t'), sync());
-        if (round === 0) await client.readReady();
-        client.send(bind('', 's'), execute(), ...unnamed('SELECT v FROM t'), sync());
-        expect(rowsOf(await client.readReady())).toEqual([[value], [value]]);
-      }
-    }
-    for (const [type, result] of [
-      [25, 'text'],
-      [23, 'integer'],
-      [25, 'text'],
-      [20, 'bigint'],
-    ] as const) {
-      const client = await gateway.connect();
-      client.send(
-        parse('s', 'SELECT pg_typeof($1)', [type]),
-        bind('', 's', ['1']),
-        execute(),
-        sync(),
-      );
-      expect(rowsOf(await client.readReady())).toEqual([[result]]);
-      await client.end();
-    }
-    await side.end();
-  });
-
-  it('hazard 9: a Parse that failed leaves nothing, and closing it succeeds', async () => {
-    const gateway = await start();
-    const client = await gateway.connect();
-    for (let round = 0; round < 3; round++) {
-      client.send(parse('s', 'SELECT * FROM missing'), sync(), closeMessage('S', 's'), sync());
-      expect(codesOf(await client.readReady(2))).toBe('EZ3Z');
-      client.send(parse('s', 'SELECT 1'), bind('', 's'), execute(), closeMessage('S', 's'), sync());
-      expect(codesOf(await client.readReady())).toBe('12DC3Z');
-    }
-    const side = await gateway.connectDirect();
-    client.send(parse('m', 'SELECT * FROM missing'), bind('', 'm'), execute(), sync());
-    expect(codesOf(await client.readReady())).toBe('EZ');
-    await side.rows('CREATE TABLE missing AS SELECT 5 AS n');
-    client.send(parse('m', 'SELECT * FROM missing'), bind('', 'm'), execute(), sync());
-    expect(rowsOf(await client.readReady())).toEqual([['5']]);
-    await side.end();
-  });
-
-  it('hazard 12: behind an error everything is skipped to the Sync, and nothing hangs', async () => {
-    const gateway = await start();
-    const client = await gateway.connect();
-    client.send(...unnamed('SELECT 1/0'));
-    await nap(30);
-    client.send(query('SELECT 2'), ...unnamed('SELECT 3'));
-    await nap(30);
-    client.send(sync(), query('SELECT 4'));
-    const replies = await client.readReady(2);
-    expect(codesOf(replies)).toBe('1EZTDCZ');
-    expect(rowsOf(replies)).toEqual([['4']]);
-    await expectHealthy(gateway);
-  });
-
+  // Fails when Tenure.abandon checks the link in whatever is unfinished, and Links.tick waits for it.
   const COPY_IN = 'COPY item FROM STDIN';
   it.each<[string, Buffer[]]>([
     ['with Sync and Flush inside', [query(COPY_IN), copyData('1\n'), sync(), flush()]],
@@ -331,7 +230,7 @@ describe('links shared by clients', () => {
     ['within the head of a message', [query(COPY_IN), copyData('1\n').subarray(0, 3)]],
     ['in a transaction', [query('BEGIN'), query(COPY_IN), copyData('1\n')]],
   ])('hazard 14: a client that leaves a COPY %s leaves a clean link', async (_, messages) => {
-    const gateway = await start();
+    const gateway = await stage.start();
     const side = await gateway.connectDirect();
     await side.rows('CREATE TABLE item (id int PRIMARY KEY)');
     for (const how of ['fin', 'rst'] as const) {
@@ -345,8 +244,9 @@ describe('links shared by clients', () => {
     await side.end();
   });
 
+  // Fails when Links.checkIn takes a link whose ledger is not empty for clean.
   it('hazard 25: an RST in the middle of a result costs the link nothing of the next one’s', async () => {
-    const gateway = await start();
+    const gateway = await stage.start();
     for (const sql of [
       "SELECT repeat('x', 8000000)",
       'SELECT generate_series(1, 2000000)',

@@ -49,6 +49,7 @@ describe('large results and large loads', () => {
     return rows.some(([event]) => event === 'ClientWrite');
   };
 
+  // Fails when LinkConnection.pause does nothing.
   it.each([
     ['many rows', "SELECT i, repeat('x', 10000) FROM generate_series(1, 107000) AS i"],
     ['few huge rows', "SELECT repeat('x', 53500000) FROM generate_series(1, 20) AS i"],
@@ -87,6 +88,7 @@ describe('large results and large loads', () => {
     60_000,
   );
 
+  // Fails when Session.close does not let go of its link.
   it('hazard 24: a client that vanishes from a stopped result gives up the link', async () => {
     const client = await gateway.connect();
     client.consume(() => client.socket.pause());

@@ -34,6 +34,7 @@ async function startBehindProxy(): Promise<{ gateway: TestGateway; proxy: FaultP
 }
 
 describe('settings and session state', () => {
+  // Fails when Link.#onParameterStatus tells nobody, or every owner of the link.
   it('hazard 15: parameters reported in one segment all reach the client, and only it', async () => {
     const gateway = await start();
     const other = await gateway.connect({ TimeZone: 'Europe/Paris' });
@@ -64,6 +65,7 @@ describe('settings and session state', () => {
     }
   });
 
+  // Fails when settingsChange answers a change where there is none.
   it('hazard 15: clients with equal settings change hands without a word to the server', async () => {
     const { gateway, proxy } = await startBehindProxy();
     const settings = { TimeZone: 'Asia/Tokyo', search_path: 'public' };
@@ -80,6 +82,7 @@ describe('settings and session state', () => {
     expect(said().slice(before)).toBe('Q\0\0\0\rSELECT 7\0'.repeat(40));
   });
 
+  // Fails when Tenure.#restore does nothing.
   it('hazard 15: RESET goes back to what the client asked for at startup', async () => {
     const gateway = await start();
     const client = await gateway.connect({ TimeZone: 'Asia/Tokyo', application_name: 'mine' });
@@ -98,6 +101,7 @@ describe('settings and session state', () => {
     expect(await client.rows('SHOW TimeZone')).toEqual([['Asia/Tokyo']]);
   });
 
+  // Fails when LinkCleaner says RESET ALL in place of DISCARD ALL.
   it.each(['fin', 'rst'] as const)(
     'hazard 16: SET ROLE and SET SESSION AUTHORIZATION end with their client (%s)',
     async (how) => {
@@ -134,6 +138,7 @@ describe('settings and session state', () => {
     },
   );
 
+  // Fails when Database.customSettingNames is empty, or Residue.note knows nothing permanent.
   it('hazard 17: a tenant set by any means is not the tenant of the next client', async () => {
     const database = await makeDatabase();
     const role = `tenant_${randomBytes(4).toString('hex')}`;
@@ -193,6 +198,12 @@ describe('settings and session state', () => {
       await tenant.end();
       expect({ at, seen: await seen }).toEqual({ at, seen: [] });
     }
+    // A name that stands in no text and no function: nobody could have asked for it.
+    const hiding = await gateway.connect();
+    await hiding.rows(`DO $$BEGIN EXECUTE 'SET app.' || 'hid' || 'den = ''a'''; END$$`);
+    await hiding.end();
+    const hidden = "SELECT nullif(current_setting('app.hid' || 'den', true), '')";
+    expect(await bystander.rows(hidden)).toEqual([[null]]);
   });
 
   it('hazard 17: so many custom settings that nobody can follow them keep the link', async () => {

@@ -91,6 +91,7 @@ describe('limits', () => {
     await client.rows('COMMIT');
   });
 
+  // Fails when ClientWatch does not look at what is unread.
   it('hazard 24: a client that reads nothing is cut off, and its link is free for the next', async () => {
     await start({ timeouts: { clientUnreadTimeoutMs: 500 } });
     const client = await gateway.connect();

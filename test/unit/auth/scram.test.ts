@@ -169,7 +169,8 @@ describe('ScramClient', () => {
     expect(client.onServerFirst(bytes(`r=${nonce}x,s=AAAA,i=1000000`)).iterations).toBe(1_000_000);
   });
 
-  it('hazard 23: refuses a huge nonce, a missing salt, and a mandatory extension', () => {
+  // Fails when the size of a message and the presence of its parts are not checked.
+  it('hazard 23, CVE-2026-6665: refuses a huge nonce, a missing salt, and a mandatory extension', () => {
     for (const rest of [`${'x'.repeat(5000)},s=AAAA,i=1`, 'x,s=,i=1', 'x,s=!,i=1', 'x,i=1', 'x']) {
       const { client, nonce } = begun();
       expect(codeOf(() => client.onServerFirst(bytes(`r=${nonce}${rest}`)))).toBe(

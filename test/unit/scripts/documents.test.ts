@@ -43,9 +43,12 @@ function wrongWith(line: string): string[] {
 }
 
 describe('the reference documents', () => {
-  it.each([...referenceDocuments()])('%s is as generated (npm run docs)', async (path, text) => {
-    expect(await read(path)).toBe(text);
-  });
+  it.each([...referenceDocuments(root)])(
+    '%s is as generated (npm run docs)',
+    async (path, text) => {
+      expect(await read(path)).toBe(text);
+    },
+  );
 });
 
 describe('the documents', () => {

@@ -15,6 +15,7 @@ function copyUnderWay(): Ledger {
 }
 
 describe('Ledger', () => {
+  // Fails when Ledger.push counts a Sync inside COPY.
   it('hazard 14: expects no ReadyForQuery for a Sync that was lost inside a COPY', () => {
     const ledger = copyUnderWay();
     ledger.push(Owed.Sync, 0, null); // inside the COPY: the server ignores it
@@ -27,6 +28,7 @@ describe('Ledger', () => {
     expect(ledger.isAmbiguous).toBe(false);
   });
 
+  // Fails when a link is not ambiguous after such an error.
   it('hazard 14: tolerates either count of ReadyForQuery after a COPY that failed', () => {
     for (const extra of [0, 1]) {
       const ledger = copyUnderWay();
@@ -56,6 +58,7 @@ describe('Ledger', () => {
     expect(ledger.onReply(ServerCode.ReadyForQuery)).toBe(Forward);
   });
 
+  // Fails when Ledger.push counts what comes while the server skips.
   it('hazard 12: a simple Query behind an error is skipped with everything else up to Sync', () => {
     const ledger = new Ledger();
     ledger.push(Owed.Execute, 0, null);

@@ -224,7 +224,8 @@ describe('a failed login', () => {
   });
 });
 
-describe('hazard 19: TLS stuffing and stripping', () => {
+// Fails when readRequest lets bytes stand behind a request, or a plain startup packet pass.
+describe('hazard 19, CVE-2021-3935, CVE-2021-23214, CVE-2021-43767: TLS stuffing and stripping', () => {
   it('closes on bytes sent along with SSLRequest or GSSENCRequest, without a word', async () => {
     for (const tls of ['off', 'optional', 'required'] as const) {
       const { port, close, failures } = await start({ tls });
@@ -354,7 +355,8 @@ describe('hazard 19: TLS stuffing and stripping', () => {
   });
 });
 
-describe('hazard 20: messages out of turn before authentication', () => {
+// Fails when readAnswer takes a message of any type for the answer of SASL.
+describe('hazard 20, CVE-2026-107350: messages out of turn before authentication', () => {
   const intruders: [string, Buffer][] = [
     [
       'a second startup packet',
@@ -393,7 +395,8 @@ describe('hazard 20: messages out of turn before authentication', () => {
     expect(admitted).toHaveLength(0);
   });
 
-  it('refuses a password message before the startup packet, without a word', async () => {
+  // Fails when the length of the first packet is not looked at.
+  it('CVE-2015-4054: refuses a password message before the startup packet, without a word', async () => {
     const { port } = await start();
     const joe = client(port);
     joe.send(encodePassword('s3cret'));
@@ -460,7 +463,8 @@ describe('hazard 20: messages out of turn before authentication', () => {
   });
 });
 
-describe('hazard 21: lengths and slowness', () => {
+// Fails when lengths are not checked before they are waited for.
+describe('hazard 21, CVE-2026-6664, CVE-2026-6668, CVE-2026-107348: lengths and slowness', () => {
   it.each([0, 3, 4, 7, 10_001, 0x7fffffff, 0x80000000, 0xffffffff])(
     'closes on a startup packet of length %d at once',
     async (length) => {

@@ -22,6 +22,20 @@ describe('FactsCache', () => {
     expect(cache.parseCount).toBe(1);
   });
 
+  // Fails when ShapeWriter.marker or #closeRow folds no lists.
+  it('hazard 26: lists behind IN of any values and length are parsed once', () => {
+    const cache = new FactsCache(parser);
+    let serial = 0;
+    for (let length = 1; length <= 500; length++) {
+      const values = Array.from({ length }, () => serial++);
+      lookup(cache, `SELECT * FROM t WHERE a IN (${values.join(', ')})`);
+      lookup(cache, `SELECT * FROM t WHERE (a, b) IN (${values.map((n) => `(${n}, 'x')`)})`);
+    }
+    // Lists of one have shapes of their own.
+    expect(cache.parseCount).toBeLessThanOrEqual(4);
+    expect(cache.bytes).toBeLessThan(10_000);
+  });
+
   it('keeps facts apart that depend on a literal', () => {
     const cache = new FactsCache(parser);
     const a = lookup(cache, "SELECT set_config('app.a', '1', false)");

@@ -1,0 +1,34 @@
+/** The names of all tests as they stand in the files, so that documents can point to them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A test or a group of tests. */
+export type TestTitle = {
+  /** Path from the root of the repository. */
+  readonly file: string;
+  readonly title: string;
+};
+
+/**
+ * A title follows `it(`, `describe(` or the `)(` of an `each`; a script of the conformance tests is
+ * an object with a name. Formatted code is relied on, as by the house rules.
+ */
+const TITLE = /(?:\b(?:it|describe)(?:\.\w+)?\(|\)\(|^ {4}name: )\s*(?:'([^'\n]*)'|"([^"\n]*)")/gm;
+
+export function titlesOf(file: string, text: string): TestTitle[] {
+  return [...text.matchAll(TITLE)].map((match) => ({
+    file,
+    title: (match[1] ?? match[2]) as string,
+  }));
+}
+
+/** In the order of files and lines. */
+export function readTestTitles(root: string): TestTitle[] {
+  return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((name) => `test/${name.replaceAll('\\', '/')}`)
+    .filter(
+      (name) => name.endsWith('.test.ts') || /^test\/conformance\/scripts\/.*\.ts$/.test(name),
+    )
+    .sort()
+    .flatMap((file) => titlesOf(file, readFileSync(join(root, file), 'utf8')));
+}
