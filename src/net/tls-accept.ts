@@ -1,4 +1,4 @@
-import { constants, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { endPointHash } from '../auth/certificate-hash.ts';
@@ -12,6 +12,12 @@ export const ALPN_POSTGRESQL = 'postgresql';
 /** TLS 1.0 and 1.1 are withdrawn (RFC 8996). */
 export const TLS_VERSION_MIN = 'TLSv1.2';
 
+/** How long a session can be resumed; a client that comes later does the whole handshake again. */
+const SESSION_TIMEOUT_S = 300;
+
+/** OpenSSL resumes sessions with certificates of clients only where they have a context's name. */
+const SESSION_ID_CONTEXT = 'millrace';
+
 /** What a listener shows of itself, and what it asks of its clients. */
 export type ServerTls = {
   readonly secureContext: SecureContext;
@@ -22,8 +28,9 @@ export type ServerTls = {
 
 /**
  * TLS of a listener. It is immutable: to change certificates make another one and give it to the
- * handshakes that come; established connections keep theirs. Sessions are not resumed: neither
- * PostgreSQL nor its clients do, and every login shows its certificate.
+ * handshakes that come; established connections keep theirs. Clients may resume sessions by ticket.
+ * The keys of the tickets are random and belong to this context alone: with another certificate or
+ * other authorities no session of before is resumed. There is never early data (0-RTT).
  *
  * @param pem.clientCa authorities that sign certificates of clients; null asks for no certificate
  * @throws Error of OpenSSL when the PEM texts cannot be used
@@ -33,7 +40,8 @@ export function serverTls(pem: { cert: string; key: string; clientCa: string | n
     cert: pem.cert,
     key: pem.key,
     minVersion: TLS_VERSION_MIN,
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    sessionTimeout: SESSION_TIMEOUT_S,
+    sessionIdContext: SESSION_ID_CONTEXT,
     ...(pem.clientCa === null ? {} : { ca: pem.clientCa }),
   });
   const endPoint = endPointHash(new X509Certificate(pem.cert).raw);
@@ -51,12 +59,18 @@ export type ClientCertificate =
 /** OpenSSL's verdict on the peer's chain, which Node keeps for the sockets that it made itself. */
 type Verdict = { readonly ssl: { verifyError(): (Error & { code?: string }) | null } };
 
-/** What a client has shown in the handshake, which was asked for a certificate. */
+/**
+ * What a client has shown, which was asked for a certificate: in this handshake, or in the one whose
+ * session it resumes. That session carries certificate and verdict; only time has passed since.
+ */
 export function clientCertificateOf(socket: TLSSocket): ClientCertificate {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return { kind: 'absent' };
   const error = (socket as unknown as Verdict).ssl.verifyError();
   if (error) return { kind: 'distrusted', reason: error.code ?? error.message };
+  if (Date.parse(certificate.validTo) < Date.now()) {
+    return { kind: 'distrusted', reason: 'CERT_HAS_EXPIRED' };
+  }
   const name: unknown = certificate.toLegacyObject().subject?.CN;
   return { kind: 'valid', commonName: typeof name === 'string' ? name : null };
 }

@@ -32,36 +32,50 @@ export function clientSecureContext(pem: {
   });
 }
 
+/** How to do one handshake. */
+export type DialTlsOptions = {
+  /**
+   * The name of the server: sent as SNI unless it is an IP address (RFC 6066 forbids that), and
+   * compared with the certificate when `verification` is `full`.
+   */
+  readonly serverName: string;
+  readonly secureContext: SecureContext;
+  readonly verification: Verification;
+  /** A session to offer, which must come from a handshake with these same options; or null. */
+  readonly session: Buffer | null;
+  /** Given every session that the server lets us resume, now or while the connection lives. */
+  onSession(session: Buffer): void;
+};
+
 /**
  * Does the client's side of a TLS handshake on a dialed socket, whose reader must have been
  * released with nothing left to read. The result is paused; destroying it destroys the socket
- * below.
- *
- * @param host the name that was dialed: sent as SNI unless it is an IP address (RFC 6066 forbids
- * that), and compared with the certificate when `verification` is `full`
+ * below. When a session is resumed, the server is not verified again: it has proven that it is the
+ * one that was. There is never early data (0-RTT).
  *
  * Rejects with the TLS error or the signal's reason; the socket is destroyed then.
  */
 export function dialTls(
   socket: Socket,
-  host: string,
-  secureContext: SecureContext,
-  verification: Verification,
+  options: DialTlsOptions,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
+  const { serverName, secureContext, verification, session } = options;
   if (signal.aborted) return Promise.reject(signal.reason);
   const secure = guard(
     connect({
       socket,
       secureContext,
-      servername: isIP(host) === 0 ? host : '',
+      servername: isIP(serverName) === 0 ? serverName : '',
+      ...(session === null ? {} : { session }),
       ALPNProtocols: [ALPN_POSTGRESQL],
       rejectUnauthorized: verification !== 'none',
       checkServerIdentity: (_name, certificate) =>
-        verification === 'full' ? checkServerIdentity(host, certificate) : undefined,
+        verification === 'full' ? checkServerIdentity(serverName, certificate) : undefined,
     }),
   );
   secure.pause();
+  secure.on('session', (fresh: Buffer) => options.onSession(fresh));
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);

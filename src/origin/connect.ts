@@ -7,6 +7,7 @@ import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
 import { type LoggedIn, logIn } from './login.ts';
 import { openTransport, type TlsPlan, tlsPlans } from './tls.ts';
+import { tlsMemoryOf } from './tls-memory.ts';
 
 /** Answer to a cancel request that is read and dropped; PostgreSQL sends nothing. */
 const CANCEL_ANSWER_BYTES_MAX = 65_536;
@@ -98,6 +99,7 @@ async function attempt(
   } catch (error) {
     reader.release();
     socket.destroy();
+    if (encrypted) tlsMemoryOf(origin).forget();
     throw asOriginError(error);
   }
 }

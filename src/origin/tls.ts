@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
-import { endPointHash } from '../auth/certificate-hash.ts';
+import type { TLSSocket } from 'node:tls';
 import { GatewayError } from '../base/errors.ts';
 import type { OriginConfig } from '../config/model.ts';
 import { dial, isLocalSocket } from '../net/dial.ts';
 import { SocketReader } from '../net/socket-reader.ts';
-import { ALPN_POSTGRESQL, type SecureContext } from '../net/tls-accept.ts';
-import { clientSecureContext, dialTls, type Verification } from '../net/tls-dial.ts';
+import { ALPN_POSTGRESQL } from '../net/tls-accept.ts';
+import { dialTls, type Verification } from '../net/tls-dial.ts';
 import { encodeSslRequest } from '../protocol/startup.ts';
+import { type TlsMemory, tlsMemoryOf, type Verified } from './tls-memory.ts';
 
 /** Whether one attempt asks for TLS: not at all, goes on without, or gives up without. */
 export type TlsPlan = 'never' | 'if-offered' | 'always';
@@ -20,9 +21,6 @@ export type Transport = {
 
 const YES = 0x53;
 const NO = 0x4e;
-
-/** PEM is parsed once per origin; a bundle of roots takes milliseconds. */
-const contexts = new WeakMap<OriginConfig, SecureContext>();
 
 /** The attempts that libpq makes for an `sslmode`, in order; the second only if the first fails. */
 export function tlsPlans(origin: OriginConfig): readonly [TlsPlan, ...TlsPlan[]] {
@@ -108,25 +106,56 @@ async function upgrade(
   signal: AbortSignal,
 ): Promise<Transport> {
   try {
-    let context = contexts.get(origin);
-    if (context === undefined) {
-      const { ca, clientCert: cert, clientKey: key } = origin;
-      context = clientSecureContext({ ca, cert, key });
-      contexts.set(origin, context);
-    }
-    const secure = await dialTls(socket, origin.host, context, verificationOf(origin), signal);
+    const memory = tlsMemoryOf(origin);
+    const { secure, endPoint } = await shakeHands(origin, socket, memory, signal);
     if (origin.sslnegotiation === 'direct' && secure.alpnProtocol !== ALPN_POSTGRESQL) {
       // As libpq: who does not answer to the name may be a server of something else.
       secure.destroy();
+      memory.forget();
       const detail = 'direct TLS was established without ALPN';
       throw new GatewayError('MR_ORIGIN_TLS', { detail });
     }
-    const certificate = secure.getPeerX509Certificate();
-    const endPoint = certificate === undefined ? null : endPointHash(certificate.raw);
     return { socket: secure, encrypted: true, endPoint };
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
     throw new GatewayError('MR_ORIGIN_TLS', { detail: reasonOf(cause), cause });
+  }
+}
+
+/** The handshake, which resumes the last session with the origin where both sides can. */
+async function shakeHands(
+  origin: OriginConfig,
+  socket: Socket,
+  memory: TlsMemory,
+  signal: AbortSignal,
+): Promise<{ readonly secure: TLSSocket; readonly endPoint: Buffer | null }> {
+  const nowMs = Date.now();
+  const kept = memory.sessionAt(nowMs);
+  let verified: Verified | null = null;
+  let early: Buffer | null = null;
+  const onSession = (session: Buffer): void => {
+    // TLS 1.2 hands it out before the server is verified.
+    if (verified === null) early = session;
+    else memory.keep(session, verified);
+  };
+  try {
+    const options = {
+      serverName: origin.host,
+      secureContext: memory.context,
+      verification: verificationOf(origin),
+      session: kept?.bytes ?? null,
+      onSession,
+    };
+    const secure = await dialTls(socket, options, signal);
+    verified =
+      kept !== null && secure.isSessionReused()
+        ? { verifiedAtMs: kept.verifiedAtMs, endPoint: kept.endPoint }
+        : { verifiedAtMs: nowMs, endPoint: memory.endPointOf(secure.getPeerX509Certificate()) };
+    if (early !== null) memory.keep(early, verified);
+    return { secure, endPoint: verified.endPoint };
+  } catch (error) {
+    memory.forget();
+    throw error;
   }
 }
 

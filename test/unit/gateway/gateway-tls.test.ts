@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/base/log.ts';
@@ -23,14 +24,23 @@ function configWith(listener: Partial<ListenerConfig>, name = 'shop'): MillraceC
 
 const shows = (name: string) => ({ tlsCert: pki(`${name}.crt`), tlsKey: pki(`${name}.key`) });
 
-/** For whom the certificate is that new clients are shown. */
-async function shown(port: number): Promise<string> {
+async function dial(port: number, session?: Buffer): Promise<TLSSocket> {
   const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
-  const socket: TLSSocket = connectTls({ ...to, ALPNProtocols: ['postgresql'] });
+  const socket = connectTls({
+    ...to,
+    ALPNProtocols: ['postgresql'],
+    ...(session === undefined ? {} : { session }),
+  });
   await new Promise((resolve, reject) => {
     socket.on('secureConnect', resolve);
     socket.on('error', reject);
   });
+  return socket;
+}
+
+/** For whom the certificate is that new clients are shown. */
+async function shown(port: number): Promise<string> {
+  const socket = await dial(port);
   const { subjectaltname = '' } = socket.getPeerCertificate();
   socket.destroy();
   return subjectaltname;
@@ -65,5 +75,21 @@ describe('the certificate of a listener', () => {
     await expect(Gateway.start(configWith(mixed), { log })).rejects.toMatchObject({
       code: 'MR_CONFIG_INVALID',
     });
+  });
+
+  it('of before a reload resumes no session, and neither do other authorities', async () => {
+    const asking = { tlsClientCert: 'verify-ca', tlsClientCa: pki('ca.crt') } as const;
+    gateway = await Gateway.start(configWith(shows('server')), { log: silentLog });
+    const { port } = gateway.addresses()[0] as { port: number };
+    for (const next of [shows('other-name'), { ...shows('other-name'), ...asking }]) {
+      const first = await dial(port);
+      const [session] = (await once(first, 'session')) as [Buffer];
+      const second = await dial(port, session);
+      expect(second.isSessionReused()).toBe(true);
+      await gateway.reload(configWith(next));
+      const third = await dial(port, session);
+      expect(third.isSessionReused()).toBe(false);
+      for (const socket of [first, second, third]) socket.destroy();
+    }
   });
 });

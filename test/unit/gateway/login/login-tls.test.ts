@@ -1,16 +1,7 @@
-import { once } from 'node:events';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
-import { endPointHash } from '../../../../src/auth/certificate-hash.ts';
-import { type ClientBinding, ScramClient } from '../../../../src/auth/scram-client.ts';
 import type { Admitted } from '../../../../src/gateway/login/login-context.ts';
-import { deriveSaltedPassword } from '../../../../src/origin/login-derive.ts';
-import {
-  encodeSaslInitialResponse,
-  encodeSaslResponse,
-} from '../../../../src/protocol/authentication.ts';
-import { decodeErrorFields } from '../../../../src/protocol/error-response.ts';
 import {
   encodeBackendKeyData,
   encodeReadyForQuery,
@@ -19,9 +10,9 @@ import {
 } from '../../../../src/protocol/startup.ts';
 import { pki } from '../../../support/pki.ts';
 import { type LoginBench, RawClient, startLoginBench } from './login-bench.ts';
+import { ALPN, dialDirect, hangUp, hashSeenBy, logIn } from './tls-client.ts';
 
 let bench: LoginBench | null = null;
-const sockets: TLSSocket[] = [];
 
 async function start(options: Parameters<typeof startLoginBench>[0] = {}): Promise<LoginBench> {
   bench = await startLoginBench({ tls: 'required', ...options });
@@ -29,65 +20,15 @@ async function start(options: Parameters<typeof startLoginBench>[0] = {}): Promi
 }
 
 afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+  hangUp();
   bench?.close();
   bench = null;
 });
 
-const ALPN = { ALPNProtocols: ['postgresql'] };
 const JOE: [string, string][] = [
   ['user', 'joe'],
   ['database', 'shop'],
 ];
-
-/** TLS at once, without SSLRequest; rejects when the handshake fails. */
-async function dialDirect(port: number, options: ConnectionOptions): Promise<RawClient> {
-  const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
-  const socket = connectTls({ ...to, ...options });
-  sockets.push(socket);
-  socket.on('error', () => {});
-  await once(socket, 'secureConnect');
-  return new RawClient(socket);
-}
-
-/** What a login comes to: `in`, or SQLSTATE and text of the error. */
-async function logIn(
-  joe: RawClient,
-  mechanism: string,
-  binding: ClientBinding,
-  password = 's3cret',
-  user = 'joe',
-): Promise<string> {
-  const next = async (): Promise<Buffer | string> => {
-    const { code, body } = await joe.message();
-    if (code !== 'E') return body;
-    const { sqlstate, message } = decodeErrorFields(body, 0, body.length);
-    return `${sqlstate} ${message}`;
-  };
-  joe.send(
-    encodeStartup([
-      ['user', user],
-      ['database', 'shop'],
-    ]),
-  );
-  const offer = await next();
-  if (typeof offer === 'string') return offer;
-  const scram = new ScramClient('fyko+d2lbbFgONRv9qkxdawL', binding);
-  joe.send(encodeSaslInitialResponse(mechanism, scram.clientFirst()));
-  const first = await next();
-  if (typeof first === 'string') return first;
-  const { salt, iterations } = scram.onServerFirst(first.subarray(4));
-  const salted = await deriveSaltedPassword(password, salt, iterations);
-  joe.send(encodeSaslResponse(scram.clientFinal(salted)));
-  const final = await next();
-  if (typeof final === 'string') return final;
-  if (!scram.onServerFinal(final.subarray(4))) return 'impostor';
-  const ok = await next();
-  return typeof ok === 'string' ? ok : 'in';
-}
-
-const hashSeenBy = (joe: RawClient): Buffer =>
-  endPointHash((joe.socket as TLSSocket).getPeerCertificate().raw) as Buffer;
 
 describe('TLS without a request', () => {
   it('is taken with the protocol named by ALPN, where TLS is optional and where required', async () => {
@@ -256,20 +197,5 @@ describe('certificates of clients', () => {
   it('are not asked for by others', async () => {
     const { port } = await start();
     expect(await attempt(port, stranger)).toBe('in');
-  });
-});
-
-describe('a TLS session', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is not resumed with %s', async (version) => {
-    const { port } = await start();
-    const only = { ...ALPN, minVersion: version, maxVersion: version };
-    const first = await dialDirect(port, only);
-    const tickets: Buffer[] = [];
-    (first.socket as TLSSocket).on('session', (ticket: Buffer) => tickets.push(ticket));
-    expect(await logIn(first, 'SCRAM-SHA-256', 'none')).toBe('in');
-    const session = tickets.at(-1) ?? (first.socket as TLSSocket).getSession();
-    const second = await dialDirect(port, { ...only, ...(session ? { session } : {}) });
-    expect((second.socket as TLSSocket).isSessionReused()).toBe(false);
-    expect(await logIn(second, 'SCRAM-SHA-256', 'none')).toBe('in');
   });
 });
