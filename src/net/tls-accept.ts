@@ -60,8 +60,8 @@ export type ClientCertificate =
 type Verdict = { readonly ssl: { verifyError(): (Error & { code?: string }) | null } };
 
 /**
- * What a client has shown, which was asked for a certificate: in this handshake, or in the one whose
- * session it resumes. That session carries certificate and verdict; only time has passed since.
+ * What a client has shown, which was asked for a certificate: in this handshake, or in the one
+ * whose session it resumes. That one carries certificate and verdict; only time has passed since.
  */
 export function clientCertificateOf(socket: TLSSocket): ClientCertificate {
   const certificate = socket.getPeerX509Certificate();

@@ -23,8 +23,9 @@ export type Verified = {
 type KeptSession = Verified & { readonly bytes: Buffer };
 
 /**
- * What is remembered of TLS with one origin, as it is configured: the parsed trust, the last session
- * that may be resumed, and the last certificate's hash. Another configuration has another memory.
+ * What is remembered of TLS with one origin, as it is configured: the parsed trust, the last
+ * session that may be resumed, and the last certificate's hash. Another configuration has another
+ * memory.
  */
 export class TlsMemory {
   readonly context: SecureContext;

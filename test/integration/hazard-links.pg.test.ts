@@ -146,11 +146,12 @@ describe('links shared by clients', () => {
       for (const pair of proxy.open) pair.down.pieces = [65_521, 13];
       const [large] = await client.rows(
         `SELECT repeat('${letter === '\0x' ? 'S' : letter}', 8000000)`,
+        30_000,
       );
       expect(large?.[0]?.length).toBe(8_000_000);
     }
     await client.end();
-  });
+  }, 120_000);
 
   // Fails when Session.#settle and Links.checkIn do not wait for cancelsPending.
   it('hazard 4: a cancel never hits the next user of the link', async () => {

@@ -76,7 +76,7 @@ describe('large results and large loads', () => {
           client.socket.pause();
           await nap(100);
         }
-        expect(await waitsForClient()).toBe(true);
+        await expect.poll(waitsForClient, { timeout: 20_000 }).toBe(true);
         client.socket.resume();
         await done;
         await client.end().catch(() => {});
