@@ -151,7 +151,12 @@ export class Database implements SessionHost {
 
   onCatalogueChanged(): void {
     this.#catalogueEpoch++;
+    this.#statements.forget();
     this.#catalogue.invalidate();
+  }
+
+  onResultTypeChanged(): void {
+    this.#statements.forget();
   }
 
   onPins(reasons: readonly string[]): void {

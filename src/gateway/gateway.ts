@@ -42,7 +42,7 @@ export class Gateway {
   readonly #leaving = new Set<Database>();
   readonly #listeners = new Map<string, OpenListener>();
   readonly #parser: SqlParser;
-  readonly #statements: StatementReader;
+  readonly #facts: FactsCache;
   #credentials: Credentials;
   #drainTimeoutMs: number;
   readonly #ticker: NodeJS.Timeout;
@@ -58,7 +58,7 @@ export class Gateway {
     this.#drainTimeoutMs = drainTimeoutMs;
     this.#credentials = credentials;
     this.#log = log;
-    this.#statements = new StatementReader(new FactsCache(parser));
+    this.#facts = new FactsCache(parser);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
   }
@@ -154,7 +154,7 @@ export class Gateway {
 
   #addDatabase(configuration: ConfigurationConfig): void {
     const parts = {
-      statements: this.#statements,
+      statements: new StatementReader(this.#facts),
       parser: this.#parser,
       clock,
       log: this.#log,

@@ -111,6 +111,9 @@ export class MessageReader implements FrameHandler {
     const session = this.#session;
     const link = session.link as Link;
     session.hasOpenUnit = session.isUnsynced;
+    if (session.statements.unnamed.isFresh && code !== ClientCode.Bind) {
+      this.#prepared.describeUnnamed(link);
+    }
     switch (code) {
       case ClientCode.Query:
         return this.#onQuery(link, chunk, start, end);

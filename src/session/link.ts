@@ -5,6 +5,7 @@ import { Framer, Take } from '../protocol/framer.ts';
 import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { Settings } from './settings.ts';
+import { Description, isChangedType } from './statements/result-type.ts';
 import { sendClose } from './statements/statement-messages.ts';
 import { LinkStatements } from './statements/statements.ts';
 
@@ -69,15 +70,17 @@ export class Link {
   unnamed: object | null = null;
   /** The last status byte of ReadyForQuery. */
   status: number = TransactionStatus.Idle;
-  /** {@link SessionHost.catalogueEpoch} of the time when its statements were prepared. */
-  catalogueEpoch = 0;
   /** Why this link must not serve anyone else, once its owner is done. */
   unfit: string | null = null;
   /** Whether the server has said goodbye with a FATAL error, which its owner has seen. */
   sawFatal = false;
+  /** Whether the last error was that a statement would return something else than at first. */
+  sawChangedType = false;
   /** Cancel requests on their way: until they have arrived they may hit whatever runs here. */
   cancelsPending = 0;
   readonly #framer: Framer;
+  /** Whose answer is being read. */
+  #description: Description | null = null;
 
   constructor(port: LinkPort, parameters: ReadonlyMap<string, string>) {
     this.port = port;
@@ -165,7 +168,7 @@ export class Link {
       case ServerCode.ErrorResponse:
         return this.#onError(chunk, start, end);
       default:
-        (this.ledger.headConsequence as OwnQuery).onRow(chunk, start, end);
+        this.#onAnswer(chunk, start, end);
         return Take.Swallow;
     }
   }
@@ -192,11 +195,31 @@ export class Link {
       case Disposition.Forward:
         return Take.Forward;
       case Disposition.Swallow:
+        if (consequence instanceof Description) return this.#onDescribed(code, consequence);
         return code === ServerCode.DataRow && consequence instanceof OwnQuery
           ? Take.Hold
           : Take.Swallow;
       default:
         throw violation(`message type ${code} where none such was due`);
+    }
+  }
+
+  #onDescribed(code: number, description: Description): Take {
+    if (code === ServerCode.NoData) {
+      description.onNoData();
+      return Take.Swallow;
+    }
+    this.#description = description;
+    return Take.Hold;
+  }
+
+  /** A message for the gateway itself. */
+  #onAnswer(chunk: Uint8Array, start: number, end: number): void {
+    const description = this.#description;
+    this.#description = null;
+    if (description === null) (this.ledger.headConsequence as OwnQuery).onRow(chunk, start, end);
+    else if (!description.onMessage(chunk, start, end)) {
+      throw violation('a malformed description of a statement');
     }
   }
 
@@ -242,10 +265,7 @@ export class Link {
     const text = byteString(chunk, start + 5, end);
     // The fields are zero-terminated, each after its letter; V is the severity, never translated.
     if (text.includes('VFATAL\0') || text.includes('VPANIC\0')) this.sawFatal = true;
-    if (text.includes('\0C0A000\0') && text.includes('\0RRevalidateCachedQuery\0')) {
-      // The table under a statement has changed shape: whoever prepares it anew must get a new one.
-      this.statements.discardAll();
-    }
+    this.sawChangedType = isChangedType(text);
     if (text.includes('\0C26000\0') && this.statements.hasName(text)) {
       // Something removed it unseen, such as a DEALLOCATE ALL in a function.
       this.statements.clear();

@@ -27,7 +27,7 @@ export type SessionHost = {
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */
   readonly linkStatementsMax: number;
-  /** Grows when tables may have changed: what was prepared before is prepared anew. */
+  /** Grows when tables may have changed, by a client. */
   readonly catalogueEpoch: number;
   /** Whether any client's statements use `lastval` or `currval`. */
   readonly readsSequences: boolean;
@@ -53,6 +53,8 @@ export type SessionHost = {
   judge(facts: Facts): Judgement;
   /** Custom settings that functions of the database are known to change. */
   customSettingNames(): Iterable<string>;
+  /** A statement returns something else than when its text was first prepared. */
+  onResultTypeChanged(): void;
   /** A transaction that may have changed the catalogue has ended. */
   onCatalogueChanged(): void;
   /** The reasons why a session keeps its link have changed. */

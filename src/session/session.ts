@@ -66,9 +66,7 @@ export class Session implements LinkOwner {
     this.port = port;
     this.isSessionMode = isSessionMode;
     this.#tenure = new Tenure(host, settings, isSessionMode);
-    this.statements = new ClientStatements((statement, signature) =>
-      host.restate(statement, signature),
-    );
+    this.statements = new ClientStatements(host);
     this.framer = new Framer(new MessageReader(this));
   }
 
@@ -302,6 +300,7 @@ export class Session implements LinkOwner {
   rewriteError(fields: string): string | null {
     if (this.#isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
     if (this.link === null || this.isSessionMode) return null;
+    if (this.link.sawChangedType) this.host.onResultTypeChanged();
     return this.statements.withClientNames(fields, this.link);
   }
 

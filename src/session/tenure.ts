@@ -60,10 +60,6 @@ export class Tenure {
     this.link = link;
     link.owner = owner;
     this.#hasForgottenSequences = false;
-    if (link.catalogueEpoch !== this.#host.catalogueEpoch) {
-      link.catalogueEpoch = this.#host.catalogueEpoch;
-      link.statements.discardAll();
-    }
     link.closeExcess(this.#host.linkStatementsMax);
     if (this.#host.readsSequences && !this.#isSessionMode) this.forgetSequences(link);
     const change = settingsChange(link.settings, this.settings);

@@ -14,6 +14,7 @@ import { DEALLOCATE_SCRIPTS } from './scripts/deallocate.ts';
 import { EXTENDED_SCRIPTS } from './scripts/extended.ts';
 import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { PIPELINE_SCRIPTS } from './scripts/pipeline.ts';
+import { RESULT_TYPE_SCRIPTS } from './scripts/result-type.ts';
 import { SIMPLE_SCRIPTS } from './scripts/simple.ts';
 
 const SCRIPTS = [
@@ -23,6 +24,7 @@ const SCRIPTS = [
   ...MALFORMED_SCRIPTS,
   ...PIPELINE_SCRIPTS,
   ...COPY_SCRIPTS,
+  ...RESULT_TYPE_SCRIPTS,
 ];
 const SCHEMA = `CREATE TABLE item (id int PRIMARY KEY, body text);
   CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)`;

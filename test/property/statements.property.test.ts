@@ -12,15 +12,24 @@ import {
   closeMessage,
   describeMessage,
   execute,
+  flush,
   parse,
   sync,
 } from '../support/wire-messages.ts';
 
+/** The table that `one` reads: how often it was altered. */
+type ModelTable = { version: number };
+
 /** PostgreSQL's rules for prepared statements, and nothing else of PostgreSQL. */
 class ModelServer {
-  readonly #statements = new Map<string, string>();
+  readonly #table: ModelTable;
+  readonly #statements = new Map<string, { text: string; type: string }>();
   #portal: string | null = null;
   #skipping = false;
+
+  constructor(table: ModelTable) {
+    this.#table = table;
+  }
 
   answer(bytes: Buffer): Buffer {
     const replies: Buffer[] = [];
@@ -62,22 +71,41 @@ class ModelServer {
     if (this.#statements.has(name)) {
       return this.#fail('42P05', `prepared statement "${name}" already exists`);
     }
-    this.#statements.set(name, text);
+    this.#statements.set(name, { text, type: this.#typeOf(text) });
     return reply('1');
   }
 
+  /** The columns of a RowDescription; empty for what returns no rows. */
+  #typeOf(text: string): string {
+    if (text === 'two') return '';
+    const column = text === 'one' ? `${text}${this.#table.version % 3}` : text;
+    return `\0\x01${column}\0${'\x01'.repeat(18)}`;
+  }
+
+  #hasChanged({ text, type }: { text: string; type: string }): boolean {
+    return this.#typeOf(text) !== type;
+  }
+
   #bind(name: string): Buffer {
-    const text = this.#statements.get(name);
-    if (text === undefined) return this.#unknown(name);
-    this.#portal = text;
+    const found = this.#statements.get(name);
+    if (found === undefined) return this.#unknown(name);
+    if (this.#hasChanged(found)) return this.#changed();
+    this.#portal = `${found.text} as ${found.type}`;
     return reply('2');
   }
 
   #describe(name: string): Buffer {
-    const text = this.#statements.get(name);
-    return text === undefined
-      ? this.#unknown(name)
-      : Buffer.concat([reply('t', text), reply('T', text)]);
+    const found = this.#statements.get(name);
+    if (found === undefined) return this.#unknown(name);
+    const parameters = reply('t', '\0\0');
+    if (this.#hasChanged(found)) return Buffer.concat([parameters, this.#changed()]);
+    const rows = found.type === '' ? reply('n') : reply('T', found.type);
+    return Buffer.concat([parameters, rows]);
+  }
+
+  #changed(): Buffer {
+    const rest = 'Fplancache.c\0RRevalidateCachedQuery';
+    return this.#fail('0A000', `cached plan must not change result type\0${rest}`);
   }
 
   #execute(): Buffer {
@@ -111,8 +139,12 @@ function reply(code: string, body = ''): Buffer {
 /** A link to a model server of its own. */
 class ModelLink implements LinkPort {
   readonly link = new Link(this, new Map());
-  readonly #server = new ModelServer();
+  readonly #server: ModelServer;
   #sent: Buffer[] = [];
+
+  constructor(table: ModelTable) {
+    this.#server = new ModelServer(table);
+  }
 
   send(chunk: Uint8Array, start: number, end: number): void {
     this.#sent.push(Buffer.from(chunk.subarray(start, end)));
@@ -143,13 +175,13 @@ const clean = {
 class World implements SessionHost {
   readonly originUser = 'web';
   readonly linkStatementsMax = 2;
-  readonly catalogueEpoch = 0;
+  catalogueEpoch = 0;
   readonly readsSequences = false;
   readonly links: ModelLink[];
   next = 0;
 
-  constructor(count: number) {
-    this.links = Array.from({ length: count }, () => new ModelLink());
+  constructor(count: number, table: ModelTable) {
+    this.links = Array.from({ length: count }, () => new ModelLink(table));
   }
 
   checkOut(): Link {
@@ -177,7 +209,7 @@ class World implements SessionHost {
     const known = this.#statements.get(key);
     if (known !== undefined) return known;
     const facts = { ...opaqueFacts(0, ''), ddl: false, unparsed: false };
-    const statement = { key, signature, body, facts };
+    const statement = { key, signature, body, facts, described: null };
     this.#statements.set(key, statement);
     return statement;
   }
@@ -196,7 +228,14 @@ class World implements SessionHost {
     return [];
   }
 
-  onCatalogueChanged(): void {}
+  onCatalogueChanged(): void {
+    this.catalogueEpoch++;
+    this.#statements.clear();
+  }
+
+  onResultTypeChanged(): void {
+    this.#statements.clear();
+  }
 
   onPins(): void {}
 
@@ -237,7 +276,8 @@ class Screen implements SessionPort {
 const name = fc.constantFrom('', 'a', 'b', 'millrace_s1');
 const text = fc.constantFrom('one', 'two', 'three', 'bad');
 const operation = fc.oneof(
-  fc.tuple(name, text).map(([to, what]) => parse(to, what)),
+  // Directly in front of its Bind, the unnamed statement is taken for one that is used once.
+  fc.tuple(name, text).map(([to, what]) => Buffer.concat([parse(to, what), flush()])),
   name.map((from) => Buffer.concat([bind('', from), execute()])),
   name.map((of) => describeMessage('S', of)),
   name.map((of) => closeMessage('S', of)),
@@ -246,6 +286,8 @@ const unit = fc.array(operation, { minLength: 1, maxLength: 5 });
 /** Units that a client sends ahead, in pieces between which its link's server may work. */
 const burst = fc.record({
   client: fc.nat({ max: 2 }),
+  /** Whether the table of `one` is altered before it. */
+  alters: fc.integer({ min: 0, max: 3 }).map((dice) => dice === 0),
   link: fc.nat({ max: 1 }),
   units: fc.array(unit, { minLength: 1, maxLength: 4 }),
   pieces: fc.array(fc.tuple(fc.nat(), fc.boolean()), { maxLength: 6 }),
@@ -255,12 +297,17 @@ describe('prepared statements', () => {
   it('read as if every client had a server of its own, on whatever link a unit runs', () => {
     fc.assert(
       fc.property(fc.array(burst, { maxLength: 20 }), (bursts) => {
-        const world = new World(2);
-        const own = Array.from({ length: 3 }, () => new ModelServer());
+        const table = { version: 0 };
+        const world = new World(2, table);
+        const own = Array.from({ length: 3 }, () => new ModelServer(table));
         const screens = own.map(() => new Screen());
         const sessions = screens.map((screen) => new Session(world, screen, Settings.NONE, false));
-        for (const { client, link, units, pieces } of bursts) {
+        for (const { client, alters, link, units, pieces } of bursts) {
           world.next = link;
+          if (alters) {
+            table.version++;
+            world.onCatalogueChanged();
+          }
           const bytes = Buffer.concat(units.flatMap((operations) => [...operations, sync()]));
           const screen = screens[client] as Screen;
           const before = screen.seen.length;

@@ -114,11 +114,15 @@ async function write(
 }
 
 /**
- * A message as text, byte by byte, but for one thing that must differ: the process ID in a
- * NotificationResponse.
+ * A message as text, byte by byte, but for two things that must differ: the process ID in a
+ * NotificationResponse, and a line of PostgreSQL's source that the gateway does not know.
  */
 export function lineOf({ code, body }: Reply): string {
-  if (code === 'E' || code === 'N') return `${code} ${JSON.stringify(fieldsOf(body))}`;
+  if (code === 'E' || code === 'N') {
+    const { L: line, ...fields } = fieldsOf(body);
+    const isKnown = line !== undefined && fields['R'] !== 'RevalidateCachedQuery';
+    return `${code} ${JSON.stringify(isKnown ? { ...fields, L: line } : fields)}`;
+  }
   const bytes = code === 'A' ? body.subarray(4) : body;
   return bytes.length > 2_000
     ? `${code} ${bytes.length} bytes, ${hash(bytes)}`

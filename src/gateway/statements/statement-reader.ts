@@ -22,7 +22,10 @@ const UNSAFE_ENCODINGS: ReadonlySet<string> = new Set([
   'UHC',
 ]);
 
-/** Reads the texts of clients: facts by shape, statements by text. Shared by all configurations. */
+/**
+ * Reads the texts of clients: facts by shape, which all configurations share, and statements by
+ * text, which are of one configuration because their result types are.
+ */
 export class StatementReader {
   readonly #facts: FactsCache;
   readonly #table = new StatementTable({
@@ -52,14 +55,19 @@ export class StatementReader {
       textEnd < 0 ? body.length : textEnd,
       isUnsafe(settings),
     );
-    return this.#keep({ key, signature, body, facts });
+    return this.#keep({ key, signature, body, facts, described: null });
   }
 
   /** The same text under other settings. */
   restate(statement: Statement, signature: string): Statement {
     const body = byteString(statement.body, 0, statement.body.length);
     const key = statementKey(signature, body);
-    return this.#table.find(key) ?? this.#keep({ ...statement, key, signature });
+    return this.#table.find(key) ?? this.#keep({ ...statement, key, signature, described: null });
+  }
+
+  /** What is prepared from now on may return something else than what was prepared before. */
+  forget(): void {
+    this.#table.clear();
   }
 
   #keep(statement: Statement): Statement {

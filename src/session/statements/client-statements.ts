@@ -1,14 +1,24 @@
-import { ClientCode } from '../../protocol/codes.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
+import { ClientUnnamed } from './client-unnamed.ts';
+import {
+  describe,
+  fits,
+  isCertain,
+  Preparations,
+  Readiness,
+  type StatementSource,
+} from './preparations.ts';
+import { CHANGED_NAME, changedTypeFields } from './result-type.ts';
 import {
   AllRemoved,
+  both,
+  FirstUse,
   HeldParse,
   NamedChange,
   NameUse,
   RepeatedParse,
   type StatementNames,
-  UnnamedStatement,
 } from './statement-changes.ts';
 import { sendClose, sendParse } from './statement-messages.ts';
 import {
@@ -19,7 +29,6 @@ import {
 } from './statements.ts';
 
 const EMPTY = new Uint8Array(0);
-const CLOSE_UNNAMED = Buffer.from([ClientCode.Close, 0, 0, 0, 6, 0x53, 0]);
 const NO_TEXT = Buffer.from([0, 0, 0, 0]);
 
 const RESERVED_NAME_QUOTED = new RegExp(`"(${RESERVED_PREFIX}[^"]*)"`, 'g');
@@ -30,9 +39,6 @@ export const EVASION = ' ';
 /** What DEALLOCATE removes in place of the client's statement, which others may share. */
 export const STAND_IN = `${RESERVED_PREFIX}gone`;
 const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
-
-/** The statement with the same text under other settings; see {@link Statement.signature}. */
-export type Restate = (statement: Statement, signature: string) => Statement;
 
 /**
  * A client's prepared statements, and how its messages about them read on a link. Names of the
@@ -46,25 +52,30 @@ export type Restate = (statement: Statement, signature: string) => Statement;
 export class ClientStatements implements StatementNames {
   /** Number of the unit that the client sends. */
   unit = 0;
-  readonly #restate: Restate;
+  readonly unnamed = new ClientUnnamed();
+  readonly #source: StatementSource;
+  readonly #preparations: Preparations;
   readonly #named = new Map<string, Statement>();
   /** The last change of each name that is not answered yet. */
   readonly #pending = new Map<string, NamedChange>();
-  #unnamed: UnnamedStatement | null = null;
   /** The client's name for what {@link STAND_IN} stands for. */
   #standsFor = '';
   /** DEALLOCATE ALL and the like that are not answered yet. */
   #removingAll = 0;
-  /** Made while nobody knew the settings, from statements that the link at hand did not have. */
-  readonly #copies = new Map<Statement, Statement>();
+  /**
+   * Names whose Parse never reached a server, as the link had the statement, until they were used:
+   * the table may have changed before, past the gateway. Each with the catalogue's epoch.
+   */
+  readonly #adopted = new Map<string, number>();
 
-  constructor(restate: Restate) {
-    this.#restate = restate;
+  constructor(source: StatementSource) {
+    this.#source = source;
+    this.#preparations = new Preparations(source);
   }
 
   /** What the name stands for when the message at hand arrives. */
   find(name: string): Statement | undefined {
-    return name === '' ? (this.#current()?.statement ?? undefined) : this.#named.get(name);
+    return name === '' ? (this.unnamed.current?.statement ?? undefined) : this.#named.get(name);
   }
 
   /**
@@ -72,21 +83,18 @@ export class ClientStatements implements StatementNames {
    * @param parsed what a Parse wants the name to stand for
    */
   isUndecided(name: string, link: Link, parsed?: Statement): boolean {
-    if (name === '') {
-      const unnamed = this.#current();
-      return unnamed !== null && !unnamed.isSettled && unnamed.unit !== this.unit;
-    }
+    if (name === '') return this.unnamed.isUndecided(this.unit);
     if (this.#removingAll > 0) return true;
     const change = this.#pending.get(name);
     if (change !== undefined && change.unit !== this.unit) return true;
     const statement = this.#named.get(name) ?? parsed;
     const held = statement === undefined ? undefined : link.statements.use(statement);
-    return held !== undefined && !this.#isCertain(held);
+    return held !== undefined && !isCertain(held, this.unit);
   }
 
-  /** On another link, and in another transaction, copies made for the one before mean nothing. */
+  /** See {@link Preparations.forgetCopies}. */
   forgetCopies(): void {
-    this.#copies.clear();
+    this.#preparations.forgetCopies();
   }
 
   set(name: string, statement: Statement): void {
@@ -108,15 +116,20 @@ export class ClientStatements implements StatementNames {
    * skip it: the answer is to be noted with the message.
    */
   dropUnnamed(link: Link): Consequence | null {
-    const current = this.#current();
-    const hasNone = current === null || (current.statement === null && current.isSettled);
-    if (hasNone && link.unnamed === null) return null;
-    return this.#setUnnamed(null, link, false);
+    return this.unnamed.drop(link, this.unit);
+  }
+
+  /** The name was used for the first time, and its table had changed: it is understood anew. */
+  renew(name: string, statement: Statement, epoch: number): void {
+    const isOurs = epoch === this.#source.catalogueEpoch && this.#named.get(name) === statement;
+    if (isOurs) this.#named.set(name, { ...statement, described: null });
   }
 
   /** The fields of an error with the client's names for the link's; null when there are none. */
   withClientNames(fields: string, link: Link): string | null {
     if (!fields.includes(RESERVED_PREFIX)) return null;
+    const changed = changedTypeFields(fields);
+    if (changed !== null) return changed;
     return fields.replaceAll(RESERVED_NAME_QUOTED, (quoted, linkName: string) => {
       if (linkName.endsWith(EVASION)) return `"${linkName.slice(0, -EVASION.length)}"`;
       if (linkName === STAND_IN) return `"${this.#standsFor}"`;
@@ -125,43 +138,85 @@ export class ClientStatements implements StatementNames {
     });
   }
 
-  /** Parse of the unnamed statement is about to be sent. */
-  parseUnnamed(statement: Statement, link: Link): void {
-    link.ledger.push(Owed.Parse, 0, this.#setUnnamed(statement, link, false));
-  }
-
   /** Parse under a name: sent under the link's own name, or answered when the link has it. */
   parseNamed(name: string, statement: Statement, link: Link, signature: string | null): void {
     const older = this.#named.get(name);
     if (older !== undefined) {
       // A name in use is an error of the server's: provoked under a name that it knows.
-      const held = this.#ensure(older, link, signature);
+      const held =
+        this.#preparations.find(older, link, this.unit, signature) ??
+        this.#preparations.send(older, link, this.unit, signature);
       link.ledger.push(Owed.Parse, 0, new RepeatedParse(this, name, statement, held, link));
       sendParse(link.port, held.name, statement.body);
       return;
     }
     const known = link.statements.use(statement);
-    if (known !== undefined && this.#isCertain(known)) {
+    const isHeld = known !== undefined && isCertain(known, this.unit);
+    if (isHeld && (known.isDescribing || fits(statement, known))) {
       link.ledger.push(Owed.SyntheticParse, 0, this.#change(name, statement, null));
+      this.#adopted.set(name, this.#source.catalogueEpoch);
       return;
     }
+    this.#adopted.delete(name);
     const held = link.statements.add(statement, this.unit);
     held.clientName = held.lastName = name;
     link.ledger.push(Owed.Parse, 0, this.#change(name, statement, new HeldParse(held, link)));
     sendParse(link.port, held.name, statement.body);
+    describe(held, link, (described) => {
+      if (described !== statement.described) this.#retype(name, held, link, described);
+    });
+  }
+
+  /** Whether the link has what a Bind or Describe of the name needs. */
+  readiness(name: string, link: Link, signature: string | null): Readiness {
+    // What the server ignores needs nothing.
+    if (link.ledger.isSkipping) return Readiness.Ready;
+    if (name === '') return this.unnamed.readiness(link);
+    const statement = this.#named.get(name);
+    if (statement === undefined || this.#pending.has(name)) return Readiness.Ready;
+    return this.#preparations.readiness(statement, link, this.unit, signature);
+  }
+
+  /** Prepares what is {@link Readiness.Missing}. */
+  prepare(name: string, link: Link, signature: string | null): void {
+    if (name === '') this.unnamed.prepare(link, this.unit);
+    else this.#preparations.send(this.#named.get(name) as Statement, link, this.unit, signature);
+  }
+
+  /** What the name's first preparation told; see {@link Statement.described}. */
+  describedOf(name: string): string | null {
+    if (name === '') return this.unnamed.current?.described ?? null;
+    return this.#named.get(name)?.described ?? null;
+  }
+
+  /** What has just been prepared for the name, and is {@link Readiness.Changed}. */
+  preparedName(name: string, link: Link, signature: string | null): Uint8Array {
+    const statement = this.#named.get(name);
+    if (statement === undefined) return EMPTY;
+    const held = this.#preparations.find(statement, link, this.unit, signature);
+    if (held === undefined) return CHANGED_NAME;
+    held.clientName = held.lastName = name;
+    return held.name;
+  }
+
+  /** The name to put for one that is {@link Readiness.Changed}, for the server to refuse. */
+  changedName(link: Link, owed: Owed): Uint8Array {
+    this.#source.onResultTypeChanged();
+    link.ledger.push(owed, 0, null);
+    return CHANGED_NAME;
   }
 
   /**
    * The name to put for the client's in Bind and Describe, which the link holds when the message
-   * arrives; null when the client's own is to stay, because the server shall refuse it or because
-   * it is the unnamed statement, which then is the client's.
+   * arrives (see {@link readiness}); null when the client's own is to stay, because the server
+   * shall refuse it or because it is the unnamed statement, which then is the client's.
    *
    * @param signature of the settings that hold when the message arrives; null when they are unknown
    * @param owed what the message owes, which is noted
    */
   nameFor(name: string, link: Link, signature: string | null, owed: Owed): Uint8Array | null {
     if (name === '') {
-      this.#ensureUnnamed(link);
+      this.unnamed.ensure(link, this.unit);
       link.ledger.push(owed, 0, null);
       return null;
     }
@@ -170,8 +225,13 @@ export class ClientStatements implements StatementNames {
       link.ledger.push(owed, 0, null);
       return isReservedName(name) ? Buffer.from(name + EVASION, 'latin1') : null;
     }
-    const held = this.#ensure(statement, link, signature);
-    link.ledger.push(owed, 0, held.lastName === name ? null : new NameUse(held, name));
+    const held = this.#preparations.find(statement, link, this.unit, signature);
+    if (held === undefined) {
+      link.ledger.push(owed, 0, null);
+      return null;
+    }
+    const use = held.lastName === name ? null : new NameUse(held, name);
+    link.ledger.push(owed, 0, both(use, this.#firstUse(name, statement, link)));
     return held.name;
   }
 
@@ -225,66 +285,27 @@ export class ClientStatements implements StatementNames {
     });
   }
 
+  #firstUse(name: string, statement: Statement, link: Link): FirstUse | null {
+    const epoch = this.#adopted.size === 0 ? undefined : this.#adopted.get(name);
+    if (epoch === undefined) return null;
+    this.#adopted.delete(name);
+    return new FirstUse(this, name, statement, epoch, link);
+  }
+
+  /** Others prepared the same text before its table changed: what they have is another one. */
+  #retype(name: string, held: LinkStatement, link: Link, described: string): void {
+    const { statement } = held;
+    const fresh = { ...statement, described };
+    link.statements.restate(held, fresh);
+    if (this.#named.get(name) === statement) this.#named.set(name, fresh);
+    this.#source.onResultTypeChanged();
+  }
+
   #change(name: string, statement: Statement | undefined, held: HeldParse | null): NamedChange {
     const change = new NamedChange(this, name, this.#named.get(name), this.unit, held);
     if (statement === undefined) this.#named.delete(name);
     else this.#named.set(name, statement);
     this.#pending.set(name, change);
     return change;
-  }
-
-  #setUnnamed(statement: Statement | null, link: Link, isAgain: boolean): UnnamedStatement {
-    const made = new UnnamedStatement(statement, this.unit, this.#current(), link, isAgain);
-    this.#unnamed = made;
-    link.unnamed = made;
-    return made;
-  }
-
-  #current(): UnnamedStatement | null {
-    while (this.#unnamed?.isVoid) this.#unnamed = this.#unnamed.older;
-    return this.#unnamed;
-  }
-
-  /** Whether the link will have the statement when the message at hand arrives. */
-  #isCertain(held: LinkStatement): boolean {
-    return held.isReady || held.unit === this.unit;
-  }
-
-  #ensure(original: Statement, link: Link, signature: string | null): LinkStatement {
-    const known = link.statements.use(original);
-    if (known !== undefined && this.#isCertain(known)) return known;
-    // Prepared again where other settings hold now, it is another statement to whoever comes next.
-    const statement = this.#under(original, signature);
-    const other = statement === original ? undefined : link.statements.use(statement);
-    if (other !== undefined && this.#isCertain(other)) return other;
-    const held = link.statements.add(statement, this.unit);
-    link.ledger.push(Owed.Parse, SWALLOW, new HeldParse(held, link));
-    sendParse(link.port, held.name, statement.body);
-    return held;
-  }
-
-  #under(original: Statement, signature: string | null): Statement {
-    if (original.signature === null || original.signature === signature) return original;
-    if (signature !== null) return this.#restate(original, signature);
-    let copy = this.#copies.get(original);
-    if (copy === undefined) {
-      copy = { ...original, signature: null };
-      this.#copies.set(original, copy);
-    }
-    return copy;
-  }
-
-  #ensureUnnamed(link: Link): void {
-    const current = this.#current();
-    if (current !== null && link.unnamed === current) return;
-    const statement = current?.statement ?? null;
-    if (statement !== null) {
-      link.ledger.push(Owed.Parse, SWALLOW, this.#setUnnamed(statement, link, true));
-      sendParse(link.port, EMPTY, statement.body);
-    } else if (link.unnamed !== null) {
-      // The client has none: it must not reach what somebody else left there.
-      link.ledger.push(Owed.Close, SWALLOW, this.dropUnnamed(link));
-      link.port.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
-    }
   }
 }

@@ -2,10 +2,12 @@ import { byteString, indexOfZero } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
 import { ClientCode } from '../../protocol/codes.ts';
 import { Take } from '../../protocol/framer.ts';
-import { Owed } from '../ledger.ts';
+import { Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
 import type { Deallocations } from './deallocations.ts';
+import { Readiness } from './preparations.ts';
+import { parameterDescription } from './result-type.ts';
 import { bindNames, sendBind, sendDescribe, sendParse } from './statement-messages.ts';
 import { type StatementNotes, UNREAD } from './statement-notes.ts';
 
@@ -50,6 +52,14 @@ export class PreparedMessages {
     }
   }
 
+  /** See {@link ClientUnnamed.isFresh}. */
+  describeUnnamed(link: Link): void {
+    const { statements, framer } = this.#session;
+    if (link.ledger.isCopyIn) return;
+    framer.flushRun();
+    statements.unnamed.describe(link);
+  }
+
   /** In session mode the names on the link are the client's. */
   #passAsItIs(link: Link, code: number, chunk: Uint8Array, start: number): Take {
     if (code === ClientCode.Parse) link.ledger.push(Owed.Parse, 0, null);
@@ -76,13 +86,13 @@ export class PreparedMessages {
     this.#notes.noteParse(statement);
     const parsed = this.#notes.parseable(statement);
     if (name === '' && parsed === statement) {
-      session.statements.parseUnnamed(statement, link);
+      session.statements.unnamed.parse(statement, link, session.statements.unit);
       return Take.Forward;
     }
     session.framer.flushRun();
     if (name !== '') session.statements.parseNamed(name, parsed, link, session.parseSignature);
     else {
-      session.statements.parseUnnamed(parsed, link);
+      session.statements.unnamed.parse(parsed, link, session.statements.unit);
       sendParse(link.port, UNNAMED, parsed.body);
     }
     return Take.Swallow;
@@ -97,10 +107,28 @@ export class PreparedMessages {
     }
     const { portalEnd, nameEnd } = names;
     const name = nameEnd === portalEnd + 1 ? '' : byteString(chunk, portalEnd + 1, nameEnd);
+    if (session.statements.unnamed.isFresh && name !== '') this.describeUnnamed(link);
     if (session.statements.isUndecided(name, link)) return this.#stall();
     const statement = session.statements.find(name);
     // Before the statement's own effects are noted, which come after it was understood.
     const signature = session.parseSignature;
+    const readiness = session.statements.readiness(name, link, signature);
+    if (this.#mustWait(readiness, name, link, signature)) return Take.Stop;
+    if (readiness === Readiness.Changed) {
+      session.framer.flushRun();
+      const { statements } = session;
+      if (size > end - start) {
+        const changed = statements.changedName(link, Owed.Bind);
+        sendBind(link.port, changed, chunk, start, end, size, portalEnd, nameEnd);
+        return Take.Swallow;
+      }
+      // What else is wrong with it PostgreSQL finds first.
+      const linkName = statements.preparedName(name, link, signature);
+      link.ledger.push(Owed.Bind, SWALLOW, null);
+      sendBind(link.port, linkName, chunk, start, end, size, portalEnd, nameEnd);
+      sendDescribe(link.port, statements.changedName(link, Owed.DescribeStatement));
+      return Take.Swallow;
+    }
     if (statement !== undefined) {
       this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
     }
@@ -137,8 +165,17 @@ export class PreparedMessages {
     }
     const name = byteString(chunk, start + 6, end - 1);
     if (session.statements.isUndecided(name, link)) return this.#stall();
-    session.framer.flushRun();
     const { parseSignature, statements } = session;
+    const readiness = statements.readiness(name, link, parseSignature);
+    if (this.#mustWait(readiness, name, link, parseSignature)) return Take.Stop;
+    session.framer.flushRun();
+    if (readiness === Readiness.Changed) {
+      // Nothing is owed: the preparation was waited for.
+      const parameters = parameterDescription(statements.describedOf(name) as string);
+      session.port.send(parameters, 0, parameters.length);
+      sendDescribe(link.port, statements.changedName(link, Owed.DescribeStatement));
+      return Take.Swallow;
+    }
     const linkName = statements.nameFor(name, link, parseSignature, Owed.DescribeStatement);
     if (linkName === null) return Take.Forward;
     sendDescribe(link.port, linkName);
@@ -158,6 +195,21 @@ export class PreparedMessages {
     }
     if (statements.isUndecided(name, link)) return this.#stall();
     return statements.closeNamed(name, link) ? Take.Swallow : Take.Forward;
+  }
+
+  /** Whether the message must wait until the server has what it needs, and sees to it. */
+  #mustWait(readiness: Readiness, name: string, link: Link, signature: string | null): boolean {
+    if (readiness === Readiness.Ready || readiness === Readiness.Changed) return false;
+    const session = this.#session;
+    if (readiness === Readiness.Missing) {
+      const statement = session.statements.find(name);
+      if (statement !== undefined) this.#notes.noteParse(statement);
+      session.framer.flushRun();
+      session.statements.prepare(name, link, signature);
+      session.isUnsynced = true;
+    }
+    session.stallForAnswers();
+    return true;
   }
 
   /** The message is looked at again when answers have come. */

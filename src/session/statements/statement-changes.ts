@@ -1,5 +1,5 @@
 import type { Consequence } from '../ledger.ts';
-import { type Link, LOST_STATEMENTS, UNKNOWN_STATEMENT } from '../link.ts';
+import { type Link, LOST_STATEMENTS } from '../link.ts';
 import type { LinkStatement, Statement } from './statements.ts';
 
 /**
@@ -13,6 +13,8 @@ export type StatementNames = {
   settle(change: NamedChange): void;
   /** The change has not happened: what the name meant before comes back. */
   undo(change: NamedChange): void;
+  /** A name that was adopted is to be understood anew, unless a client has changed a table. */
+  renew(name: string, statement: Statement, epoch: number): void;
   /** The name stands for the statement. */
   set(name: string, statement: Statement): void;
 };
@@ -96,6 +98,40 @@ export class NameUse implements Consequence {
   }
 }
 
+/**
+ * A name whose Parse the gateway answered by itself is used for the first time. If the table had
+ * changed before, the statement of the link is older than that, and the client may try again.
+ */
+export class FirstUse implements Consequence {
+  readonly #names: StatementNames;
+  readonly #name: string;
+  readonly #statement: Statement;
+  readonly #epoch: number;
+  readonly #link: Link;
+
+  constructor(
+    names: StatementNames,
+    name: string,
+    statement: Statement,
+    epoch: number,
+    link: Link,
+  ) {
+    this.#names = names;
+    this.#name = name;
+    this.#statement = statement;
+    this.#epoch = epoch;
+    this.#link = link;
+  }
+
+  commit(): void {}
+
+  rollback(failed: boolean): void {
+    if (failed && this.#link.sawChangedType) {
+      this.#names.renew(this.#name, this.#statement, this.#epoch);
+    }
+  }
+}
+
 /** Parse of a name that is in use, which the server refuses. */
 export class RepeatedParse implements Consequence {
   readonly #names: StatementNames;
@@ -146,7 +182,15 @@ export class UnnamedStatement implements Consequence {
   isSettled = false;
   /** It never came to be: the older one is still what the client has. */
   isVoid = false;
+  /** See {@link Statement.described}, of when the client prepared it. */
+  described: string | null = null;
+  /** The like where it was prepared again; null when that is not in question. */
+  found: string | null = null;
+  /** The server is being asked that. */
+  isDescribing = false;
   readonly #link: Link;
+  /** What the link had before. */
+  readonly #before: object | null;
   /** Whether it is the older one prepared again, on a link that lacks it. */
   readonly #isAgain: boolean;
 
@@ -161,6 +205,7 @@ export class UnnamedStatement implements Consequence {
     this.unit = unit;
     this.older = older;
     this.#link = link;
+    this.#before = link.unnamed;
     this.#isAgain = isAgain;
   }
 
@@ -173,7 +218,7 @@ export class UnnamedStatement implements Consequence {
   rollback(failed: boolean): void {
     this.isSettled = true;
     const isOnLink = this.#link.unnamed === this;
-    if (isOnLink) this.#link.unnamed = failed ? null : UNKNOWN_STATEMENT;
+    if (isOnLink) this.#link.unnamed = failed ? null : this.#before;
     if (failed && !this.#isAgain) {
       // A Parse or a Query that fails has already taken the older one away.
       this.statement = null;

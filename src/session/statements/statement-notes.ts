@@ -56,9 +56,10 @@ export class StatementNotes {
     const statement = host.statementOf(chunk, start, end, settings);
     if (!residue.mayMisread) {
       const isShared = parseSignature !== null && !statement.facts.timeLiteral;
-      return isShared ? statement : { ...statement, signature: null };
+      return isShared ? statement : { ...statement, signature: null, described: null };
     }
-    return { ...statement, signature: null, facts: opaqueFacts(Effect.Session, MISREAD) };
+    const facts = opaqueFacts(Effect.Session, MISREAD);
+    return { ...statement, signature: null, described: null, facts };
   }
 
   /** Notes that a statement is about to be prepared. */
@@ -104,6 +105,7 @@ export class StatementNotes {
     const isOfProtocol = removedName(facts) !== null && this.#session.pins.length === 0;
     const text = this.textFor(facts) ?? (isOfProtocol ? REMOVAL : null);
     if (text === null) return statement;
-    return { ...statement, signature: null, body: Buffer.from(`\0${text}\0\0\0`, 'latin1') };
+    const body = Buffer.from(`\0${text}\0\0\0`, 'latin1');
+    return { ...statement, signature: null, described: null, body };
   }
 }

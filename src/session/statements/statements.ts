@@ -19,6 +19,11 @@ export type Statement = {
   /** The Parse message's bytes from the zero that ends the name: zero, text, zero, types. Owned. */
   readonly body: Uint8Array;
   readonly facts: Facts;
+  /**
+   * What it takes and returned when it was first prepared, see {@link Description}; null as long
+   * as nobody knows. Whoever was told must not get anything else.
+   */
+  described: string | null;
 };
 
 /**
@@ -56,6 +61,12 @@ export class StatementTable {
     return this.#statements.get(key);
   }
 
+  /** From now on texts mean other statements, which may return something else. */
+  clear(): void {
+    this.#statements.clear();
+    this.#bytes = 0;
+  }
+
   add(statement: Statement): void {
     this.#statements.set(statement.key, statement);
     this.#bytes += weight(statement);
@@ -90,11 +101,15 @@ const RECENT_MAX = 64;
 
 /** A statement as one link holds it. */
 export type LinkStatement = {
-  readonly statement: Statement;
+  statement: Statement;
   /** Name on the link, as bytes without the terminating zero. */
   readonly name: Uint8Array;
   /** Whether the server has answered ParseComplete. */
   isReady: boolean;
+  /** The like on this link; null when nobody knows. */
+  described: string | null;
+  /** The server is being asked what it returns. */
+  isDescribing: boolean;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
   readonly unit: number;
   /** What the client calls it in the message that is answered next, or was answered last. */
@@ -159,6 +174,8 @@ export class LinkStatements {
       statement,
       name,
       isReady: false,
+      described: null,
+      isDescribing: false,
       unit,
       clientName: '',
       lastName: '',
@@ -167,6 +184,14 @@ export class LinkStatements {
     this.#recent.push(held);
     if (this.#recent.length > RECENT_MAX) this.#recent.shift();
     return held;
+  }
+
+  /** It is another statement than was thought. */
+  restate(held: LinkStatement, statement: Statement): void {
+    if (this.#statements.get(held.statement) !== held) return;
+    this.#statements.delete(held.statement);
+    held.statement = statement;
+    this.#statements.set(statement, held);
   }
 
   /** Its Parse did not happen: the name does not exist on the server. */
@@ -180,11 +205,6 @@ export class LinkStatements {
     if (this.#statements.get(held.statement) !== held) return;
     this.#statements.delete(held.statement);
     this.#discarded.push(held);
-  }
-
-  /** Discards all: what the names mean may have changed. */
-  discardAll(): void {
-    for (const held of this.#statements.values()) this.discard(held);
   }
 
   /** The server forgot all of them. */

@@ -194,16 +194,4 @@ export const EXTENDED_SCRIPTS: readonly Script[] = [
       step(query('PREPARE p AS SELECT 1')),
     ],
   },
-  {
-    name: 'a plan whose result has changed',
-    differs: 'a statement may be prepared anew, with the new result',
-    reset: RESET_ITEMS,
-    steps: [
-      step(parse('star', 'SELECT * FROM item WHERE id = 1'), bind('', 'star'), execute(), sync()),
-      step(query('BEGIN; ALTER TABLE item ADD COLUMN more int DEFAULT 5')),
-      step(bind('', 'star'), execute(), sync()),
-      step(query('ROLLBACK')),
-      step(bind('', 'star'), execute(), sync()),
-    ],
-  },
 ];
