@@ -17,6 +17,8 @@ const SCHEMA = `CREATE TABLE item (id serial PRIMARY KEY, body text);
   CREATE SCHEMA s1; CREATE TABLE s1.v AS SELECT 1 AS a;
   CREATE SCHEMA s2; CREATE TABLE s2.v AS SELECT 'two' AS a;
   CREATE FUNCTION last() RETURNS bigint LANGUAGE sql AS 'SELECT lastval()';
+  CREATE FUNCTION equal_null() RETURNS void LANGUAGE plpgsql AS
+    'BEGIN SET LOCAL transform_null_equals = on; END';
   CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS 'BEGIN DEALLOCATE ALL; END'`;
 
 let gateway: TestGateway;
@@ -114,6 +116,18 @@ describe('statements shared by clients', () => {
       expect(await run(client)).toEqual([[found]]);
       await client.rows('COMMIT');
     }
+  });
+
+  it('are not those parsed behind a function of another client that has a SET LOCAL', async () => {
+    await untilTheCatalogueIsRead();
+    const sql = 'SELECT count(*) FROM n WHERE x = NULL';
+    await a.rows('BEGIN');
+    await a.rows('SELECT equal_null()');
+    await prepare(a, sql);
+    expect(await run(a)).toEqual([['1']]);
+    await a.rows('COMMIT');
+    await prepare(b, sql);
+    expect(await run(b)).toEqual([['0']]);
   });
 
   it('are not those parsed in one write with a SET of another client', async () => {

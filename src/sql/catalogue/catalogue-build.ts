@@ -86,6 +86,8 @@ function layFunction(
 ): void {
   const node = `f${fn.oid}`;
   if (facts.sequenceState || facts.unparsed) graph.readsSequences(node);
+  // Later texts of the transaction are understood in another way than the session's settings say.
+  if (facts.changesMeaning) graph.stain(node, Effect.Session, `function ${fn.name}: SET LOCAL`);
   // DDL inside of a function sets event triggers off like any other.
   if (facts.ddl && !facts.unparsed) graph.edge(node, ANY_DDL);
   const stain = (effects: number, reason: string): void => {
