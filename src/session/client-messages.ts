@@ -121,6 +121,7 @@ export class MessageReader implements FrameHandler {
         session.isUnsynced = false;
         link.ledger.push(Owed.Sync, 0, null);
         session.statements.unit++;
+        if (session.resets !== null) session.restoreStartup();
         return Take.Forward;
       case ClientCode.Flush:
         if (link.ledger.headIsSynthetic) {
@@ -176,6 +177,7 @@ export class MessageReader implements FrameHandler {
     const removal = this.#deallocations.consequenceOf(facts, link, !session.isUnsynced);
     link.ledger.push(Owed.Query, 0, both(removal, session.statements.dropUnnamed(link)));
     session.statements.unit++;
+    if (session.resets !== null && !session.isUnsynced) session.restoreStartup();
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));
   }

@@ -40,6 +40,8 @@ export class Session implements LinkOwner {
   isUnsynced = false;
   /** Messages of the unit at hand were sent before the one that is looked at. */
   hasOpenUnit = false;
+  /** What the statements of the unit at hand take back to its default; see {@link Facts.resets}. */
+  resets: string | null = null;
   /** The statement under way has no time limit: COPY, DDL, VACUUM. */
   isExempt = false;
   /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
@@ -191,6 +193,15 @@ export class Session implements LinkOwner {
   onRefused(error: GatewayError): void {
     this.#stall = Stall.None;
     this.fail(error);
+  }
+
+  /** What the message at hand has ended resets settings: see {@link Tenure.restoreStartup}. */
+  restoreStartup(): void {
+    const { resets } = this;
+    this.resets = null;
+    if (resets === null || this.isSessionMode) return;
+    this.framer.flushThrough();
+    this.#tenure.restoreStartup(resets);
   }
 
   /** See {@link Tenure.forgetSequences}. */

@@ -137,6 +137,25 @@ export function settingsChangeText(change: SettingsChange): string {
   return text;
 }
 
+/**
+ * Sets those that a RESET has just taken back to the server's default, if it had its effect: what
+ * is set in the session is left alone. Qualified for the same reason.
+ */
+export function settingsRestoreText(set: readonly (readonly [string, string])[]): string {
+  const texts = set.map(([name, value]) => {
+    const literal = quoteLiteral(name);
+    const call = `SELECT pg_catalog.set_config(${literal},${quoteLiteral(value)},false)`;
+    if (name.includes('.')) {
+      return `${call} WHERE NULLIF(pg_catalog.current_setting(${literal},true),'') IS NULL`;
+    }
+    return (
+      `${call} FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) OPERATOR(pg_catalog.=) ` +
+      `${literal} AND source OPERATOR(pg_catalog.<>) 'session'`
+    );
+  });
+  return texts.join(';');
+}
+
 /** Whether a reported parameter is one that follows a client from link to link. */
 export function isTrackedParameter(name: string): boolean {
   return !NOT_SETTABLE.has(name);

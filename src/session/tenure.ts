@@ -7,6 +7,7 @@ import {
   type Settings,
   settingsChange,
   settingsChangeText,
+  settingsRestoreText,
 } from './settings.ts';
 
 /**
@@ -87,6 +88,19 @@ export class Tenure {
     if (this.#hasForgottenSequences) return;
     this.#hasForgottenSequences = true;
     link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
+  }
+
+  /**
+   * A statement that takes a setting back to its default, see {@link Facts.resets}, has been sent:
+   * the client's default is what it asked for at startup.
+   */
+  restoreStartup(resets: string): void {
+    if (this.link === null) return;
+    const set = [...this.#startup.entries()].filter(([name]) => resets === '' || name === resets);
+    if (set.length === 0) return;
+    const query = new OwnQuery(settingsRestoreText(set));
+    query.isTold = true;
+    this.link.sendOwn(query);
   }
 
   /** A reported parameter has changed. */

@@ -82,6 +82,41 @@ describe('settings and session state', () => {
     expect(said().slice(before)).toBe('Q\0\0\0\rSELECT 7\0'.repeat(40));
   });
 
+  it.each([
+    ['RESET ALL', ''],
+    ['RESET TimeZone', ''],
+    ['SET TimeZone TO DEFAULT', ''],
+    ['DISCARD ALL', ''],
+    ['RESET ALL', 'BEGIN'],
+    ['RESET TimeZone', 'BEGIN'],
+  ])('hazard 15: what comes in one write behind %s has the startup value', async (sql, first) => {
+    const gateway = await start();
+    const client = await gateway.connect({ TimeZone: 'Asia/Tokyo', 'app.tenant': 'red' });
+    await client.rows("SET TimeZone = 'UTC'");
+    const show = "SELECT current_setting('TimeZone'), current_setting('app.tenant')";
+    client.send(query(first), query(sql), query(show), query('COMMIT'));
+    expect(rowsOf(await client.readReady(4))).toEqual([['Asia/Tokyo', 'red']]);
+    await client.rows("SET TimeZone = 'UTC'");
+    const reset = [parse('', sql), bind('', ''), execute(), sync()];
+    client.send(query(first), ...reset, query(show), query('COMMIT'));
+    expect(rowsOf(await client.readReady(4))).toEqual([['Asia/Tokyo', 'red']]);
+    await client.rows("SET TimeZone = 'UTC'");
+    client.send(query('BEGIN'), query('RESET TimeZone'), query('ROLLBACK'), query(show));
+    expect(rowsOf(await client.readReady(4))).toEqual([['UTC', 'red']]);
+    await client.end();
+  });
+
+  it('hazard 15: a RESET that was not executed, or was undone, leaves the value', async () => {
+    const gateway = await start();
+    const client = await gateway.connect({ TimeZone: 'Asia/Tokyo' });
+    await client.rows("SET TimeZone = 'UTC'");
+    const bound = [parse('', 'RESET TimeZone'), bind('', '')];
+    client.send(...bound, sync(), query('SHOW TimeZone'));
+    client.send(...bound, execute(), bind('', 'none'), sync(), query('SHOW TimeZone'));
+    expect(rowsOf(await client.readReady(4))).toEqual([['UTC'], ['UTC']]);
+    await client.end();
+  });
+
   // Fails when Tenure.#restore does nothing.
   it('hazard 15: RESET goes back to what the client asked for at startup', async () => {
     const gateway = await start();

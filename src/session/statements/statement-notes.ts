@@ -26,6 +26,9 @@ export class StatementNotes {
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
     session.isExempt ||= facts.exempt;
+    if (facts.resets !== null) {
+      session.resets = session.resets === null ? facts.resets : '';
+    }
   }
 
   /** Before the first statement that reads what others may have drawn, when that can still be. */

@@ -18,6 +18,7 @@ export class FactsBuilder {
   literalDependent = false;
   millraceShow: string | null = null;
   deallocates: string | null = null;
+  resets: string | null = null;
   changesMeaning = false;
   changesReading = false;
   /** Seen inside: a PREPARE, whose statement may run when nobody looks at its settings any more. */
@@ -137,6 +138,7 @@ export class FactsBuilder {
       millraceShow: several ? null : this.millraceShow,
       // All of them go wherever it is said; one of them can only be told apart on its own.
       deallocates: several && this.deallocates !== '' ? null : this.deallocates,
+      resets: several ? null : this.resets,
       changesMeaning: this.changesMeaning,
       changesReading: this.changesReading,
       preparedNames: [...this.#preparedNames],

@@ -73,6 +73,11 @@ export type Facts = {
   /** What a DEALLOCATE names; empty for DEALLOCATE ALL and DISCARD ALL, null otherwise. */
   readonly deallocates: string | null;
   /**
+   * Lower-cased, the setting that goes back to its default; empty for RESET ALL and DISCARD ALL,
+   * null when there is none or when the text does more.
+   */
+  readonly resets: string | null;
+  /**
    * Sets, until the end of the transaction only, what decides how texts are understood: SET LOCAL,
    * and `set_config` that is local. See `meaning-settings.ts`.
    */
@@ -109,6 +114,7 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     literalDependent: false,
     millraceShow: null,
     deallocates: null,
+    resets: null,
     changesMeaning: false,
     changesReading: false,
     preparedNames: [],

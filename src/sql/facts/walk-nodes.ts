@@ -81,6 +81,7 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
 /** DEALLOCATE, or DISCARD: of the latter only DISCARD ALL forgets prepared statements. */
 function noteDeallocate(node: JsonObject, builder: FactsBuilder): void {
   const { isall, name, target } = node;
+  if (target === 'DISCARD_ALL') builder.resets = '';
   if (isall === true || target === 'DISCARD_ALL') builder.deallocates = '';
   else if (target === undefined) {
     builder.deallocates = asText(name) ?? '';

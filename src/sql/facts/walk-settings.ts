@@ -6,9 +6,12 @@ import { asObject, asText, type Json, type JsonObject, nameParts } from './parse
 
 export function noteVariableSet(node: JsonObject, builder: FactsBuilder): void {
   const name = asText(node['name']) ?? '';
+  const isDefault = node['kind'] === 'VAR_RESET' || node['kind'] === 'VAR_SET_DEFAULT';
+  if (isDefault && node['is_local'] !== true) builder.resets = name.toLowerCase();
   switch (node['kind']) {
     case 'VAR_RESET_ALL':
       builder.effect(Effect.Session, 'RESET ALL');
+      builder.resets = '';
       return;
     case 'VAR_SET_MULTI':
       // The others are SET TRANSACTION, which ends with its transaction.
