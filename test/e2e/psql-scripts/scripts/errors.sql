@@ -1,0 +1,44 @@
+-- Going on after errors: by savepoints that psql puts itself, without, and stopping for good.
+CREATE TABLE e (n int PRIMARY KEY);
+\set ON_ERROR_ROLLBACK on
+BEGIN;
+INSERT INTO e VALUES (1);
+INSERT INTO e VALUES (1);
+SELECT 1 / 0;
+INSERT INTO e VALUES (2);
+COMMIT;
+SELECT n FROM e ORDER BY n;
+\set ON_ERROR_ROLLBACK off
+BEGIN;
+INSERT INTO e VALUES (3);
+INSERT INTO e VALUES (3);
+INSERT INTO e VALUES (4);
+COMMIT;
+SELECT n FROM e ORDER BY n;
+\set AUTOCOMMIT off
+INSERT INTO e VALUES (5);
+\echo :AUTOCOMMIT
+ROLLBACK;
+INSERT INTO e VALUES (6);
+COMMIT AND CHAIN;
+INSERT INTO e VALUES (7);
+ROLLBACK AND CHAIN;
+SELECT n FROM e ORDER BY n;
+COMMIT;
+\set AUTOCOMMIT on
+DO $$ BEGIN INSERT INTO e VALUES (8); COMMIT; INSERT INTO e VALUES (9); ROLLBACK; END $$;
+SELECT n FROM e ORDER BY n;
+SET statement_timeout = 50;
+SELECT pg_sleep(5);
+RESET statement_timeout;
+BEGIN;
+SET LOCAL lock_timeout = 50;
+SHOW lock_timeout;
+COMMIT;
+SHOW lock_timeout;
+COMMIT;
+ROLLBACK;
+\set ON_ERROR_STOP on
+SELECT 'last';
+SELECT 1 / 0;
+SELECT 'never';
