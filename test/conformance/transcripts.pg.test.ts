@@ -16,6 +16,7 @@ import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { PIPELINE_SCRIPTS } from './scripts/pipeline.ts';
 import { RESULT_TYPE_SCRIPTS } from './scripts/result-type.ts';
 import { SIMPLE_SCRIPTS } from './scripts/simple.ts';
+import { SURFACE_SCRIPTS } from './scripts/surface.ts';
 
 const SCRIPTS = [
   ...SIMPLE_SCRIPTS,
@@ -25,6 +26,7 @@ const SCRIPTS = [
   ...PIPELINE_SCRIPTS,
   ...COPY_SCRIPTS,
   ...RESULT_TYPE_SCRIPTS,
+  ...SURFACE_SCRIPTS,
 ];
 const SCHEMA = `CREATE TABLE item (id int PRIMARY KEY, body text);
   CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)`;
