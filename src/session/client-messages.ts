@@ -5,6 +5,7 @@ import { type FrameHandler, PREFIX_BYTES, Take } from '../protocol/framer.ts';
 import { isHarmlessFunction } from './large-objects.ts';
 import { Owed } from './ledger.ts';
 import type { Link } from './link.ts';
+import { LoadedLibrary } from './residue.ts';
 import type { Session } from './session.ts';
 import { Deallocations } from './statements/deallocations.ts';
 import { PreparedMessages } from './statements/prepared-messages.ts';
@@ -167,6 +168,7 @@ export class MessageReader implements FrameHandler {
     const isShowWhileProbing = facts.millraceShow !== null && session.isProbing;
     // What is shown, or removed, is about to change.
     if (isShowWhileProbing || this.#deallocations.isUndecided(facts, link)) return this.#stall();
+    const isFirstLoad = facts.verb === 'LoadStmt' && session.residue.permanent === null;
     this.#notes.noteStatement(facts);
     if (session.isUnsynced) {
       // PostgreSQL allows it, but is then left in a state in which later statements can fail.
@@ -175,7 +177,9 @@ export class MessageReader implements FrameHandler {
     const text = this.#notes.textFor(facts);
     if (facts.deallocates !== null) session.framer.flushRun();
     const removal = this.#deallocations.consequenceOf(facts, link, !session.isUnsynced);
-    link.ledger.push(Owed.Query, 0, both(removal, session.statements.dropUnnamed(link)));
+    const load = isFirstLoad && facts.statements === 1 ? new LoadedLibrary(session.residue) : null;
+    const unnamed = session.statements.dropUnnamed(link);
+    link.ledger.push(Owed.Query, 0, both(both(removal, load), unnamed));
     session.statements.unit++;
     if (session.resets !== null && !session.isUnsynced) session.restoreStartup();
     if (text === null) return Take.Forward;

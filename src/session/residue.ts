@@ -1,5 +1,6 @@
 import { Effect, type Facts } from '../sql/facts/facts.ts';
 import { decidesMeaning, decidesReading } from '../sql/facts/meaning-settings.ts';
+import type { Consequence } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
 
@@ -26,6 +27,8 @@ export type Judgement = {
   readonly mayDraw: boolean;
 };
 
+/** The reason of a LOAD; see `statement-kinds.ts`. */
+const LOAD = 'LOAD';
 /** More touched names than this, and everything is asked for. */
 const TOUCHED_NAMES_MAX = 64;
 
@@ -38,6 +41,21 @@ const NOT_FOLLOWED: ReadonlySet<string> = new Set([
   'transaction_isolation',
   'transaction_read_only',
 ]);
+
+/** A LOAD: the library stays with the link, unless there is none of that name. */
+export class LoadedLibrary implements Consequence {
+  readonly #residue: Residue;
+
+  constructor(residue: Residue) {
+    this.#residue = residue;
+  }
+
+  commit(): void {}
+
+  rollback(): void {
+    this.#residue.withdrawPermanent(LOAD);
+  }
+}
 
 export class Residue {
   #effects = 0;
@@ -160,6 +178,13 @@ export class Residue {
   /** Something that cannot be found out has happened. */
   notePermanent(reason: string): void {
     this.#permanent ??= reason;
+  }
+
+  /** What was noted as permanent has failed: a reset of the link undoes what it may have done. */
+  withdrawPermanent(reason: string): void {
+    if (this.#permanent !== reason) return;
+    this.#permanent = null;
+    this.#isDoubtful = true;
   }
 
   /** The query that finds out, and forgets the suspicion: what comes later is a new one. */

@@ -205,6 +205,18 @@ describe('statements shared by clients', () => {
 });
 
 describe('links', () => {
+  it.each([["LOAD 'nothing'"], ['BEGIN; ROLLBACK'], ['SELECT 1/0']])(
+    'are given back after a LOAD that has failed, and after %s',
+    async (sql) => {
+      await expect(a.rows("LOAD 'nothing'")).rejects.toThrow('58P01');
+      await a.rows(sql).catch(() => []);
+      expect(await b.rows('SELECT 1')).toEqual([['1']]);
+      await a.rows("LOAD 'plpgsql'");
+      await expect(a.rows("LOAD 'nothing'")).rejects.toThrow('58P01');
+      expect(await a.rows('SHOW millrace.pins')).toHaveLength(1);
+    },
+  );
+
   it('are not ended in the pool by the idle_session_timeout of a client', async () => {
     const [before] = await b.rows('SELECT pg_backend_pid()');
     await a.rows("SET idle_session_timeout = '60ms'");
