@@ -15,6 +15,7 @@ import { EXTENDED_SCRIPTS } from './scripts/extended.ts';
 import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { PIPELINE_SCRIPTS } from './scripts/pipeline.ts';
 import { RESULT_TYPE_SCRIPTS } from './scripts/result-type.ts';
+import { SESSION_SCRIPTS } from './scripts/session.ts';
 import { SIMPLE_SCRIPTS } from './scripts/simple.ts';
 import { SURFACE_SCRIPTS } from './scripts/surface.ts';
 
@@ -27,6 +28,7 @@ const SCRIPTS = [
   ...COPY_SCRIPTS,
   ...RESULT_TYPE_SCRIPTS,
   ...SURFACE_SCRIPTS,
+  ...SESSION_SCRIPTS,
 ];
 const SCHEMA = `CREATE TABLE item (id int PRIMARY KEY, body text);
   CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)`;
