@@ -46,12 +46,12 @@ describe('caches of statements', () => {
       const work = clients.map(async (client) => {
         const text = () => `SELECT FROM WHERE ${serial++} /*${filler}*/ SELEC`;
         client.send(...times(24, () => query(text())));
-        await client.readReady(24);
+        await client.readReady(24, 60_000);
       });
       await Promise.all(work);
     });
     expect(growth).toBeLessThan(64 * MEBIBYTE);
-  });
+  }, 120_000);
 
   // Fails when StatementTable.add evicts nothing.
   it('hazard 26: prepared texts that were closed again do not add up', async () => {

@@ -37,8 +37,11 @@ describe('large results and large loads', () => {
     const sampler = setInterval(async () => {
       most = Math.max(most, await gateway.residentBytes());
     }, 50);
-    await work();
-    clearInterval(sampler);
+    try {
+      await work();
+    } finally {
+      clearInterval(sampler);
+    }
     return Math.max(most, await gateway.residentBytes()) - before;
   }
 
