@@ -82,6 +82,7 @@ describe('settings and session state', () => {
     expect(said().slice(before)).toBe('Q\0\0\0\rSELECT 7\0'.repeat(40));
   });
 
+  // Fails when Tenure sends no startup values behind a RESET.
   it.each([
     ['RESET ALL', ''],
     ['RESET TimeZone', ''],
@@ -106,6 +107,7 @@ describe('settings and session state', () => {
     await client.end();
   });
 
+  // Fails when the values are set whatever the server has.
   it('hazard 15: a RESET that was not executed, or was undone, leaves the value', async () => {
     const gateway = await start();
     const client = await gateway.connect({ TimeZone: 'Asia/Tokyo' });
@@ -241,6 +243,7 @@ describe('settings and session state', () => {
     expect(await bystander.rows(hidden)).toEqual([[null]]);
   });
 
+  // Fails when Residue.touch forgets names above its limit.
   it('hazard 17: so many custom settings that nobody can follow them keep the link', async () => {
     const gateway = await start({ links: 2 });
     const client = await gateway.connect();
