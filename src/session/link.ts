@@ -128,6 +128,8 @@ export class Link {
 
   /** Gives the client the answers that no server message stands for, as far as it is their turn. */
   answerSynthetic(): void {
+    // The answer before it has come in part only: the rest is due first.
+    if (this.#framer.isInsideForward) return;
     while (this.ledger.headIsSynthetic) {
       const isParse = this.ledger.takeSynthetic() === Owed.SyntheticParse;
       this.owner?.onReply(isParse ? PARSE_COMPLETE : CLOSE_COMPLETE, 0, PARSE_COMPLETE.length);
