@@ -10,7 +10,7 @@ export abstract class LinkBorrower implements LinkOwner {
 
   onRepliesEnd(): void {}
 
-  onParameter(): void {}
+  onParameter(_name: string, _value: string): void {}
 
   onLinkBlocked(): void {}
 

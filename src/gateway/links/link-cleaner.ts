@@ -2,7 +2,7 @@ import type { GatewayError } from '../../base/errors.ts';
 import { TransactionStatus } from '../../protocol/codes.ts';
 import type { Link } from '../../session/link.ts';
 import { OwnQuery } from '../../session/own-query.ts';
-import { Settings } from '../../session/settings.ts';
+import { isTrackedParameter, Settings } from '../../session/settings.ts';
 import { LinkBorrower } from './link-borrower.ts';
 
 const IDLE_TIMEOUT = 'idle_session_timeout';
@@ -19,7 +19,7 @@ export function canExpire(link: Link): boolean {
  */
 export class LinkCleaner extends LinkBorrower {
   readonly #link: Link;
-  readonly #isDirty: boolean;
+  #isDirty: boolean;
   readonly #onDone: (isClean: boolean) => void;
   #queries: OwnQuery[] | null = null;
 
@@ -31,6 +31,14 @@ export class LinkCleaner extends LinkBorrower {
     this.#onDone = onDone;
     link.owner = this;
     if (link.ledger.size === 0) this.#clean();
+  }
+
+  /** What still runs may end a transaction, and so what was set for its time. */
+  override onParameter(name: string, value: string): void {
+    const link = this.#link;
+    if (!isTrackedParameter(name)) return;
+    const key = name.toLowerCase();
+    link.settings = link.settings.with(key, link.baseline.get(key) === value ? null : value);
   }
 
   onQuiet(): void {
@@ -46,7 +54,11 @@ export class LinkCleaner extends LinkBorrower {
   #clean(): void {
     const link = this.#link;
     this.#queries = [];
-    if (link.status !== TransactionStatus.Idle) this.#queries.push(new OwnQuery('ROLLBACK'));
+    if (link.status !== TransactionStatus.Idle) {
+      this.#queries.push(new OwnQuery('ROLLBACK'));
+      // It takes back settings as well, and nobody has noted what they were before.
+      this.#isDirty = true;
+    }
     // Alone in its Query: it must not run inside a transaction, not even an implicit one.
     if (this.#isDirty) this.#queries.push(new OwnQuery('DISCARD ALL'));
     else if (canExpire(link)) {
