@@ -71,6 +71,11 @@ export class Framer {
     return this.#rest > 0 && this.#restForwards;
   }
 
+  /** Whether a message, of which nobody may have seen more than the header, has come in part. */
+  get hasPartial(): boolean {
+    return this.#partial !== null;
+  }
+
   /** Passes on what was gathered before the message that the handler looks at. */
   flushRun(): void {
     if (this.#at > this.#runStart) {

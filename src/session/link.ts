@@ -81,6 +81,11 @@ export class Link {
   readonly #framer: Framer;
   /** Whose answer is being read. */
   #description: Description | null = null;
+  /**
+   * What is being read now came before anything that was sent since the last answer that was due:
+   * it can answer none of that, whoever has the link by now.
+   */
+  #isBehindQuiet = false;
 
   constructor(port: LinkPort, parameters: ReadonlyMap<string, string>) {
     this.port = port;
@@ -98,6 +103,8 @@ export class Link {
   /** Bytes from the server, owned by the link from now on. */
   feed(chunk: Uint8Array, start: number, end: number): void {
     this.#framer.feed(chunk, start, end);
+    // The beginning of a message came with the others, whenever its end comes.
+    this.#isBehindQuiet &&= this.#framer.hasPartial;
     this.answerSynthetic();
     this.owner?.onRepliesEnd();
   }
@@ -190,7 +197,12 @@ export class Link {
     this.answerSynthetic();
   }
 
+  #refuseBehindQuiet(): void {
+    if (this.#isBehindQuiet) throw violation('an answer before the question');
+  }
+
   #onReplyHeader(code: number): Take {
+    this.#refuseBehindQuiet();
     this.#answerBefore();
     const consequence = this.ledger.headConsequence;
     switch (this.ledger.onReply(code)) {
@@ -226,12 +238,16 @@ export class Link {
   }
 
   #onReady(status: number): Take {
+    this.#refuseBehindQuiet();
     this.#answerBefore();
     const disposition = this.ledger.onReply(ServerCode.ReadyForQuery);
     if (disposition === Disposition.Mismatch) throw violation('a ReadyForQuery that was not due');
     this.status = status;
     if (disposition === Disposition.Forward) this.#framer.flushThrough();
-    if (this.ledger.size === 0) this.owner?.onQuiet();
+    if (this.ledger.size === 0) {
+      this.#isBehindQuiet = true;
+      this.owner?.onQuiet();
+    }
     return disposition === Disposition.Forward ? Take.Forward : Take.Swallow;
   }
 
@@ -267,6 +283,7 @@ export class Link {
     const text = byteString(chunk, start + 5, end);
     // The fields are zero-terminated, each after its letter; V is the severity, never translated.
     if (text.includes('VFATAL\0') || text.includes('VPANIC\0')) this.sawFatal = true;
+    else this.#refuseBehindQuiet();
     this.sawChangedType = isChangedType(text);
     if (text.includes('\0C26000\0') && this.statements.hasName(text)) {
       // Something removed it unseen, such as a DEALLOCATE ALL in a function.

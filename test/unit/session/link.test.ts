@@ -3,6 +3,40 @@ import { Owed } from '../../../src/session/ledger.ts';
 import { Link, type LinkOwner } from '../../../src/session/link.ts';
 
 const port = { send: () => {}, flush: () => {}, pause: () => {} };
+const READY = 'Z\0\0\0\x05I';
+const ROW = 'D\0\0\0\x0b\0\x01\0\0\0\x01x';
+
+it.each([READY.length, READY.length + 3, READY.length + ROW.length])(
+  'what came with the last answer, cut at %d, answers nothing that is asked afterwards',
+  (cut) => {
+    const link = new Link(port, new Map());
+    let read = '';
+    const owner: Partial<LinkOwner> = {
+      onReply: (chunk, start, end) => {
+        read += Buffer.from(chunk.subarray(start, end)).toString('latin1');
+      },
+      onRepliesEnd: () => {},
+      // The next client has waited, and asks at once.
+      onQuiet: () => link.ledger.push(Owed.Query, 0, null),
+      rewriteError: () => null,
+    };
+    link.owner = owner as LinkOwner;
+    link.ledger.push(Owed.Query, 0, null);
+    const bytes = Buffer.from(`${READY}${ROW}${READY}`, 'latin1');
+    const feed = () => {
+      link.feed(bytes, 0, cut);
+      link.feed(bytes, cut, bytes.length);
+    };
+    if (cut === READY.length) {
+      // Of two chunks nobody can tell.
+      feed();
+      expect(read).toBe(bytes.toString('latin1'));
+    } else {
+      expect(feed).toThrow('an answer before the question');
+      expect(read).toBe(READY);
+    }
+  },
+);
 
 it.each([1, 4, 5, 6, 13])(
   'an answer of the gateway’s own comes behind the message before it, of which %d bytes came first',
