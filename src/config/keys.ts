@@ -70,6 +70,7 @@ const IDENTIFIER = /^[^\p{Cc}]{1,63}$/u;
 /** An address or a name, without a port: `host:1234` has one colon, IPv6 has two or more. */
 const ADDRESS = /^(?![^:]*:[^:]*$)[0-9A-Za-z.:%_-]+$/;
 const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
+const REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}$/;
 const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
 const ORIGIN_URL = /^(env:.+|file:.+|postgres(ql)?:\/\/.+)$/;
 
@@ -99,7 +100,12 @@ const poolMode = choice(
 const sslmode = choice(
   ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'],
   'TLS to the origin, as `sslmode` of libpq. Only `verify-full` is safe on a hostile network; ' +
-    'without `ca` it trusts the public roots.',
+    'without `ca` it trusts the roots of RDS for RDS and Aurora, else the public ones.',
+);
+
+const originKind = choice(
+  ['postgres', 'rds', 'rds-proxy', 'aurora', 'dsql'],
+  'What the origin is, where its host name does not tell.',
 );
 
 export const topShape = {
@@ -177,7 +183,24 @@ export const originShape = {
   database: optional(NAME, IDENTIFIER, 'Database at the origin.', 'required without `url`'),
   user: optional(NAME, IDENTIFIER, 'Role to log in as at the origin.', 'required without `url`'),
   password: optional(SECRET, PLAIN, 'Password of that role.'),
-  sslmode: sslmode.schema.optional().register(keyDocs, { ...sslmode.doc, fallback: '"prefer"' }),
+  kind: originKind.schema
+    .optional()
+    .register(keyDocs, { ...originKind.doc, fallback: 'by the host name' }),
+  aws_region: optional(
+    'the name of a region, such as "eu-central-1"',
+    REGION,
+    'Region of the origin.',
+    'by the host name',
+  ),
+  sslmode: sslmode.schema
+    .optional()
+    .register(keyDocs, { ...sslmode.doc, fallback: '"prefer"; `"verify-full"` at AWS' }),
+  tls_server_name: optional(
+    'a host name',
+    HOST,
+    'The name to ask for in TLS and to find in the certificate, behind a CNAME or a tunnel.',
+    '`host`',
+  ),
   sslnegotiation: sslnegotiation.schema
     .optional()
     .register(keyDocs, { ...sslnegotiation.doc, fallback: '"postgres"' }),

@@ -35,7 +35,11 @@ export type ListenerConfig = {
   readonly clientsMax: number;
 };
 
+/** What the origin is, by the name of its host unless it is told. */
+export type OriginKind = 'postgres' | 'rds' | 'rds-proxy' | 'aurora' | 'dsql';
+
 export type OriginConfig = {
+  readonly kind: OriginKind;
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -43,6 +47,8 @@ export type OriginConfig = {
   /** Null when the origin asks for none. */
   readonly password: string | null;
   readonly sslmode: SslMode;
+  /** The name that is asked for in TLS, and that the certificate must have; null for `host`. */
+  readonly tlsServerName: string | null;
   readonly sslnegotiation: SslNegotiation;
   readonly channelBinding: ChannelBinding;
   /** PEM texts, or null. */

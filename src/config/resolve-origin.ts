@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { GatewayError } from '../base/errors.ts';
 import { certificatesProblem, isPair, privateKeyProblem } from './certificates.ts';
 import { ConfigFiles } from './files.ts';
-import type { OriginConfig } from './model.ts';
+import type { OriginConfig, SslMode } from './model.ts';
 import { type OriginUrl, readOriginUrl } from './origin-url.ts';
 import { type ConfigPath, ProblemList, spellProblem } from './problems.ts';
+import { checkServerName, defaultRoots, defaultSslMode, readAwsOrigin } from './resolve-aws.ts';
 import type { FileOrigin } from './schema.ts';
 
 const PORT_DEFAULT = 5432;
@@ -109,11 +110,11 @@ const WEAK_MODES: ReadonlySet<string> = new Set(['disable', 'allow', 'prefer']);
 
 /** Demands that the `sslmode` does not let happen, as in libpq. */
 function checkDemands(
-  origin: Omit<FileOrigin, 'url'>,
+  origin: Omit<FileOrigin, 'url'> & { readonly sslmode: SslMode },
   path: ConfigPath,
   problems: ProblemList,
 ): void {
-  const { sslmode = 'prefer', sslnegotiation, channel_binding } = origin;
+  const { sslmode, sslnegotiation, channel_binding } = origin;
   const fix = 'set sslmode = "require" or stronger';
   if (sslnegotiation === 'direct' && WEAK_MODES.has(sslmode)) {
     problems.add(path, `sslnegotiation "direct" cannot be with sslmode "${sslmode}"`, fix);
@@ -135,8 +136,14 @@ export async function resolveOrigin(
   if ((origin.client_cert === undefined) !== (origin.client_key === undefined)) {
     problems.add(path, 'client_cert and client_key need each other', 'give both or none');
   }
-  checkDemands(origin, path, problems);
-  const ca = await files.pem(origin.ca, [...path, 'ca']);
+  const aws = readAwsOrigin(origin);
+  const sslmode = origin.sslmode ?? defaultSslMode(aws);
+  checkDemands({ ...origin, sslmode }, path, problems);
+  checkServerName(aws, sslmode, origin, { path, problems });
+  const ca =
+    origin.ca === undefined
+      ? await defaultRoots(aws, sslmode, { path, problems })
+      : await files.pem(origin.ca, [...path, 'ca']);
   const caProblem = ca === null ? null : certificatesProblem(ca);
   if (caProblem !== null) problems.add([...path, 'ca'], `the file ${caProblem}`);
   const clientCert = await files.pem(origin.client_cert, [...path, 'client_cert']);
@@ -144,12 +151,14 @@ export async function resolveOrigin(
   checkClientPair(clientCert, clientKey, path, problems);
   const password = await files.secret(origin.password, [...path, 'password']);
   return {
+    kind: aws.kind,
     host: origin.host ?? UNUSABLE,
     port: origin.port ?? PORT_DEFAULT,
     database: origin.database ?? UNUSABLE,
     user: origin.user ?? UNUSABLE,
     password: parts?.password ?? password,
-    sslmode: origin.sslmode ?? 'prefer',
+    sslmode,
+    tlsServerName: aws.tlsServerName,
     sslnegotiation: origin.sslnegotiation ?? 'postgres',
     channelBinding: origin.channel_binding ?? 'prefer',
     ca,

@@ -140,7 +140,7 @@ async function shakeHands(
   };
   try {
     const options = {
-      serverName: origin.host,
+      serverName: origin.tlsServerName ?? origin.host,
       secureContext: memory.context,
       verification: verificationOf(origin),
       session: kept?.bytes ?? null,

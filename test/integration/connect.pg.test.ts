@@ -29,6 +29,8 @@ function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConf
     user: role(name),
     password: PASSWORD,
     sslmode: 'disable',
+    kind: 'postgres',
+    tlsServerName: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
     ca: null,

@@ -80,6 +80,8 @@ export class TestGateway {
             ...options.originUser,
             ...options.originAt,
             sslmode: 'disable' as const,
+            kind: 'postgres' as const,
+            tlsServerName: null,
             sslnegotiation: 'postgres' as const,
             channelBinding: 'prefer' as const,
             ca: null,

@@ -106,6 +106,8 @@ export function demoOrigin(server: { readonly host: string; readonly port: numbe
     database: DEV_DATABASE,
     ...DEV_ROLE,
     sslmode: 'disable',
+    kind: 'postgres',
+    tlsServerName: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
     ca: null,

@@ -64,6 +64,8 @@ describe('a valid file', () => {
           user: 'app',
           password: null,
           sslmode: 'prefer',
+          kind: 'postgres',
+          tlsServerName: null,
           sslnegotiation: 'postgres',
           channelBinding: 'prefer',
           ca: null,

@@ -123,6 +123,8 @@ describe('an origin of a URL alone', () => {
       user: 'u',
       password: 'file:x',
       sslmode: 'prefer',
+      kind: 'postgres',
+      tlsServerName: null,
       sslnegotiation: 'postgres',
       channelBinding: 'prefer',
       ca: null,

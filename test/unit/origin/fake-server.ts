@@ -78,6 +78,8 @@ export const originAt = (port: number, changes: Partial<OriginConfig> = {}): Ori
   user: 'joe',
   password: 's3cret',
   sslmode: 'disable',
+  kind: 'postgres',
+  tlsServerName: null,
   sslnegotiation: 'postgres',
   channelBinding: 'prefer',
   ca: null,

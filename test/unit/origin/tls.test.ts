@@ -154,6 +154,23 @@ describe('sslmode', () => {
     expect(await outcome(port, { sslmode: 'verify-ca', ca, clientKey: 'x' })).toBe('MR_ORIGIN_TLS');
   });
 
+  it('is verified for another name than the host, and asked for it, when one is given', async () => {
+    const asked: unknown[] = [];
+    const { port } = await serve(
+      offeringTls('other-name', (secure) => {
+        secure.on('secure', () => asked.push(Reflect.get(secure, 'servername')));
+        welcoming(secure);
+      }),
+    );
+    const verified = { sslmode: 'verify-full', ca } as const;
+    expect(await outcome(port, { ...verified, tlsServerName: 'elsewhere.test' })).toBe('tls');
+    expect(await outcome(port, { ...verified, tlsServerName: 'another.test' })).toBe(
+      'MR_ORIGIN_TLS',
+    );
+    expect(await outcome(port, verified)).toBe('MR_ORIGIN_TLS');
+    expect(asked[0]).toBe('elsewhere.test');
+  });
+
   it('refuses TLS before 1.2', async () => {
     const secureContext = createSecureContext({
       cert: pki('server.crt'),

@@ -1,0 +1,85 @@
+/** What the keys of an origin, and the name of its host, say of AWS. */
+import { type EndpointKind, type EndpointName, readEndpointName } from '../aws/endpoint-name.ts';
+import type { OriginKind, SslMode } from './model.ts';
+import type { ConfigPath, ProblemList } from './problems.ts';
+import { rdsRootsOf } from './rds-roots.ts';
+import type { FileOrigin } from './schema.ts';
+
+const KIND_OF_ENDPOINT: Readonly<Record<EndpointKind, OriginKind>> = {
+  instance: 'rds',
+  cluster: 'aurora',
+  reader: 'aurora',
+  custom: 'aurora',
+  limitless: 'aurora',
+  proxy: 'rds-proxy',
+  dsql: 'dsql',
+};
+
+/** What is known of an origin at AWS; `endpoint` is the name that AWS gave it, if it is known. */
+export type AwsOrigin = {
+  readonly kind: OriginKind;
+  readonly endpoint: EndpointName | null;
+  readonly region: string | null;
+  /** Null for the host. */
+  readonly tlsServerName: string | null;
+};
+
+/** An origin table whose `url` is read. */
+export type GivenOrigin = Omit<FileOrigin, 'url'>;
+
+/** Where what is wrong is told. */
+export type Telling = { readonly path: ConfigPath; readonly problems: ProblemList };
+
+export function readAwsOrigin(origin: GivenOrigin): AwsOrigin {
+  const host = origin.host ?? '';
+  // Behind a CNAME or a tunnel the name that AWS gave is told by the other key.
+  const name = origin.tls_server_name ?? host;
+  const endpoint = readEndpointName(name);
+  return {
+    kind: origin.kind ?? (endpoint === null ? 'postgres' : KIND_OF_ENDPOINT[endpoint.kind]),
+    endpoint,
+    region: origin.aws_region ?? endpoint?.region ?? null,
+    tlsServerName: origin.tls_server_name ?? null,
+  };
+}
+
+/** At AWS nothing less than the name is worth verifying: every customer has valid certificates. */
+export function defaultSslMode({ kind }: AwsOrigin): SslMode {
+  return kind === 'postgres' ? 'prefer' : 'verify-full';
+}
+
+/**
+ * The authorities to trust where none are given: those of RDS for RDS and Aurora; null for the
+ * public ones, which sign for RDS Proxy and Aurora DSQL.
+ */
+export async function defaultRoots(
+  aws: AwsOrigin,
+  sslmode: SslMode,
+  { path, problems }: Telling,
+): Promise<string | null> {
+  const isVerified = sslmode === 'verify-ca' || sslmode === 'verify-full';
+  if (!isVerified || (aws.kind !== 'rds' && aws.kind !== 'aurora')) return null;
+  const roots = aws.region === null ? null : await rdsRootsOf(aws.region);
+  if (roots === null) {
+    const what =
+      aws.region === null
+        ? 'the region of the origin is not known, and so not its certificate authorities'
+        : `no certificate authorities are shipped for RDS in ${aws.region}`;
+    problems.add(path, what, 'give ca, a PEM file, or aws_region if it is wrong');
+  }
+  return roots;
+}
+
+/** A name of one's own is in no certificate of AWS's, and `verify-full` would never succeed. */
+export function checkServerName(
+  aws: AwsOrigin,
+  sslmode: SslMode,
+  origin: GivenOrigin,
+  to: Telling,
+): void {
+  const isGiven = origin.tls_server_name !== undefined || origin.ca !== undefined;
+  if (aws.kind === 'postgres' || aws.endpoint !== null || isGiven || sslmode !== 'verify-full')
+    return;
+  const what = `${origin.host} is not a name that AWS has certificates for`;
+  to.problems.add(to.path, what, 'give the name of the endpoint as tls_server_name');
+}
