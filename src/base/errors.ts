@@ -127,6 +127,17 @@ export const errorTable = {
     'Server connection attempt failed: authentication_failed',
     'Check user, password and database of the origin in the configuration.',
   ),
+  MR_ORIGIN_CREDENTIALS: row(
+    'config',
+    'FATAL',
+    '58000',
+    502,
+    1,
+    true,
+    'Server connection attempt failed: no_credentials',
+    'Check the AWS credentials of the gateway, and aws_region, aws_profile, aws_role_arn and ' +
+      'secret_id of the configuration; the log has more.',
+  ),
   MR_ORIGIN_PROTOCOL: row(
     'server',
     'FATAL',

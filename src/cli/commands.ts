@@ -11,12 +11,14 @@ import { devArgs, devCommand } from './dev/dev.ts';
 import { checkConfigArgs, checkConfigCommand } from './serve/check-config.ts';
 import { serveArgs, serveCommand } from './serve/serve.ts';
 import type { Terminal } from './terminal.ts';
+import { tokenArgs, tokenCommand } from './token/token.ts';
 
 /** The options of each command: what is checked, shown as help and documented. */
 export const commandArgs = {
   dev: devArgs,
   serve: serveArgs,
   'check-config': checkConfigArgs,
+  token: tokenArgs,
 } as const satisfies Record<string, ArgsDef>;
 
 export type CommandName = keyof typeof commandArgs;
@@ -52,18 +54,20 @@ export function makeProgram(terminal: Terminal, version: string): Program {
   const dev = devCommand(terminal);
   const serve = serveCommand(terminal);
   const checkConfig = checkConfigCommand(terminal);
+  const token = tokenCommand(terminal);
   const help = defineCommand({
     meta: { name: 'help', description: 'Show this, or the help of a command' },
   });
   const name = 'millrace';
   const root = defineCommand({
     meta: { name, version, description: 'A PostgreSQL gateway with warm connections' },
-    subCommands: { dev, serve, 'check-config': checkConfig, help },
+    subCommands: { dev, serve, 'check-config': checkConfig, token, help },
   });
   const commands = {
     dev: bind(dev, name),
     serve: bind(serve, name),
     'check-config': bind(checkConfig, name),
+    token: bind(token, name),
   };
   return { root, commands };
 }

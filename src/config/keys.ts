@@ -71,6 +71,7 @@ const IDENTIFIER = /^[^\p{Cc}]{1,63}$/u;
 const ADDRESS = /^(?![^:]*:[^:]*$)[0-9A-Za-z.:%_-]+$/;
 const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
 const REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}$/;
+const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
 const ORIGIN_URL = /^(env:.+|file:.+|postgres(ql)?:\/\/.+)$/;
 
@@ -106,6 +107,11 @@ const sslmode = choice(
 const originKind = choice(
   ['postgres', 'rds', 'rds-proxy', 'aurora', 'dsql'],
   'What the origin is, where its host name does not tell.',
+);
+const auth = choice(
+  ['password', 'rds-iam', 'dsql-iam', 'secrets-manager'],
+  'How to log in at the origin: with `password`, with IAM tokens for RDS and Aurora or for ' +
+    'Aurora DSQL, or with what a secret of AWS Secrets Manager says.',
 );
 
 export const topShape = {
@@ -158,6 +164,44 @@ export const listenerShape = {
   ),
 };
 
+/** Of an origin at AWS; most are only for some values of `auth`. */
+const awsShape = {
+  aws_region: optional(
+    'the name of a region, such as "eu-central-1"',
+    REGION,
+    'Region of the origin, and of a secret that is not given by its ARN.',
+    'by the host name',
+  ),
+  aws_profile: optional(
+    'the name of a profile',
+    PLAIN,
+    'Profile of the shared files of AWS to take credentials from.',
+    'as the AWS SDK finds them',
+  ),
+  aws_role_arn: optional('the ARN of a role', ROLE_ARN, 'Role to assume with those credentials.'),
+  aws_external_id: optional('text', PLAIN, 'External ID that the role asks for.'),
+  iam_host: optional(
+    'the host name that AWS gave to the endpoint',
+    HOST,
+    'The endpoint that IAM tokens are signed for, behind a CNAME or a tunnel.',
+    '`host`',
+  ),
+  iam_port: z.int().min(1).max(65_535).optional().register(keyDocs, {
+    type: 'integer',
+    unit: '',
+    fallback: '`port`',
+    must: 'a whole number from 1 to 65535',
+    meaning: 'The port that IAM tokens for RDS and Aurora are signed for.',
+  }),
+  secret_id: optional(
+    'the ARN or the name of a secret',
+    PLAIN,
+    'Secret with user and password of the origin, for `auth = "secrets-manager"`.',
+  ),
+  secret_username_key: optional('text', PLAIN, 'Key of the user in the secret.', '"username"'),
+  secret_password_key: optional('text', PLAIN, 'Key of the password there.', '"password"'),
+};
+
 export const originShape = {
   url: optional(
     'postgres://USER:PASSWORD@HOST:PORT/DATABASE, `env:NAME` or `file:PATH`',
@@ -181,17 +225,18 @@ export const originShape = {
     meaning: 'TCP port of the origin.',
   }),
   database: optional(NAME, IDENTIFIER, 'Database at the origin.', 'required without `url`'),
-  user: optional(NAME, IDENTIFIER, 'Role to log in as at the origin.', 'required without `url`'),
+  user: optional(
+    NAME,
+    IDENTIFIER,
+    'Role to log in as at the origin.',
+    'required without `url`, unless a secret says it',
+  ),
   password: optional(SECRET, PLAIN, 'Password of that role.'),
   kind: originKind.schema
     .optional()
     .register(keyDocs, { ...originKind.doc, fallback: 'by the host name' }),
-  aws_region: optional(
-    'the name of a region, such as "eu-central-1"',
-    REGION,
-    'Region of the origin.',
-    'by the host name',
-  ),
+  auth: auth.schema.optional().register(keyDocs, { ...auth.doc, fallback: '"password"' }),
+  ...awsShape,
   sslmode: sslmode.schema
     .optional()
     .register(keyDocs, { ...sslmode.doc, fallback: '"prefer"; `"verify-full"` at AWS' }),
@@ -199,7 +244,7 @@ export const originShape = {
     'a host name',
     HOST,
     'The name to ask for in TLS and to find in the certificate, behind a CNAME or a tunnel.',
-    '`host`',
+    '`iam_host`, else `host`',
   ),
   sslnegotiation: sslnegotiation.schema
     .optional()

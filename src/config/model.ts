@@ -38,14 +38,48 @@ export type ListenerConfig = {
 /** What the origin is, by the name of its host unless it is told. */
 export type OriginKind = 'postgres' | 'rds' | 'rds-proxy' | 'aurora' | 'dsql';
 
+/** Whose AWS credentials are used; without profile or role those that the SDK finds by itself. */
+export type AwsIdentity = {
+  readonly profile: string | null;
+  /** A role to assume with them. */
+  readonly roleArn: string | null;
+  readonly externalId: string | null;
+};
+
+/** How the gateway proves to the origin who it is. */
+export type OriginAuth =
+  | { readonly method: 'password' }
+  /** A token signed for this endpoint, which need not be where the gateway connects to. */
+  | (AwsIdentity & {
+      readonly method: 'rds-iam';
+      readonly host: string;
+      readonly port: number;
+      readonly region: string;
+    })
+  | (AwsIdentity & {
+      readonly method: 'dsql-iam';
+      readonly host: string;
+      readonly region: string;
+    })
+  /** User and password as the secret has them, under these keys. */
+  | (AwsIdentity & {
+      readonly method: 'secrets-manager';
+      readonly secretId: string;
+      readonly region: string;
+      readonly usernameKey: string;
+      readonly passwordKey: string;
+    });
+
 export type OriginConfig = {
   readonly kind: OriginKind;
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** Empty when a secret says it. */
   readonly user: string;
-  /** Null when the origin asks for none. */
+  /** Null when the origin asks for none, or `auth` is of another method. */
   readonly password: string | null;
+  readonly auth: OriginAuth;
   readonly sslmode: SslMode;
   /** The name that is asked for in TLS, and that the certificate must have; null for `host`. */
   readonly tlsServerName: string | null;

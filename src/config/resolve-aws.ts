@@ -32,14 +32,14 @@ export type Telling = { readonly path: ConfigPath; readonly problems: ProblemLis
 
 export function readAwsOrigin(origin: GivenOrigin): AwsOrigin {
   const host = origin.host ?? '';
-  // Behind a CNAME or a tunnel the name that AWS gave is told by the other key.
-  const name = origin.tls_server_name ?? host;
+  // Behind a CNAME or a tunnel the name that AWS gave is told by one of the other keys.
+  const name = origin.iam_host ?? origin.tls_server_name ?? host;
   const endpoint = readEndpointName(name);
   return {
     kind: origin.kind ?? (endpoint === null ? 'postgres' : KIND_OF_ENDPOINT[endpoint.kind]),
     endpoint,
     region: origin.aws_region ?? endpoint?.region ?? null,
-    tlsServerName: origin.tls_server_name ?? null,
+    tlsServerName: origin.tls_server_name ?? origin.iam_host ?? null,
   };
 }
 

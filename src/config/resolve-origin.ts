@@ -6,6 +6,7 @@ import { ConfigFiles } from './files.ts';
 import type { OriginConfig, SslMode } from './model.ts';
 import { type OriginUrl, readOriginUrl } from './origin-url.ts';
 import { type ConfigPath, ProblemList, spellProblem } from './problems.ts';
+import { resolveAuth } from './resolve-auth.ts';
 import { checkServerName, defaultRoots, defaultSslMode, readAwsOrigin } from './resolve-aws.ts';
 import type { FileOrigin } from './schema.ts';
 
@@ -73,6 +74,7 @@ async function readParts(
 ): Promise<Parts | null> {
   if (given.url === undefined) {
     for (const key of ['host', 'database', 'user'] as const) {
+      if (key === 'user' && given.auth === 'secrets-manager') continue;
       if (given[key] === undefined) problems.add(path, `${key} is missing`, 'give it, or url');
     }
     return { origin: given, password: null };
@@ -85,6 +87,9 @@ async function readParts(
     return null;
   }
   checkBothGiven(given, url, path, problems);
+  if (given.auth !== undefined && given.auth !== 'password' && url.password !== null) {
+    problems.add([...path, 'url'], `has a password, and auth is "${given.auth}"`, 'take it out');
+  }
   for (const name of url.ignored) {
     problems.warn([...path, 'url'], `the parameter ${name} of the URL has no effect`);
   }
@@ -140,6 +145,7 @@ export async function resolveOrigin(
   const sslmode = origin.sslmode ?? defaultSslMode(aws);
   checkDemands({ ...origin, sslmode }, path, problems);
   checkServerName(aws, sslmode, origin, { path, problems });
+  const auth = resolveAuth(origin, aws, sslmode, { path, problems });
   const ca =
     origin.ca === undefined
       ? await defaultRoots(aws, sslmode, { path, problems })
@@ -157,6 +163,7 @@ export async function resolveOrigin(
     database: origin.database ?? UNUSABLE,
     user: origin.user ?? UNUSABLE,
     password: parts?.password ?? password,
+    auth,
     sslmode,
     tlsServerName: aws.tlsServerName,
     sslnegotiation: origin.sslnegotiation ?? 'postgres',

@@ -67,7 +67,7 @@ export class Database implements SessionHost {
   }
 
   get originUser(): string {
-    return this.#config.origin.user;
+    return this.#links.user;
   }
 
   get counts(): PoolCounts {

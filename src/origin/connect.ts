@@ -6,6 +6,7 @@ import { isLocalSocket } from '../net/dial.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
 import { type LoggedIn, logIn } from './login.ts';
+import { type Login, withLogin } from './login-source.ts';
 import { openTransport, type TlsPlan, tlsPlans } from './tls.ts';
 import { tlsMemoryOf } from './tls-memory.ts';
 
@@ -29,6 +30,8 @@ export type ConnectOptions = {
 export type EstablishedLink = LoggedIn & {
   readonly socket: Socket;
   readonly encrypted: boolean;
+  /** As whom it logged in, which a secret may have said. */
+  readonly user: string;
 };
 
 /** What an attempt got to, for deciding whether the next one makes sense. */
@@ -43,24 +46,35 @@ export async function connectOrigin(
   origin: OriginConfig,
   options: ConnectOptions,
 ): Promise<EstablishedLink> {
-  const { connectTimeoutMs, log } = options;
-  return await withDeadline(connectTimeoutMs, async (signal) => {
-    const [plan, next] = tlsPlans(origin);
-    const first: Progress = { connected: false, encrypted: false, failedInTls: false };
+  return await withDeadline(options.connectTimeoutMs, (signal) =>
+    withLogin(origin, options.log, signal, (login) => attempts(origin, options, login, signal)),
+  );
+}
+
+async function attempts(
+  origin: OriginConfig,
+  options: ConnectOptions,
+  login: Login,
+  signal: AbortSignal,
+): Promise<EstablishedLink> {
+  const [plan, next] = tlsPlans(origin);
+  const first: Progress = { connected: false, encrypted: false, failedInTls: false };
+  try {
+    return await attempt(origin, options, login, plan, signal, first);
+  } catch (firstError) {
+    if (next === undefined || !mayRetry(plan, first, firstError, signal)) throw firstError;
+    options.log.debug(
+      { host: origin.host, plan: next },
+      'trying the origin again, as sslmode asks',
+    );
+    const second: Progress = { connected: false, encrypted: false, failedInTls: false };
     try {
-      return await attempt(origin, options, plan, signal, first);
-    } catch (firstError) {
-      if (next === undefined || !mayRetry(plan, first, firstError, signal)) throw firstError;
-      log.debug({ host: origin.host, plan: next }, 'trying the origin again, as sslmode asks');
-      const second: Progress = { connected: false, encrypted: false, failedInTls: false };
-      try {
-        return await attempt(origin, options, next, signal, second);
-      } catch (secondError) {
-        // What the server said inside TLS tells most: the other attempt is often barred anyway.
-        throw first.encrypted || (plan === 'never' && !second.encrypted) ? firstError : secondError;
-      }
+      return await attempt(origin, options, login, next, signal, second);
+    } catch (secondError) {
+      // What the server said inside TLS tells most: the other attempt is often barred anyway.
+      throw first.encrypted || (plan === 'never' && !second.encrypted) ? firstError : secondError;
     }
-  });
+  }
 }
 
 function mayRetry(plan: TlsPlan, progress: Progress, error: unknown, signal: AbortSignal): boolean {
@@ -73,6 +87,7 @@ function mayRetry(plan: TlsPlan, progress: Progress, error: unknown, signal: Abo
 async function attempt(
   origin: OriginConfig,
   options: ConnectOptions,
+  login: Login,
   plan: TlsPlan,
   signal: AbortSignal,
   progress: Progress,
@@ -86,16 +101,16 @@ async function attempt(
   const reader = new SocketReader(socket, signal);
   try {
     const credentials = {
-      user: origin.user,
-      password: origin.password,
+      user: login.user,
+      password: login.password,
       confidential: encrypted || isLocalSocket(origin),
       channelBinding: origin.channelBinding,
       endPoint,
     };
-    const startup = startupOf(origin, options);
+    const startup = startupOf(origin, options, login);
     const loggedIn = await logIn(socket, reader, credentials, startup, options.log);
     reader.release();
-    return { ...loggedIn, socket, encrypted };
+    return { ...loggedIn, socket, encrypted, user: login.user };
   } catch (error) {
     reader.release();
     socket.destroy();
@@ -104,11 +119,15 @@ async function attempt(
   }
 }
 
-function startupOf(origin: OriginConfig, options: ConnectOptions): Map<string, string> {
+function startupOf(
+  origin: OriginConfig,
+  options: ConnectOptions,
+  { user }: Login,
+): Map<string, string> {
   const startup = new Map(Object.entries(options.parameters ?? {}));
   if (options.applicationName !== '') startup.set('application_name', options.applicationName);
   startup.set('client_encoding', 'UTF8');
-  startup.set('user', origin.user);
+  startup.set('user', user);
   startup.set('database', origin.database);
   return startup;
 }

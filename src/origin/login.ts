@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { isLoginRefusal } from '../aws/login-refusal.ts';
 import { indexOfZero, readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -30,6 +31,28 @@ export type LoggedIn = {
   /** The last ParameterStatus of each name. */
   readonly parameters: Map<string, string>;
 };
+
+/** An error that the server answered the login with. */
+export class OriginRejection extends GatewayError {
+  readonly sqlstate: string;
+  /** MESSAGE and HINT of the server. */
+  readonly text: string;
+  readonly hint: string;
+
+  constructor(sqlstate: string, text: string, hint: string) {
+    // Class 28 is invalid authorization, 3D000 a database that does not exist: both are ours to
+    // mend.
+    const isOurs = isLoginRefusal(sqlstate, text) || sqlstate === '3D000';
+    super(isOurs ? 'MR_ORIGIN_AUTH' : 'MR_ORIGIN_REJECTED', {
+      detail: `${sqlstate}: ${text}`,
+      // What Aurora DSQL says there names accounts and roles.
+      ...(hint === '' ? {} : { cause: new Error(hint) }),
+    });
+    this.sqlstate = sqlstate;
+    this.text = text;
+    this.hint = hint;
+  }
+}
 
 const violation = (subject: string): GatewayError =>
   new GatewayError('MR_PROTOCOL_VIOLATION', { subject });
@@ -113,10 +136,6 @@ function keepParameter(parameters: Map<string, string>, { body }: Message): void
 
 /** The server's own words, as an error of ours. */
 function rejection(body: Buffer): GatewayError {
-  const { sqlstate, message } = decodeErrorFields(body, 0, body.length);
-  // Class 28 is invalid authorization, 3D000 a database that does not exist: both are ours to mend.
-  const isOurs = sqlstate.startsWith('28') || sqlstate === '3D000';
-  return new GatewayError(isOurs ? 'MR_ORIGIN_AUTH' : 'MR_ORIGIN_REJECTED', {
-    detail: `${sqlstate}: ${message}`,
-  });
+  const { sqlstate, message, hint } = decodeErrorFields(body, 0, body.length);
+  return new OriginRejection(sqlstate, message, hint);
 }

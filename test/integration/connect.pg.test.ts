@@ -30,6 +30,7 @@ function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConf
     password: PASSWORD,
     sslmode: 'disable',
     kind: 'postgres',
+    auth: { method: 'password' },
     tlsServerName: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',

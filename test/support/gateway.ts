@@ -81,6 +81,7 @@ export class TestGateway {
             ...options.originAt,
             sslmode: 'disable' as const,
             kind: 'postgres' as const,
+            auth: { method: 'password' as const },
             tlsServerName: null,
             sslnegotiation: 'postgres' as const,
             channelBinding: 'prefer' as const,

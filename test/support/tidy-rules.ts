@@ -30,6 +30,8 @@ const MAIN = 'src/main.ts';
 const MAIN_LEVEL = 8;
 const PURE_LEVEL_MAX = 2;
 const PURE_FOLDERS: readonly string[] = ['pool', 'cache'];
+/** Hashes and signatures are pure. */
+const MAY_USE_CRYPTO: readonly string[] = ['auth', 'aws'];
 
 const FILE_LINES_MAX = 400;
 /** Tables written by a program. */
@@ -105,7 +107,7 @@ export const purity: Rule = (files) =>
     .flatMap((file) => {
       const modules = importsOf(file).map(({ target }) => target);
       const found = modules.filter((target) => IMPURE_MODULE.test(target));
-      if (folderOf(file.path) !== 'auth') {
+      if (!MAY_USE_CRYPTO.includes(folderOf(file.path))) {
         found.push(...modules.filter((target) => target === 'node:crypto'));
       }
       const code = IMPURE_CODE.exec(bareCode(file.text));

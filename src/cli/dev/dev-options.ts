@@ -107,6 +107,7 @@ export function demoOrigin(server: { readonly host: string; readonly port: numbe
     ...DEV_ROLE,
     sslmode: 'disable',
     kind: 'postgres',
+    auth: { method: 'password' },
     tlsServerName: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',

@@ -34,6 +34,9 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** What the youngest link reported when it was fresh, in the server's own spelling. */
   #parameters: ReadonlyMap<string, string> | null = null;
 
+  /** As whom the youngest link is logged in. */
+  #user: string | null = null;
+
   constructor(config: () => ConfigurationConfig, clock: Clock, log: Log) {
     this.#config = config;
     this.#clock = clock;
@@ -43,6 +46,11 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   get counts(): PoolCounts {
     return this.#pool.counts;
+  }
+
+  /** As whom links are logged in; as configured until one was opened. */
+  get user(): string {
+    return this.#user ?? this.#config().origin.user;
   }
 
   /** Null until a link was opened. */
@@ -92,6 +100,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** The origin is another one: no link of now serves anyone again. */
   renew(): void {
     this.#parameters = null;
+    this.#user = null;
     this.#pool.renew('its origin was changed', this.#clock.nowMs());
   }
 
@@ -141,12 +150,25 @@ export class Links implements PoolHost<Link, LinkTaker> {
         onCancelsDone: (done) => this.#onCancelsDone(done.link),
       });
       this.#parameters = established.parameters;
+      this.#noteUser(established.user);
       this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
     } catch (caught) {
       const error = GatewayError.from(caught);
-      this.#log.warn({ code: error.code }, `origin not reached: ${error.message}`);
+      const cause = error.cause instanceof Error ? error.cause.message : undefined;
+      this.#log.warn({ code: error.code, cause }, `origin not reached: ${error.message}`);
       this.#pool.onOpenFailed(error, this.#clock.nowMs());
     }
+  }
+
+  /**
+   * A rotation of the secret may change the user: links of the old one still work, but are not the
+   * same to a session that moves from one to the other.
+   */
+  #noteUser(user: string): void {
+    const before = this.#user;
+    this.#user = user;
+    if (before === null || before === user) return;
+    this.#pool.renew('its user was changed by a rotation', this.#clock.nowMs());
   }
 
   #onGone(connection: LinkConnection, error: GatewayError): void {

@@ -65,6 +65,7 @@ describe('a valid file', () => {
           password: null,
           sslmode: 'prefer',
           kind: 'postgres',
+          auth: { method: 'password' },
           tlsServerName: null,
           sslnegotiation: 'postgres',
           channelBinding: 'prefer',

@@ -124,6 +124,7 @@ describe('an origin of a URL alone', () => {
       password: 'file:x',
       sslmode: 'prefer',
       kind: 'postgres',
+      auth: { method: 'password' },
       tlsServerName: null,
       sslnegotiation: 'postgres',
       channelBinding: 'prefer',

@@ -79,6 +79,7 @@ export const originAt = (port: number, changes: Partial<OriginConfig> = {}): Ori
   password: 's3cret',
   sslmode: 'disable',
   kind: 'postgres',
+  auth: { method: 'password' },
   tlsServerName: null,
   sslnegotiation: 'postgres',
   channelBinding: 'prefer',

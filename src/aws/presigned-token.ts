@@ -1,0 +1,191 @@
+/**
+ * Tokens of IAM that stand for a password: a presigned URL without its scheme, as the signers of
+ * RDS (`rds-db`) and Aurora DSQL (`dsql`) make them. Reading and verifying are apart, so that
+ * whoever keeps the keys can look one up between the two.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { ALGORITHM, presignedSignature, type Scope } from './signature.ts';
+
+/** Longer ones are not tokens; a session token makes one 1 to 2 KB long, rarely more. */
+export const TOKEN_LENGTH_MAX = 16_384;
+const PARAMETERS_MAX = 32;
+/** What Signature Version 4 allows: a week. */
+const EXPIRES_MAX_S = 604_800;
+/** How far the clock of the signer may be ahead of ours, as at AWS. */
+const SKEW_MAX_MS = 900_000;
+
+export type PresignedToken = {
+  /** As signed: `host` or `host:port`. */
+  readonly host: string;
+  /** `DbConnect`, `DbConnectAdmin`, or `connect` for RDS. */
+  readonly action: string;
+  /** The user that a token for RDS is for; null where there is none. */
+  readonly user: string | null;
+  readonly accessKeyId: string;
+  /** Of temporary credentials; null for lasting ones. */
+  readonly sessionToken: string | null;
+  readonly scope: Scope;
+  readonly dateTime: string;
+  readonly signedAtMs: number;
+  readonly expiresAtMs: number;
+  /** Every parameter but the signature, decoded. */
+  readonly query: ReadonlyMap<string, string>;
+  readonly signature: Buffer;
+};
+
+/** What a token must be for, and the key that it must be signed with. */
+export type TokenDemand = {
+  /** Names that the endpoint answers to, in small letters, with the port where it is signed. */
+  readonly hosts: readonly string[];
+  readonly service: 'dsql' | 'rds-db';
+  readonly region: string;
+  /** The key of the token's `accessKeyId`, or null when there is none. */
+  readonly key: SigningKey | null;
+  readonly nowMs: number;
+};
+
+export type SigningKey = {
+  readonly secretKey: string;
+  /** Of temporary credentials: what the token must carry, and when the session ends. */
+  readonly session: { readonly token: string; readonly expiresAtMs: number } | null;
+};
+
+/** Why a token is refused; only for `malformed` is there anything to add. */
+export type TokenRefusal =
+  | { readonly reason: 'malformed'; readonly what: string }
+  | {
+      readonly reason:
+        | 'wrong-host'
+        | 'wrong-service'
+        | 'wrong-region'
+        | 'wrong-action'
+        | 'unknown-key'
+        | 'wrong-signature'
+        | 'wrong-session-token'
+        | 'session-expired'
+        | 'not-yet-valid'
+        | 'expired';
+    };
+
+const ACTIONS: Readonly<Record<TokenDemand['service'], readonly string[]>> = {
+  dsql: ['DbConnect', 'DbConnectAdmin'],
+  'rds-db': ['connect'],
+};
+
+class Malformed extends Error {}
+
+function fail(what: string): never {
+  throw new Malformed(what);
+}
+
+/** Reads a token without believing anything it says. */
+export function readToken(text: string): PresignedToken | TokenRefusal {
+  try {
+    return readParts(text);
+  } catch (error) {
+    if (error instanceof Malformed) return { reason: 'malformed', what: error.message };
+    throw error;
+  }
+}
+
+function readParts(text: string): PresignedToken {
+  if (text.length > TOKEN_LENGTH_MAX) fail('it is too long');
+  const slash = text.indexOf('/?');
+  if (slash <= 0) fail('it is not a host with a query behind it');
+  const query = readQuery(text.slice(slash + 2));
+  const take = (name: string): string => query.get(name) ?? fail(`${name} is missing`);
+  if (take('X-Amz-Algorithm') !== ALGORITHM) fail('X-Amz-Algorithm is of another kind');
+  if (take('X-Amz-SignedHeaders') !== 'host') fail('X-Amz-SignedHeaders is not host');
+  const signature = take('X-Amz-Signature');
+  if (!/^[0-9a-f]{64}$/.test(signature)) fail('X-Amz-Signature is not 64 hexadecimal digits');
+  query.delete('X-Amz-Signature');
+  const dateTime = take('X-Amz-Date');
+  const signedAtMs = readDateTime(dateTime);
+  const expires = take('X-Amz-Expires');
+  const expiresS = /^\d{1,6}$/.test(expires) ? Number(expires) : 0;
+  if (expiresS < 1 || expiresS > EXPIRES_MAX_S) fail('X-Amz-Expires is not 1 to 604800');
+  const { accessKeyId, scope } = readCredential(take('X-Amz-Credential'));
+  if (scope.date !== dateTime.slice(0, 8)) fail('X-Amz-Credential and X-Amz-Date differ');
+  return {
+    host: text.slice(0, slash),
+    action: take('Action'),
+    user: query.get('DBUser') ?? null,
+    accessKeyId,
+    sessionToken: query.get('X-Amz-Security-Token') ?? null,
+    scope,
+    dateTime,
+    signedAtMs,
+    expiresAtMs: signedAtMs + expiresS * 1_000,
+    query,
+    signature: Buffer.from(signature, 'hex'),
+  };
+}
+
+/** In any order: the signers of different SDKs do not agree on one. */
+function readQuery(text: string): Map<string, string> {
+  const query = new Map<string, string>();
+  const pairs = text.split('&', PARAMETERS_MAX + 1);
+  if (pairs.length > PARAMETERS_MAX) fail('it has too many parameters');
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    if (equals <= 0) fail('a parameter has no value');
+    const name = decode(pair.slice(0, equals));
+    if (query.has(name)) fail('a parameter is there twice');
+    query.set(name, decode(pair.slice(equals + 1)));
+  }
+  return query;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return fail('it is not percent-encoded correctly');
+  }
+}
+
+/** Milliseconds since 1970 of `yyyymmddThhmmssZ`. */
+function readDateTime(text: string): number {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  if (parts === null) return fail('X-Amz-Date is not a date and time');
+  const [, year, month, day, hour, minute, second] = parts;
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const ms = Date.parse(iso);
+  // 30 February is read as a day of March by some, and must not be.
+  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) fail('X-Amz-Date is no date');
+  return ms;
+}
+
+function readCredential(text: string): { accessKeyId: string; scope: Scope } {
+  const [accessKeyId, date, region, service, end, ...rest] = text.split('/');
+  if (!accessKeyId || !date || !region || !service || end !== 'aws4_request' || rest.length > 0) {
+    return fail('X-Amz-Credential is not a key with its scope');
+  }
+  return { accessKeyId, scope: { date, region, service } };
+}
+
+/** Signs what nobody knows, so that an unknown key takes as long as a wrong signature. */
+const NO_KEY: SigningKey = { secretKey: '', session: null };
+
+/**
+ * Why a token is not good for a login, or null when it is. Times and session are only looked at
+ * once the signature is known to be right.
+ */
+export function refuseToken(token: PresignedToken, demand: TokenDemand): TokenRefusal | null {
+  const { scope } = token;
+  const { service, region, nowMs } = demand;
+  if (!demand.hosts.includes(token.host.toLowerCase())) return { reason: 'wrong-host' };
+  if (scope.service !== service) return { reason: 'wrong-service' };
+  if (scope.region !== region) return { reason: 'wrong-region' };
+  if (!ACTIONS[service].includes(token.action)) return { reason: 'wrong-action' };
+  const { secretKey, session } = demand.key ?? NO_KEY;
+  const { dateTime, host, query } = token;
+  const expected = presignedSignature(secretKey, scope, dateTime, host, query);
+  const isSigned = timingSafeEqual(expected, token.signature);
+  if (demand.key === null) return { reason: 'unknown-key' };
+  if (!isSigned) return { reason: 'wrong-signature' };
+  if ((session?.token ?? null) !== token.sessionToken) return { reason: 'wrong-session-token' };
+  if (session !== null && nowMs > session.expiresAtMs) return { reason: 'session-expired' };
+  if (token.signedAtMs > nowMs + SKEW_MAX_MS) return { reason: 'not-yet-valid' };
+  return nowMs > token.expiresAtMs ? { reason: 'expired' } : null;
+}
