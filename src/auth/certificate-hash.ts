@@ -85,7 +85,8 @@ export function endPointHash(certificate: Uint8Array): Buffer | null {
   return name === null ? null : createHash(name).update(certificate).digest();
 }
 
-function hashNameOf(certificate: Uint8Array): string | null {
+/** The hash function of the signature of a DER certificate; null when none is known. */
+export function hashNameOf(certificate: Uint8Array): string | null {
   const { AsnConvert, Certificate, RsaSaPssParams } = asn1();
   try {
     const { algorithm, parameters } = AsnConvert.parse(certificate, Certificate).signatureAlgorithm;

@@ -382,6 +382,36 @@ export const errorTable = {
     'the embedded PostgreSQL failed: %s',
     '',
   ),
+  MR_STORE_UNAVAILABLE: row(
+    'network',
+    'FATAL',
+    '58000',
+    503,
+    69,
+    true,
+    'the store cannot be reached: %s',
+    'Check the store URL and its database; gateways go on with what they know.',
+  ),
+  MR_STORE_KEY: row(
+    'config',
+    'FATAL',
+    '58000',
+    500,
+    78,
+    false,
+    'the master key of the store does not fit: %s',
+    'Give the key that the store was made with; after a change of keys, the old one on a later line.',
+  ),
+  MR_STORE_VERSION: row(
+    'config',
+    'FATAL',
+    '58000',
+    500,
+    78,
+    false,
+    'the store is of another version: %s',
+    'Run the Millrace that made it, or a newer one.',
+  ),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

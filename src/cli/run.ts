@@ -1,5 +1,4 @@
 /** The command line: finds the command, checks its options, runs it, and tells how it ended. */
-import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { renderUsage } from 'citty';
 import picocolors from 'picocolors';
@@ -8,11 +7,7 @@ import { commandArgs, isCommandName, makeProgram, type Program } from './command
 import { describeFailure, usageError } from './failure.ts';
 import { isDebugging, type Terminal } from './terminal.ts';
 import { asksHelp, checkUsage } from './usage.ts';
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
+import { readVersion } from './version.ts';
 
 async function showHelp(program: Program, name: string, terminal: Terminal): Promise<number> {
   if (name !== '' && !isCommandName(name)) throw unknownCommand(name);

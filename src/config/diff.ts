@@ -61,7 +61,9 @@ function pairUp<T>(old: readonly T[], next: readonly T[], idOf: (item: T) => str
 /** Dotted names of the leaves that differ; arrays are compared whole. */
 function differingKeys(before: object, after: object, prefix = ''): string[] {
   const keys: string[] = [];
-  for (const [key, left] of Object.entries(before)) {
+  // Of both: a key that may be absent can be in one of them alone.
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const left: unknown = (before as Record<string, unknown>)[key];
     const right: unknown = (after as Record<string, unknown>)[key];
     const isTable = typeof left === 'object' && left !== null && !Array.isArray(left);
     if (isTable && typeof right === 'object' && right !== null) {

@@ -63,6 +63,11 @@ export class ConfigFiles {
     return [...this.#read].map(([path, hash]) => ({ path, hash }));
   }
 
+  /** A path of the file, from where this process stands. */
+  place(name: string): string {
+    return resolve(this.#directory, name);
+  }
+
   /** The secret that a literal, `env:NAME` or `file:PATH` stands for; null after a problem. */
   async secret(value: string | undefined, path: ConfigPath): Promise<string | null> {
     if (value === undefined) return null;

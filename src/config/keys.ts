@@ -27,6 +27,8 @@ const DAY_MS = 24 * HOUR_MS;
 const NAME = 'text of 1 to 63 bytes without control characters';
 const SECRET = 'a literal, `env:NAME` or `file:PATH`';
 const PATH = 'a path, relative to the configuration file';
+/** Shorter ones could be guessed. */
+export const API_TOKEN_LENGTH_MIN = 24;
 
 function integer(min: number, max: number, fallback: number, unit: string, meaning: string) {
   const must = `a whole number from ${min} to ${max}`;
@@ -332,4 +334,45 @@ export const configurationShape = {
   pool_mode: poolMode.schema
     .default('transaction')
     .register(keyDocs, { ...poolMode.doc, fallback: '"transaction"' }),
+};
+
+export const apiShape = {
+  address: text(ADDRESS).default('127.0.0.1').register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: '"127.0.0.1"',
+    must: 'an IP address or host name without a port',
+    meaning: 'Where the API listens; beyond this machine only with `tls_cert` and `tls_key`.',
+  }),
+  port: integer(0, 65_535, 5480, '', 'TCP port of the API; 0 lets the system choose.'),
+  tls_cert: optional(PATH, PLAIN, 'PEM file with the certificate chain of the API.'),
+  tls_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `tls_cert`.'),
+  token: required(
+    `${SECRET}; at least ${API_TOKEN_LENGTH_MIN} characters`,
+    PLAIN,
+    'Bearer token that may do everything; further ones are made through the API.',
+  ),
+};
+
+export const storeShape = {
+  url: optional(
+    'postgres://USER:PASSWORD@HOST:PORT/DATABASE, `env:NAME` or `file:PATH`',
+    ORIGIN_URL,
+    'The PostgreSQL that keeps what the API manages, in a schema `millrace` that the user of the ' +
+      'URL must be able to make. Without it an embedded one below `data_dir`.',
+  ),
+  data_dir: optional(
+    PATH,
+    PLAIN,
+    'Directory of the embedded PostgreSQL of the store. Not used with `url`.',
+    '"millrace-data"',
+  ),
+  key: optional(
+    '`env:NAME` or `file:PATH`',
+    /^(env|file):.+$/,
+    'Master key that seals the secrets in the store: 32 bytes in base64 or hexadecimal. A file ' +
+      'must have mode 0600 and is made when it is missing. Old keys may follow, on lines of ' +
+      'their own or behind commas: the secrets are then sealed anew at the next start.',
+    '"file:millrace-store.key"',
+  ),
 };

@@ -5,10 +5,11 @@ import type * as z from 'zod';
 import { GatewayError } from '../base/errors.ts';
 import { ConfigFiles, type Environment, type ReadFile, readFailure, readText } from './files.ts';
 import { lineLocator } from './locate.ts';
-import type { MillraceConfig } from './model.ts';
+import type { ControlConfig, MillraceConfig } from './model.ts';
 import { nearestWord } from './nearest.ts';
 import { ConfigError, type ConfigPath, ProblemList } from './problems.ts';
 import { type Indexed, resolveConfig, type ValidParts } from './resolve.ts';
+import { resolveControl } from './resolve-control.ts';
 import {
   configurationSchema,
   docOf,
@@ -25,6 +26,8 @@ const KEY_SHOWN_MAX = 40;
 
 export type LoadedConfig = {
   readonly config: MillraceConfig;
+  /** Null when the file has neither `[api]` nor `[store]`. */
+  readonly control: ControlConfig | null;
   /** One line each, for the operator; the file is usable all the same. */
   readonly warnings: readonly string[];
   /** Certificates and secrets in files of their own, which may change without this one. */
@@ -88,13 +91,20 @@ function validItems<T>(raw: unknown, schema: z.ZodType<T>): readonly Indexed<T>[
  */
 function validate(raw: Record<string, unknown>, problems: ProblemList): ValidParts {
   const parsed = fileSchema.safeParse(raw);
+  const isEmpty = !Array.isArray(raw['configurations']) || raw['configurations'].length === 0;
+  if (isEmpty && raw['api'] === undefined && raw['store'] === undefined) {
+    const must = sections.find((row) => row.path === 'configurations')?.must ?? '';
+    problems.add(['configurations'], `is missing; must be ${must}`);
+  }
   if (parsed.success) {
-    const { listeners, configurations, drain_timeout_ms } = parsed.data;
+    const { listeners, configurations, drain_timeout_ms, api, store } = parsed.data;
     const index = <T>(items: readonly T[]) => items.map((value, at) => ({ index: at, value }));
     return {
       drainTimeoutMs: drain_timeout_ms,
       listeners: index(listeners),
       configurations: index(configurations),
+      api: api ?? null,
+      store: store ?? null,
     };
   }
   for (const issue of parsed.error.issues) tellIssue(issue, raw, problems);
@@ -102,6 +112,8 @@ function validate(raw: Record<string, unknown>, problems: ProblemList): ValidPar
     drainTimeoutMs: 0,
     listeners: validItems(valueAt(raw, ['listeners']), listenerSchema),
     configurations: validItems(valueAt(raw, ['configurations']), configurationSchema),
+    api: null,
+    store: null,
   };
 }
 
@@ -114,9 +126,10 @@ async function readConfigFile(path: string): Promise<{ text: string; isExposed: 
   }
 }
 
-function hasLiteralSecret({ configurations }: ValidParts): boolean {
+function hasLiteralSecret({ configurations, api, store }: ValidParts): boolean {
   const isLiteral = (text: string | undefined) =>
     text !== undefined && !text.startsWith('env:') && !text.startsWith('file:');
+  if (isLiteral(api?.token) || isLiteral(store?.url)) return true;
   return configurations.some(
     ({ value }) =>
       isLiteral(value.origin.password) ||
@@ -137,10 +150,11 @@ export async function loadConfig(path: string, env: Environment): Promise<Loaded
   const parts = validate(raw, problems);
   const files = new ConfigFiles(dirname(resolve(path)), env, problems);
   const config = await resolveConfig(parts, files, problems, Date.now());
+  const control = await resolveControl(parts.api, parts.store, files, problems);
   if (problems.problems.length > 0) throw new ConfigError(path, problems.problems);
   if (isExposed && hasLiteralSecret(parts)) {
     const fix = `chmod 600 ${basename(path)}, or use env: or file:`;
     problems.warn([], 'others can read the secrets in this file', fix);
   }
-  return { config, warnings: problems.warnings, files: files.read };
+  return { config, control, warnings: problems.warnings, files: files.read };
 }

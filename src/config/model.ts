@@ -124,6 +124,8 @@ export type ConfigurationConfig = {
   readonly poolMode: PoolMode;
   readonly timeouts: TimeoutsConfig;
   readonly credentials: readonly CredentialConfig[];
+  /** Another value than before asks for fresh links, as a changed origin does. */
+  readonly restartedOn?: string;
 };
 
 export type MillraceConfig = {
@@ -132,3 +134,23 @@ export type MillraceConfig = {
   /** How long open transactions may go on after SIGTERM. */
   readonly drainTimeoutMs: number;
 };
+
+export type ApiConfig = {
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** PEM texts, or null for plain HTTP, which only this machine may use. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly token: string;
+};
+
+export type StoreConfig = {
+  /** Null for the embedded server below `dataDir`. */
+  readonly address: OriginConfig | null;
+  readonly dataDir: string;
+  /** The text of the master keys, or the file that holds them or is to be made. */
+  readonly key: { readonly text: string } | { readonly path: string };
+};
+
+/** What is beside the data plane. A change of it needs a restart. */
+export type ControlConfig = { readonly api: ApiConfig | null; readonly store: StoreConfig };

@@ -9,7 +9,13 @@ import type {
 } from './model.ts';
 import type { ConfigPath, ProblemList } from './problems.ts';
 import { resolveOrigin } from './resolve-origin.ts';
-import type { FileConfiguration, FileCredential, FileListener } from './schema.ts';
+import type {
+  FileApi,
+  FileConfiguration,
+  FileCredential,
+  FileListener,
+  FileStore,
+} from './schema.ts';
 
 /** PostgreSQL's NAMEDATALEN less one. */
 const NAME_BYTES_MAX = 63;
@@ -22,6 +28,8 @@ export type ValidParts = {
   readonly drainTimeoutMs: number;
   readonly listeners: readonly Indexed<FileListener>[];
   readonly configurations: readonly Indexed<FileConfiguration>[];
+  readonly api: FileApi | null;
+  readonly store: FileStore | null;
 };
 
 type Context = {
@@ -31,7 +39,7 @@ type Context = {
   readonly wallMs: number;
 };
 
-function isLoopback(address: string): boolean {
+export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || address.startsWith('127.');
 }
 

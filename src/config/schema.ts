@@ -1,12 +1,14 @@
 /** The shape of the configuration file, built from the rows of `keys.ts`. */
 import * as z from 'zod';
 import {
+  apiShape,
   configurationShape,
   credentialShape,
   type KeyDoc,
   keyDocs,
   listenerShape,
   originShape,
+  storeShape,
   timeoutsShape,
   topShape,
 } from './keys.ts';
@@ -26,6 +28,9 @@ export const configurationSchema = z.strictObject({
 
 export const listenerSchema = z.strictObject(listenerShape);
 
+export const apiSchema = z.strictObject(apiShape);
+export const storeSchema = z.strictObject(storeShape);
+
 export const fileSchema = z.strictObject({
   ...topShape,
   listeners: z
@@ -33,13 +38,18 @@ export const fileSchema = z.strictObject({
     .min(1)
     .max(LISTENERS_MAX)
     .default(() => [listenerSchema.parse({})]),
-  configurations: z.array(configurationSchema).min(1).max(CONFIGURATIONS_MAX),
+  // That there is one, unless there is a store, is checked in `load.ts`.
+  configurations: z.array(configurationSchema).max(CONFIGURATIONS_MAX).default([]),
+  api: apiSchema.optional(),
+  store: storeSchema.optional(),
 });
 
 export type FileShape = z.infer<typeof fileSchema>;
 export type FileListener = FileShape['listeners'][number];
 export type FileConfiguration = FileShape['configurations'][number];
 export type FileOrigin = FileConfiguration['origin'];
+export type FileApi = z.infer<typeof apiSchema>;
+export type FileStore = z.infer<typeof storeSchema>;
 export type FileCredential = FileConfiguration['credentials'][number];
 
 /** One table of the file, for the reference and for error texts. */
@@ -66,7 +76,9 @@ export const sections: readonly Section[] = [
   {
     path: 'configurations',
     header: '[[configurations]]',
-    meaning: 'A database behind the gateway under a name, and how to pool it. At least one.',
+    meaning:
+      'A database behind the gateway under a name, and how to pool it. At least one, unless ' +
+      'there is a store.',
     must: `written as [[configurations]], 1 to ${CONFIGURATIONS_MAX} of them`,
     shape: configurationShape,
   },
@@ -90,6 +102,20 @@ export const sections: readonly Section[] = [
     meaning: 'Who may use the configuration above it. At least one.',
     must: `written as [[configurations.credentials]], 1 to ${CREDENTIALS_MAX} of them`,
     shape: credentialShape,
+  },
+  {
+    path: 'api',
+    header: '[api]',
+    meaning: 'The control API: see docs/api.md. Without this table there is none.',
+    must: 'written as [api]',
+    shape: apiShape,
+  },
+  {
+    path: 'store',
+    header: '[store]',
+    meaning: 'Where the API keeps what it manages. May be left out: the defaults then.',
+    must: 'written as [store]',
+    shape: storeShape,
   },
 ];
 

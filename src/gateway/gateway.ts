@@ -15,6 +15,7 @@ import { drainDatabase } from './drain.ts';
 import { Credentials } from './login/credentials.ts';
 import { Reception } from './login/reception.ts';
 import { StatementReader } from './statements/statement-reader.ts';
+import type { ConfigurationStatus } from './status.ts';
 
 /** Limits are looked at this often, and so may be overrun by as much. */
 const TICK_MS = 50;
@@ -105,12 +106,22 @@ export class Gateway {
       if (next === undefined || next.poolMode !== database.config.poolMode) {
         this.#databases.delete(name);
         this.#remove(database);
-      } else database.reconfigure(next, !isSame(next.origin, database.config.origin));
+      } else database.reconfigure(next, needsFreshLinks(database.config, next));
     }
     for (const [name, configuration] of wanted) {
       if (!this.#databases.has(name)) this.#addDatabase(configuration);
     }
     await this.#reloadListeners(listeners);
+  }
+
+  /** Each configuration at work, in no order. */
+  status(): readonly ConfigurationStatus[] {
+    return [...this.#databases.values()].map(({ config, clients, counts }) => ({
+      name: config.name,
+      clients: clients.size,
+      waiting: counts.waiting,
+      links: { idle: counts.idle, checkedOut: counts.checkedOut, opening: counts.opening },
+    }));
   }
 
   /** Ends politely: no new clients; see {@link drainDatabase}. */
@@ -228,6 +239,7 @@ function serverTlsOf(config: ListenerConfig, place: string): ServerTls | null {
   }
 }
 
-function isSame(left: object, right: object): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
+function needsFreshLinks(before: ConfigurationConfig, after: ConfigurationConfig): boolean {
+  const isSame = JSON.stringify(before.origin) === JSON.stringify(after.origin);
+  return !isSame || before.restartedOn !== after.restartedOn;
 }

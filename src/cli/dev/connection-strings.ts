@@ -25,17 +25,20 @@ export function shellQuote(word: string): string {
 export type Ready = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
   readonly origin: { readonly url: string };
+  /** The control API, or null when there is no store to manage. */
+  readonly api: { readonly url: string; readonly token: string } | null;
 };
 
 /** The one line of `dev --json`. The order of the keys is part of the contract. */
-export function readyJson({ gateway, origin }: Ready): string {
+export function readyJson({ gateway, origin, api }: Ready): string {
   const { url, host, port } = gateway;
-  return `${JSON.stringify({ gateway: { url, host, port }, origin: { url: origin.url } })}\n`;
+  const parts = { gateway: { url, host, port }, origin: { url: origin.url } };
+  return `${JSON.stringify(api === null ? parts : { ...parts, api })}\n`;
 }
 
 /** What `dev` prints for people. */
 export function readyText(
-  { gateway, origin }: Ready,
+  { gateway, origin, api }: Ready,
   paint: { bold(text: string): string; dim(text: string): string },
 ): string {
   const block = (title: string, url: string) => [
@@ -48,6 +51,14 @@ export function readyText(
     '',
     ...block('Gateway', gateway.url),
     ...block('Origin, without the gateway', origin.url),
+    ...(api === null
+      ? []
+      : [
+          paint.bold('Control API'),
+          `  CLOUDFLARE_API_BASE_URL=${shellQuote(api.url)}`,
+          `  CLOUDFLARE_API_TOKEN=${shellQuote(api.token)}`,
+          '',
+        ]),
     paint.dim('Ready. Ctrl-C stops it.'),
     '',
   ].join('\n');

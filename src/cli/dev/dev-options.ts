@@ -20,6 +20,8 @@ export type DevOptions = {
   readonly originUrl: string | null;
   readonly dataDir: string;
   readonly isEphemeral: boolean;
+  /** A connection URL, or null for the embedded PostgreSQL. May hold a password. */
+  readonly storeUrl: string | null;
 };
 
 export type DevArgs = {
@@ -28,6 +30,7 @@ export type DevArgs = {
   readonly origin?: string | undefined;
   readonly 'data-dir'?: string | undefined;
   readonly ephemeral?: boolean | undefined;
+  readonly store?: string | undefined;
 };
 
 /** Throws MR_USAGE for options that cannot be read, or that contradict each other. */
@@ -43,6 +46,8 @@ export function devOptions(args: DevArgs): DevOptions {
   }
   const problem = args.origin === undefined ? null : readOriginUrl(args.origin).problem;
   if (problem !== null) throw usageError(`--origin: the URL ${problem}`, 'dev');
+  const storeProblem = args.store === undefined ? null : readOriginUrl(args.store).problem;
+  if (storeProblem !== null) throw usageError(`--store: the URL ${storeProblem}`, 'dev');
   return {
     port: args.port === undefined ? DEV_PORT_DEFAULT : parsePort(args.port, 'dev'),
     isPortExplicit: args.port !== undefined,
@@ -50,6 +55,7 @@ export function devOptions(args: DevArgs): DevOptions {
     originUrl: args.origin ?? null,
     dataDir: dataDir ?? DATA_DIR_DEFAULT,
     isEphemeral,
+    storeUrl: args.store ?? null,
   };
 }
 

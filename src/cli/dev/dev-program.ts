@@ -1,5 +1,4 @@
 /** Composes `millrace dev`: a database, the gateway in front of it, and the way down. */
-import { randomBytes } from 'node:crypto';
 import picocolors from 'picocolors';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -9,11 +8,13 @@ import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
 import { Gateway } from '../../gateway/gateway.ts';
 import { connectOrigin } from '../../origin/connect.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
+import { freshPassword } from '../control/open-store.ts';
 import { humanLog } from '../logger.ts';
 import { StopSignals, signalExitCode } from '../stop-signals.ts';
 import { stopBeside, stopGateway } from '../stopping.ts';
 import type { Terminal } from '../terminal.ts';
 import { connectionUrl, readyJson, readyText } from './connection-strings.ts';
+import { type DevControl, startDevControl } from './dev-control.ts';
 import { DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
 
@@ -35,7 +36,7 @@ async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
     port: 0,
     ephemeral: options.isEphemeral,
     // Nobody but this run needs the superuser.
-    superuser: { user: 'postgres', password: randomBytes(24).toString('base64url') },
+    superuser: { user: 'postgres', password: freshPassword() },
     demo: DEV_ROLE,
     log,
   });
@@ -70,14 +71,21 @@ async function openGateway(options: DevOptions, origin: OriginConfig, log: Log) 
   return started;
 }
 
-function report(gateway: Gateway, database: Database, isJson: boolean, terminal: Terminal): void {
+function report(
+  gateway: Gateway,
+  database: Database,
+  control: DevControl | null,
+  isJson: boolean,
+  terminal: Terminal,
+): void {
   const [listening] = gateway.addresses();
   if (listening === undefined) throw new GatewayError('MR_INTERNAL');
   const { address: host, port } = listening;
   const { origin } = database;
   const password = origin.password ?? DEV_ROLE.password;
   const url = connectionUrl({ host, port, user: origin.user, password, database: origin.database });
-  const ready = { gateway: { url, host, port }, origin: { url: database.url } };
+  const api = control?.api ?? null;
+  const ready = { gateway: { url, host, port }, origin: { url: database.url }, api };
   const paint = picocolors.createColors(terminal.usesColor);
   terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));
 }
@@ -103,11 +111,14 @@ async function serveDatabase(
   const gateway = await openGateway(options, database.origin, log);
   if (database.server === null) await tryOrigin(database.origin, log);
   const { drainTimeoutMs } = devConfig(database.origin, options.port);
+  let control: DevControl | null = null;
   try {
-    report(gateway, database, options.isJson, terminal);
+    control = await startDevControl(options, database, gateway, log);
+    report(gateway, database, control, options.isJson, terminal);
     await untilStop(database, signals);
     log.info({}, 'stopping');
   } finally {
+    if (control !== null) await stopBeside(control.close);
     await stopGateway(gateway, signals.isRequested ? drainTimeoutMs : 0, signals);
   }
 }

@@ -24,6 +24,13 @@ export const devArgs = {
     type: 'boolean',
     description: 'Keep nothing: the embedded PostgreSQL starts empty and is removed at the end',
   },
+  store: {
+    type: 'string',
+    valueHint: 'url',
+    description:
+      'Keep what the API manages in the database at this postgres:// URL instead of the embedded ' +
+      'PostgreSQL; with --origin there is an API only with this option',
+  },
   json: {
     type: 'boolean',
     description: 'Print one line of JSON on standard output when ready, all else on standard error',

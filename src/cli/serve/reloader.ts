@@ -6,7 +6,7 @@ import type { MillraceConfig } from '../../config/model.ts';
 import { describeFailure } from '../failure.ts';
 
 export type ReloaderOptions = {
-  readonly load: () => Promise<LoadedConfig>;
+  readonly load: () => Promise<Pick<LoadedConfig, 'config' | 'warnings'>>;
   readonly apply: (config: MillraceConfig) => Promise<void>;
   readonly log: Log;
 };

@@ -43,13 +43,16 @@ async function untilAsleep(url: string): Promise<void> {
 
 describe('millrace dev --json', () => {
   it('prints exactly one line of JSON on standard output and goes on serving', async () => {
-    const { program, url, originUrl, host, port } = await dev('--ephemeral');
+    const { program, url, originUrl, host, port, api } = await dev('--ephemeral');
     for (const each of [url, originUrl]) {
       expect(await psql(each, 'SELECT count(*) > 0 FROM orders')).toBe('t');
     }
-    expect(program.stdout).toBe(
-      `${JSON.stringify({ gateway: { url, host, port }, origin: { url: originUrl } })}\n`,
-    );
+    const parts = { gateway: { url, host, port }, origin: { url: originUrl }, api };
+    expect(program.stdout).toBe(`${JSON.stringify(parts)}\n`);
+    expect(api).toEqual({
+      url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/client\/v4$/),
+      token: expect.stringMatching(/^[\w-]{32}$/),
+    });
     expect(host).toBe('127.0.0.1');
     expect(new URL(url).port).toBe(String(port));
     const line = program.stdout;

@@ -10,19 +10,21 @@ export type Dev = {
   readonly host: string;
   readonly port: number;
   readonly originUrl: string;
+  readonly api: { readonly url: string; readonly token: string };
 };
 
 export type DevReady = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
   readonly origin: { readonly url: string };
+  readonly api: { readonly url: string; readonly token: string };
 };
 
 /** Waits for the line of `dev --json`; ends the program when it does not come. */
 export async function devReady(program: Program): Promise<Dev> {
   try {
     const [, line = ''] = await program.says('stdout', /^(.*)\n/);
-    const { gateway, origin } = JSON.parse(line) as DevReady;
-    return { program, ...gateway, originUrl: origin.url };
+    const { gateway, origin, api } = JSON.parse(line) as DevReady;
+    return { program, ...gateway, originUrl: origin.url, api };
   } catch (error) {
     if (program.isRunning) await program.stop();
     throw error;

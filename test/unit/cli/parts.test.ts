@@ -48,12 +48,18 @@ describe('the first free port', () => {
 
 describe('what dev prints', () => {
   const url = 'postgres://u:p@127.0.0.1:1/d';
-  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin: { url } };
+  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin: { url }, api: null };
+  const api = { url: 'http://127.0.0.1:2/client/v4', token: 't' };
 
   it('is one line of JSON with its keys in order', () => {
     expect(readyJson(ready)).toBe(
       `{"gateway":{"url":"${url}","host":"127.0.0.1","port":1},"origin":{"url":"${url}"}}\n`,
     );
+  });
+
+  it('has the API behind the rest when there is one', () => {
+    const line = readyJson({ ...ready, api });
+    expect(line).toBe(`${readyJson(ready).slice(0, -2)},"api":${JSON.stringify(api)}}\n`);
   });
 
   it('can be pasted into a shell', () => {

@@ -1,0 +1,125 @@
+/** The control plane of `millrace dev`: a store beside the demo, and an API next to the gateway. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../base/log.ts';
+import type { OriginConfig } from '../../config/model.ts';
+import { parseOriginUrl } from '../../config/resolve-origin.ts';
+import { mergeConfigurations } from '../../control/served.ts';
+import type { EmbeddedServer } from '../../embedded/embedded.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import type { Store } from '../../store/store.ts';
+import { ControlPlane, type Plane } from '../control/control-plane.ts';
+import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-store.ts';
+import { readVersion } from '../version.ts';
+import { type DevOptions, devConfig } from './dev-options.ts';
+import { onFirstFreePort } from './first-free-port.ts';
+
+/** In the data directory, mode 0600: how `millrace config` finds a running `millrace dev`. */
+export const API_FILE = 'api.json';
+const KEY_FILE = 'store.key';
+const LOOPBACK = '127.0.0.1';
+
+export type DevControl = {
+  readonly api: { readonly url: string; readonly token: string };
+  readonly close: () => Promise<void>;
+};
+
+type Database = { readonly origin: OriginConfig; readonly server: EmbeddedServer | null };
+
+async function openDevStore(
+  options: DevOptions,
+  server: EmbeddedServer | null,
+  log: Log,
+): Promise<Store | null> {
+  const { storeUrl, isEphemeral, dataDir } = options;
+  if (storeUrl === null && server === null) return null;
+  if (!isEphemeral) await mkdir(dataDir, { recursive: true });
+  const isKept = !isEphemeral || storeUrl !== null;
+  const key = isKept
+    ? { path: join(dataDir, KEY_FILE) }
+    : { text: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex') };
+  if (isKept) await mkdir(dataDir, { recursive: true });
+  const address =
+    storeUrl === null
+      ? await storeOnServer(server as EmbeddedServer)
+      : (await parseOriginUrl(storeUrl)).origin;
+  const store = storeAt(address, await keysOf(key), log);
+  try {
+    await store.open();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The token of the last run, so that what was configured with it goes on. */
+async function tokenOf({ isEphemeral, dataDir }: DevOptions): Promise<string> {
+  if (isEphemeral) return freshPassword();
+  try {
+    const known: unknown = JSON.parse(await readFile(join(dataDir, API_FILE), 'utf8'));
+    const token = typeof known === 'object' && known !== null && 'token' in known && known.token;
+    if (typeof token === 'string' && token.length >= freshPassword().length) return token;
+  } catch {
+    // The first run, or somebody's mistake: a new one then.
+  }
+  return freshPassword();
+}
+
+async function writeApiFile(dataDir: string, api: DevControl['api']): Promise<void> {
+  const path = join(dataDir, API_FILE);
+  await rm(path, { force: true });
+  await writeFile(path, `${JSON.stringify(api)}\n`, { mode: 0o600, flag: 'wx' });
+}
+
+function planeOf(options: DevOptions, origin: OriginConfig, gateway: Gateway): Plane {
+  const [address] = gateway.addresses();
+  const config = devConfig(origin, options.isPortExplicit ? options.port : (address?.port ?? 0));
+  return {
+    fileConfigurations: () => config.configurations,
+    serve: (stored) =>
+      gateway.reload({
+        ...config,
+        configurations: mergeConfigurations(config.configurations, stored),
+      }),
+    status: async () => gateway.status(),
+    addresses: () => gateway.addresses(),
+  };
+}
+
+/**
+ * Null when there is neither an embedded server nor a URL for the store.
+ * @throws GatewayError `MR_STORE_…`, `MR_LISTEN_FAILED`
+ */
+export async function startDevControl(
+  options: DevOptions,
+  { origin, server }: Database,
+  gateway: Gateway,
+  log: Log,
+): Promise<DevControl | null> {
+  const store = await openDevStore(options, server, log);
+  if (store === null) return null;
+  try {
+    const token = await tokenOf(options);
+    const plane = planeOf(options, origin, gateway);
+    const version = readVersion();
+    const start = (port: number) => {
+      const api = { address: LOOPBACK, port, tls: null, token };
+      return ControlPlane.start({ store, api, plane, version, log });
+    };
+    const [listening] = gateway.addresses();
+    const isAnyPort = options.isPortExplicit && options.port === 0;
+    const next = isAnyPort ? 0 : Math.min((listening?.port ?? 0) + 1, 65_535);
+    const { started } = await onFirstFreePort(next, start);
+    const api = { url: started.api?.url ?? '', token };
+    if (!options.isEphemeral) await writeApiFile(options.dataDir, api);
+    const close = async () => {
+      await started.close();
+      await store.close();
+    };
+    return { api, close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+/** What the API works with. */
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/time.ts';
+import type { ConfigurationConfig } from '../config/model.ts';
+import type { ConfigurationStatus } from '../gateway/status.ts';
+import type { Store } from '../store/store.ts';
+
+export type ControlContext = {
+  readonly store: Store;
+  readonly rootTokenHash: Buffer;
+  /** The configurations of the file, which come before those of the store. */
+  fileConfigurations(): readonly ConfigurationConfig[];
+  /** What runs, over all workers. */
+  status(): Promise<readonly ConfigurationStatus[]>;
+  /** Settles when the running gateway has taken over all changes made before; never rejects. */
+  changesApplied(): Promise<void>;
+  /** Where clients of the gateway connect, for connection strings; null when nothing listens. */
+  clientAddress(): { readonly host: string; readonly port: number } | null;
+  readonly random: Random;
+  readonly log: Log;
+};

@@ -1,0 +1,20 @@
+/** New names and secrets. */
+import type { Random } from '../../base/time.ts';
+
+const ID_SIZE = 16;
+const SECRET_SIZE = 32;
+const SUFFIX_SIZE = 4;
+
+/** 32 hexadecimal digits, as Cloudflare's ids. */
+export function newId(random: Random): string {
+  return Buffer.from(random.bytes(ID_SIZE)).toString('hex');
+}
+
+/** Without a character that a URL, a shell or an unescaped connection string could trip over. */
+export function newSecret(random: Random): string {
+  return Buffer.from(random.bytes(SECRET_SIZE)).toString('base64url');
+}
+
+export function newSuffix(random: Random): string {
+  return Buffer.from(random.bytes(SUFFIX_SIZE)).toString('hex');
+}

@@ -1,0 +1,104 @@
+/** From what the store holds to configurations that a gateway serves. */
+import { createHash } from 'node:crypto';
+import type { ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
+import type { CertificateRecord } from '../store/certificates.ts';
+import type { ConfigurationDraft } from '../store/configurations.ts';
+import type { Snapshot } from '../store/snapshot.ts';
+
+/** As in the file, whose default it is too. */
+export const CONNECTION_LIMIT_DEFAULT = 20;
+
+/** As Hyperdrive has them; a statement may take 60 seconds. */
+const TIMEOUTS = {
+  connectTimeoutMs: 15_000,
+  waitTimeoutMs: 15_000,
+  idleLinkTimeoutMs: 600_000,
+  linkLifetimeMs: 3_600_000,
+  statementTimeoutMs: 60_000,
+  clientUnreadTimeoutMs: 300_000,
+} as const;
+const WAITERS_MAX = 10_000;
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i;
+
+/**
+ * Hyperdrive never goes without TLS, and neither do we, except to this very machine, where nobody
+ * is on the wire and a database seldom has a certificate.
+ */
+export function sslModeDefault(host: string): SslMode {
+  return LOOPBACK.test(host) ? 'prefer' : 'require';
+}
+
+type OpenedCertificate = CertificateRecord & { readonly privateKey: string | null };
+
+/** @param find the certificates that the draft names, or null for one that is gone */
+export function originOf(
+  draft: Pick<ConfigurationDraft, 'origin' | 'originPassword' | 'mtls'>,
+  find: (id: string) => OpenedCertificate | null,
+): OriginConfig {
+  const { origin, originPassword, mtls } = draft;
+  const { ca_certificate_id: caId, mtls_certificate_id: ownId, sslmode } = mtls;
+  const own = ownId === undefined ? null : find(ownId);
+  return {
+    host: origin.host,
+    port: origin.port,
+    database: origin.database,
+    user: origin.user,
+    password: originPassword,
+    sslmode: sslmode ?? sslModeDefault(origin.host),
+    sslnegotiation: 'postgres',
+    channelBinding: 'prefer',
+    ca: (caId === undefined ? null : find(caId)?.certificates) ?? null,
+    clientCert: own?.certificates ?? null,
+    clientKey: own?.privateKey ?? null,
+  };
+}
+
+export type Served = {
+  readonly configurations: readonly ConfigurationConfig[];
+  /** When a credential ends, in milliseconds since 1970: it is due again then. */
+  readonly dueMs: number | null;
+};
+
+/** Credentials that have expired at `nowMs` let nobody in. */
+export function servedOf(snapshot: Snapshot, nowMs: number): Served {
+  const certificates = new Map(snapshot.certificates.map((one) => [one.id, one]));
+  const credentials = new Map<string, { user: string; verifier: string; password: null }[]>();
+  let dueMs: number | null = null;
+  for (const { configurationId, user, verifier, expiresOn } of snapshot.credentials) {
+    if (expiresOn !== null && expiresOn.getTime() <= nowMs) continue;
+    if (expiresOn !== null) dueMs = Math.min(dueMs ?? Infinity, expiresOn.getTime());
+    const list = credentials.get(configurationId);
+    const credential = { user, verifier, password: null };
+    if (list === undefined) credentials.set(configurationId, [credential]);
+    else list.push(credential);
+  }
+  const configurations = snapshot.configurations.map((record) => ({
+    name: record.name,
+    origin: originOf(record, (id) => certificates.get(id) ?? null),
+    originConnectionLimit: record.originConnectionLimit ?? CONNECTION_LIMIT_DEFAULT,
+    waitersMax: WAITERS_MAX,
+    poolMode: 'transaction' as const,
+    timeouts: TIMEOUTS,
+    credentials: credentials.get(record.id) ?? [],
+    ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),
+  }));
+  return { configurations, dueMs };
+}
+
+/** The file wins: what the store has under a name of the file is not served. */
+export function mergeConfigurations(
+  file: readonly ConfigurationConfig[],
+  store: readonly ConfigurationConfig[],
+): readonly ConfigurationConfig[] {
+  const names = new Set(file.map(({ name }) => name));
+  return [...file, ...store.filter(({ name }) => !names.has(name))];
+}
+
+/** The id of a configuration of the file, which has none of its own: the same at every start. */
+export function fileConfigurationId(name: string): string {
+  return createHash('sha256')
+    .update(`millrace file configuration\0${name}`)
+    .digest('hex')
+    .slice(0, 32);
+}

@@ -1,0 +1,63 @@
+/** Checks the master key when a store is opened, and seals all anew after a change of keys. */
+import type { Log } from '../base/log.ts';
+import { privateKeyContext } from './certificates.ts';
+import { passwordContext } from './configurations.ts';
+import { verifierContext } from './credentials.ts';
+import type { SecretBox } from './secrets.ts';
+import { type Db, lockTable, type Trx } from './session.ts';
+
+const CHECK_TEXT = 'millrace';
+const CHECK_CONTEXT = 'key_check';
+
+/**
+ * The first opening notes the key; each later one proves that it still has it, so that nothing is
+ * ever sealed with two unrelated keys.
+ *
+ * @throws GatewayError `MR_STORE_KEY` when the store was made with a key that is not at hand
+ */
+export async function takeKeyIntoUse(db: Db, box: SecretBox, log: Log): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await lockTable(trx, 'key_check');
+    const row = await trx.selectFrom('key_check').selectAll().executeTakeFirst();
+    if (row === undefined) {
+      const sealed = box.seal(CHECK_TEXT, CHECK_CONTEXT);
+      await trx.insertInto('key_check').values({ id: 1, sealed }).execute();
+      return;
+    }
+    box.open(row.sealed, CHECK_CONTEXT);
+    if (box.isCurrent(row.sealed)) return;
+    const count = await resealAll(trx, box);
+    const sealed = box.reseal(row.sealed, CHECK_CONTEXT);
+    await trx.updateTable('key_check').set({ sealed }).execute();
+    log.info(
+      { secrets: count, keyId: box.keyId },
+      'the secrets of the store have a new master key',
+    );
+  });
+}
+
+/** In one transaction: a store is never half under a new key. */
+async function resealAll(trx: Trx, box: SecretBox): Promise<number> {
+  let count = 0;
+  for (const row of await trx.selectFrom('configurations').selectAll().forUpdate().execute()) {
+    const origin_password = box.reseal(row.origin_password, passwordContext(row.id));
+    await trx
+      .updateTable('configurations')
+      .set({ origin_password })
+      .where('id', '=', row.id)
+      .execute();
+    count++;
+  }
+  for (const row of await trx.selectFrom('credentials').selectAll().forUpdate().execute()) {
+    const verifier = box.reseal(row.verifier, verifierContext(row.id));
+    await trx.updateTable('credentials').set({ verifier }).where('id', '=', row.id).execute();
+    count++;
+  }
+  for (const row of await trx.selectFrom('certificates').selectAll().forUpdate().execute()) {
+    if (row.private_key === null) continue;
+    const private_key = box.reseal(row.private_key, privateKeyContext(row.id));
+    await trx.updateTable('certificates').set({ private_key }).where('id', '=', row.id).execute();
+    count++;
+  }
+  return count;
+}
