@@ -412,6 +412,27 @@ export const errorTable = {
     'the store is of another version: %s',
     'Run the Millrace that made it, or a newer one.',
   ),
+  MR_API_UNKNOWN: row(
+    'config',
+    'FATAL',
+    '58000',
+    400,
+    78,
+    false,
+    'no API is known',
+    'Run millrace dev here, or set MILLRACE_API_URL and MILLRACE_API_TOKEN.',
+  ),
+  MR_API_UNREACHABLE: row(
+    'network',
+    'FATAL',
+    '58000',
+    502,
+    69,
+    true,
+    'the API at %s cannot be reached',
+    'Check that millrace dev or millrace serve runs, and its address.',
+  ),
+  MR_API_REFUSED: row('client', 'FATAL', '58000', 400, 1, false, '%s', ''),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

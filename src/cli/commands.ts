@@ -7,9 +7,29 @@ import {
   renderUsage,
   runCommand,
 } from 'citty';
+import {
+  configCreateArgs,
+  configCreateCommand,
+  configDeleteArgs,
+  configDeleteCommand,
+  configGetArgs,
+  configGetCommand,
+  configListArgs,
+  configListCommand,
+  configRestartArgs,
+  configRestartCommand,
+  configTestArgs,
+  configTestCommand,
+  configUpdateArgs,
+  configUpdateCommand,
+} from './config/commands.ts';
+import { configCredentialsArgs, configCredentialsCommand } from './config/credentials.ts';
+import { originAliases } from './config/origin-options.ts';
 import { devArgs, devCommand } from './dev/dev.ts';
+import { doctorArgs, doctorCommand } from './doctor/doctor.ts';
 import { checkConfigArgs, checkConfigCommand } from './serve/check-config.ts';
 import { serveArgs, serveCommand } from './serve/serve.ts';
+import { setupRoleArgs, setupRoleCommand } from './setup-role/setup-role.ts';
 import type { Terminal } from './terminal.ts';
 import { tokenArgs, tokenCommand } from './token/token.ts';
 
@@ -19,9 +39,25 @@ export const commandArgs = {
   serve: serveArgs,
   'check-config': checkConfigArgs,
   token: tokenArgs,
+  'config create': configCreateArgs,
+  'config list': configListArgs,
+  'config get': configGetArgs,
+  'config update': configUpdateArgs,
+  'config delete': configDeleteArgs,
+  'config restart': configRestartArgs,
+  'config test': configTestArgs,
+  'config credentials': configCredentialsArgs,
+  'setup-role': setupRoleArgs,
+  doctor: doctorArgs,
 } as const satisfies Record<string, ArgsDef>;
 
 export type CommandName = keyof typeof commandArgs;
+
+/** Other spellings of options, by command. */
+export const commandAliases: Partial<Record<CommandName, Readonly<Record<string, string>>>> = {
+  'config create': originAliases,
+  'config update': originAliases,
+};
 
 export function isCommandName(name: string): name is CommandName {
   return Object.hasOwn(commandArgs, name);
@@ -51,23 +87,33 @@ function bind<T extends ArgsDef>(command: CommandDef<T>, rootName: string): Boun
 }
 
 export function makeProgram(terminal: Terminal, version: string): Program {
-  const dev = devCommand(terminal);
-  const serve = serveCommand(terminal);
-  const checkConfig = checkConfigCommand(terminal);
-  const token = tokenCommand(terminal);
+  const name = 'millrace';
+  const commands: Record<CommandName, BoundCommand> = {
+    dev: bind(devCommand(terminal), name),
+    serve: bind(serveCommand(terminal), name),
+    'check-config': bind(checkConfigCommand(terminal), name),
+    token: bind(tokenCommand(terminal), name),
+    'config create': bind(configCreateCommand(terminal), name),
+    'config list': bind(configListCommand(terminal), name),
+    'config get': bind(configGetCommand(terminal), name),
+    'config update': bind(configUpdateCommand(terminal), name),
+    'config delete': bind(configDeleteCommand(terminal), name),
+    'config restart': bind(configRestartCommand(terminal), name),
+    'config test': bind(configTestCommand(terminal), name),
+    'config credentials': bind(configCredentialsCommand(terminal), name),
+    'setup-role': bind(setupRoleCommand(terminal), name),
+    doctor: bind(doctorCommand(terminal), name),
+  };
+  const described = Object.entries(commands).map(([each, { description }]) => [
+    each,
+    defineCommand({ meta: { name: each, description } }),
+  ]);
   const help = defineCommand({
     meta: { name: 'help', description: 'Show this, or the help of a command' },
   });
-  const name = 'millrace';
   const root = defineCommand({
     meta: { name, version, description: 'A PostgreSQL gateway with warm connections' },
-    subCommands: { dev, serve, 'check-config': checkConfig, token, help },
+    subCommands: { ...Object.fromEntries(described), help },
   });
-  const commands = {
-    dev: bind(dev, name),
-    serve: bind(serve, name),
-    'check-config': bind(checkConfig, name),
-    token: bind(token, name),
-  };
   return { root, commands };
 }

@@ -3,10 +3,16 @@ import { stripVTControlCharacters } from 'node:util';
 import { renderUsage } from 'citty';
 import picocolors from 'picocolors';
 import { nearestWord } from '../config/nearest.ts';
-import { commandArgs, isCommandName, makeProgram, type Program } from './commands.ts';
+import {
+  commandAliases,
+  commandArgs,
+  isCommandName,
+  makeProgram,
+  type Program,
+} from './commands.ts';
 import { describeFailure, usageError } from './failure.ts';
 import { isDebugging, type Terminal } from './terminal.ts';
-import { asksHelp, checkUsage } from './usage.ts';
+import { asksHelp, checkUsage, withoutAliases } from './usage.ts';
 import { readVersion } from './version.ts';
 
 async function showHelp(program: Program, name: string, terminal: Terminal): Promise<number> {
@@ -23,24 +29,35 @@ function unknownCommand(name: string) {
   return usageError(meant === null ? 'unknown command' : `unknown command, did you mean ${meant}?`);
 }
 
+/** The command of one word or two, as `config create`, and what follows it. */
+function splitCommand(argv: readonly string[]): { name: string; rest: readonly string[] } {
+  const [first = 'help', second = '', ...rest] = argv;
+  const pair = `${first} ${second}`;
+  const begins = Object.keys(commandArgs).some((name) => name.startsWith(`${first} `));
+  if (!begins || second.startsWith('-')) return { name: first, rest: argv.slice(1) };
+  return { name: second === '' ? first : pair, rest };
+}
+
 async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
   const version = readVersion();
   const program = makeProgram(terminal, version);
-  const [name = 'help', ...rest] = argv;
+  const { name, rest } = splitCommand(argv);
   if (name === '--version' || name === '-v') {
     terminal.out(`${version}\n`);
     return 0;
   }
   if (name === 'help' || name === '--help' || name === '-h') {
-    return showHelp(program, rest.find((arg) => !arg.startsWith('-')) ?? '', terminal);
+    const words = rest.filter((arg) => !arg.startsWith('-'));
+    return showHelp(program, words.length === 0 ? '' : splitCommand(words).name, terminal);
   }
   if (name.startsWith('-')) {
     throw usageError(`unknown option ${name.split('=')[0]}, options follow a command`);
   }
   if (!isCommandName(name)) throw unknownCommand(name);
   if (asksHelp(rest)) return showHelp(program, name, terminal);
-  checkUsage(name, commandArgs[name], rest);
-  const result = await program.commands[name].run(rest);
+  const args = withoutAliases(rest, commandAliases[name] ?? {});
+  checkUsage(name, commandArgs[name], args);
+  const result = await program.commands[name].run(args);
   return typeof result === 'number' ? result : 0;
 }
 

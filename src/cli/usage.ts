@@ -13,6 +13,20 @@ export function asksHelp(rawArgs: readonly string[]): boolean {
   return options.some((arg) => HELP_FLAGS.includes(arg));
 }
 
+/** The same options under their own names; what follows `--` is left alone. */
+export function withoutAliases(
+  rawArgs: readonly string[],
+  aliases: Readonly<Record<string, string>>,
+): readonly string[] {
+  const end = rawArgs.indexOf('--');
+  return rawArgs.map((arg, at) => {
+    if (!arg.startsWith('--') || (end !== -1 && at >= end)) return arg;
+    const [spelled = '', ...value] = arg.slice(2).split('=');
+    const name = Object.hasOwn(aliases, spelled) ? aliases[spelled] : spelled;
+    return [`--${name}`, ...value].join('=');
+  });
+}
+
 type Kind = 'string' | 'boolean';
 
 function optionKinds(args: ArgsDef): Map<string, Kind> {

@@ -70,8 +70,8 @@ export function makePool(address: StoreAddress, log: Log): pg.Pool {
   return pool;
 }
 
-/** One connection apart from the pool, for listening; it is not connected yet. */
-export function makeListener(address: StoreAddress): pg.Client {
+/** One connection apart from the pool; it is not connected yet. */
+export function makeClient(address: StoreAddress): pg.Client {
   return new pg.Client(settingsOf(address));
 }
 

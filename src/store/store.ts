@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/time.ts';
 import { CertificateStore } from './certificates.ts';
 import { ConfigurationStore } from './configurations.ts';
-import { makeListener, makePool, type StoreAddress, unavailability } from './connection.ts';
+import { makeClient, makePool, type StoreAddress, unavailability } from './connection.ts';
 import { CredentialStore } from './credentials.ts';
 import { takeKeyIntoUse } from './key-change.ts';
 import type { MasterKeys } from './master-keys.ts';
@@ -84,7 +84,7 @@ export class Store {
   /** Tells of changes until it is closed, and at first of what is there; see {@link StoreWatch}. */
   watch(onChange: () => Promise<number | null>): StoreWatch {
     const watch = new StoreWatch({
-      connect: () => makeListener(this.#options.address),
+      connect: () => makeClient(this.#options.address),
       revision: () => this.#revision(),
       onChange,
       log: this.#options.log,

@@ -237,7 +237,7 @@ describe('requests that nobody means', () => {
         const reply = await control.call(verb, target, hasBody ? content : undefined);
         expect(reply.status).toBeLessThan(500);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

@@ -31,7 +31,9 @@ function commandLines(text: string): string[] {
 
 /** What is wrong with a command line by the definitions, or an empty list. */
 function wrongWith(line: string): string[] {
-  const [, name = '', ...rest] = line.replace(/[[\]]/g, '').split(/\s+/);
+  const [, first = '', ...words] = line.replace(/[[\]]/g, '').split(/\s+/);
+  const pair = `${first} ${words[0]}`;
+  const [name, rest] = isCommandName(pair) ? [pair, words.slice(1)] : [first, words];
   if (name === 'help')
     return rest.every((word) => isCommandName(word) || word === 'COMMAND') ? [] : [line];
   if (!isCommandName(name)) return [`${line}: no such command`];
