@@ -1,0 +1,32 @@
+# A bare workerd whose Hyperdrive binding is Millrace: workerd serve config.capnp
+# Build the Worker first: npx wrangler deploy --dry-run --outdir dist (in ../worker)
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    # Where Millrace listens.
+    (name = "millrace", external = (address = "127.0.0.1:5432", tcp = ())),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:8080", http = (), service = "main")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed "../worker/dist/index.js")],
+  compatibilityDate = "2026-04-01",
+  compatibilityFlags = ["nodejs_compat"],
+  bindings = [
+    (
+      name = "HYPERDRIVE",
+      hyperdrive = (
+        designator = "millrace",
+        # Name of the configuration, and a credential of it. workerd does not escape them: those that
+        # Millrace mints need no escaping.
+        database = "demo",
+        user = "millrace",
+        password = "millrace",
+        scheme = "postgresql",
+      ),
+    ),
+  ],
+);
