@@ -23,6 +23,18 @@ describe('the difference of two configurations', () => {
     });
   });
 
+  it('notices a key that only one of them has', () => {
+    const restarted = withConfiguration({ restartedOn: '2026-01-01T00:00:00.000Z' });
+    for (const [before, after] of [
+      [base, restarted],
+      [restarted, base],
+    ] as const) {
+      expect(diffConfig(before, after).configurations.changed).toMatchObject([
+        { keys: ['restartedOn'] },
+      ]);
+    }
+  });
+
   it('tells a changed origin from other changes, by names only', () => {
     const origin = { ...configuration.origin, password: 'new' };
     const timeouts = { ...configuration.timeouts, waitTimeoutMs: 1 };
