@@ -40,11 +40,14 @@ export function originOf(
   const { ca_certificate_id: caId, mtls_certificate_id: ownId, sslmode } = mtls;
   const own = ownId === undefined ? null : find(ownId);
   return {
+    kind: 'postgres',
     host: origin.host,
     port: origin.port,
     database: origin.database,
     user: origin.user,
     password: originPassword,
+    auth: { method: 'password' },
+    tlsServerName: null,
     sslmode: sslmode ?? sslModeDefault(origin.host),
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
