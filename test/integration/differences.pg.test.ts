@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { TestGateway } from '../support/gateway.ts';
+import { ADVISORY_LOCK_COUNT } from '../support/pg.ts';
 import { nap, stageForEach, untilCatalogueIsRead } from '../support/stage.ts';
 import { errorsOf, fieldsOf, rowsOf, WireClient } from '../support/wire.ts';
 import { bind, execute, parse, startup, sync, unnamed } from '../support/wire-messages.ts';
@@ -302,7 +303,7 @@ describe('in session mode', () => {
       await next.rows(`SELECT current_setting('work_mem'), current_user = session_user,
         nullif(current_setting('app.tenant', true), ''), to_regclass('mine'),
         (SELECT count(*) FROM pg_prepared_statements) + (SELECT count(*) FROM pg_listening_channels())
-        + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')`),
+        + ${ADVISORY_LOCK_COUNT}`),
     ).toEqual([['4MB', 't', null, null, '0']]);
   });
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { directTarget, type GatewayOptions, TestGateway } from '../support/gateway.ts';
-import { createDatabase, type TestDatabase } from '../support/pg.ts';
+import { ADVISORY_LOCK_COUNT, createDatabase, type TestDatabase } from '../support/pg.ts';
 import { codesOf, errorsOf, rowsOf, WireClient } from '../support/wire.ts';
 import { bind, execute, parse, query, sync, unnamed } from '../support/wire-messages.ts';
 
@@ -166,9 +166,7 @@ describe('settings and session state', () => {
         client.vanish(how);
         const next = await gateway.connect();
         expect(await next.rows('SELECT current_user, session_user')).toEqual([[owner, owner]]);
-        expect(
-          await next.rows('SELECT count(*) FROM pg_locks WHERE locktype = $$advisory$$'),
-        ).toEqual([['0']]);
+        expect(await next.rows(`SELECT ${ADVISORY_LOCK_COUNT}`)).toEqual([['0']]);
         await next.end();
       }
       await side.end();
@@ -326,7 +324,7 @@ describe('settings and session state', () => {
       client.vanish();
       const next = await gateway.connect();
       expect(
-        await next.rows(`SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')
+        await next.rows(`SELECT ${ADVISORY_LOCK_COUNT}
           + (SELECT count(*) FROM pg_listening_channels()) + (SELECT count(*) FROM pg_cursors)
           + (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)
           + (SELECT count(*) FROM pg_class WHERE relname = 'item')`),

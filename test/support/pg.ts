@@ -38,3 +38,8 @@ export async function createDatabase(): Promise<TestDatabase> {
     drop: () => asSuperuser(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
+
+/** Counts the advisory locks in the database at hand: tests in other databases have theirs. */
+export const ADVISORY_LOCK_COUNT: string = `(SELECT count(*) FROM pg_locks
+  WHERE locktype = 'advisory'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
