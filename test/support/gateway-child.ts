@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ import type { TestDatabase } from './pg.ts';
 import { WireClient, type WireTarget } from './wire.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const PROBE = new URL('./memory-probe.mjs', import.meta.url).href;
+const PROBED = ['--expose-gc', '--import', PROBE];
 const START_WITHIN_MS = 10_000;
 /** Characters of its log that are kept to be shown when it does not start. */
 const SAID_MAX = 4_000;
@@ -36,8 +38,8 @@ export class GatewayChild {
     const port = await freePort();
     const file = join(directory, 'millrace.toml');
     await writeFile(file, configText(port), { mode: 0o600 });
-    const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const child = spawn(process.execPath, [...PROBED, MAIN, 'serve', '--config', file], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {
         ...process.env,
         ORIGIN_URL: `${database.url}?sslmode=disable`,
@@ -47,7 +49,7 @@ export class GatewayChild {
     const target = { host: '127.0.0.1', port, user: 'web', password, database: 'app' };
     const gateway = new GatewayChild(child, target, directory);
     let said = '';
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-SAID_MAX);
     });
     try {
@@ -63,10 +65,12 @@ export class GatewayChild {
     return WireClient.connect(this.target);
   }
 
-  /** Resident memory now. Linux only, as the tests' machines are. */
-  async residentBytes(): Promise<number> {
-    const status = await readFile(`/proc/${this.#process.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
+  /** Bytes that it holds, in V8's heap and outside, when nothing is left to collect. */
+  async heldBytes(): Promise<number> {
+    const told = once(this.#process, 'message');
+    this.#process.send('tell');
+    const [bytes] = await told;
+    return Number(bytes);
   }
 
   async stop(): Promise<void> {
