@@ -210,8 +210,16 @@ export class Probe extends OwnQuery {
     this.isWhole = isWhole;
   }
 
-  /** The client's settings as found, `baseline` being those of a fresh link. */
-  settingsFound(before: Settings, baseline: ReadonlyMap<string, string>): Settings {
+  /**
+   * The client's settings as found, `baseline` being those of a fresh link. What the client asked
+   * for at startup and then SET to the value of a fresh link is kept as that value: only what it
+   * has RESET is not there.
+   */
+  settingsFound(
+    before: Settings,
+    baseline: ReadonlyMap<string, string>,
+    startup: Settings,
+  ): Settings {
     let found = before;
     if (this.isWhole) for (const name of before.names()) found = found.with(name, null);
     for (const [kind, rawName, value] of this.rows) {
@@ -220,7 +228,7 @@ export class Probe extends OwnQuery {
       if (NOT_FOLLOWED.has(name) || !isTrackedParameter(name)) continue;
       const isDefault =
         value === null ||
-        value === baseline.get(name) ||
+        (value === baseline.get(name) && startup.get(name) === undefined) ||
         // A custom setting that was reset on this link, perhaps for somebody else, reads empty.
         (value === '' && name.includes('.') && before.get(name) === undefined);
       found = found.with(name, isDefault ? null : (value as string));
@@ -271,6 +279,7 @@ function userText(user: string): string {
 const EQUALS = 'OPERATOR(pg_catalog.=)';
 const DIFFERS = 'OPERATOR(pg_catalog.<>)';
 const TEMPORARY = `${EQUALS} pg_catalog.pg_my_temp_schema()`;
+const IN_SCHEMA = `refclassid ${EQUALS} CAST('pg_catalog.pg_namespace' AS pg_catalog.regclass)`;
 const MY_LOCK = `locktype ${EQUALS} 'advisory' AND pid ${EQUALS} pg_catalog.pg_backend_pid()`;
 
 /** One row for every row of the source. */
@@ -283,9 +292,8 @@ const PREPARED = 'FROM pg_catalog.pg_prepared_statements WHERE';
 const STATE_TEXT = [
   `SELECT 'set',name,setting FROM pg_catalog.pg_settings WHERE source ${EQUALS} 'session'`,
   pin('advisory lock', `pg_locks WHERE ${MY_LOCK}`),
-  pin('temporary object', `pg_class WHERE relnamespace ${TEMPORARY}`),
-  pin('temporary object', `pg_type WHERE typnamespace ${TEMPORARY}`),
-  pin('temporary object', `pg_proc WHERE pronamespace ${TEMPORARY}`),
+  // Whatever its kind, an object in a schema depends on the schema.
+  pin('temporary object', `pg_depend WHERE ${IN_SCHEMA} AND refobjid ${TEMPORARY}`),
   pin('LISTEN', 'pg_listening_channels()'),
   pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
   pin('PREPARE', 'pg_prepared_statements WHERE from_sql'),

@@ -107,7 +107,9 @@ export class Tenure {
   onParameter(name: string, value: string): void {
     if (!isTrackedParameter(name) || this.link === null) return;
     const key = name.toLowerCase();
-    this.settings = this.settings.with(key, this.link.baseline.get(key) === value ? null : value);
+    // What the client asked for at startup is not what it gets when its settings say nothing.
+    const isSilent = this.#startup.get(key) === undefined && this.link.baseline.get(key) === value;
+    this.settings = this.settings.with(key, isSilent ? null : value);
   }
 
   /** Nothing is owed any more; false when the server has refused the client's settings. */
@@ -200,7 +202,7 @@ export class Tenure {
       this.residue.notePermanent('the state of the link is not known');
       return;
     }
-    const found = probe.settingsFound(this.settings, link.baseline);
+    const found = probe.settingsFound(this.settings, link.baseline, this.#startup);
     this.settings = found;
     if (!probe.isWhole) return;
     const prepared = probe.statementsFound() ?? 0;

@@ -119,6 +119,30 @@ describe('settings and session state', () => {
     await client.end();
   });
 
+  // Fails when Tenure.onParameter or Probe.settingsFound takes a fresh link's value for none.
+  it('hazard 15: SET to what a fresh link has counts against what was asked at startup', async () => {
+    const gateway = await start();
+    const other = await gateway.connect({ IntervalStyle: 'iso_8601' });
+    const client = await gateway.connect({
+      IntervalStyle: 'postgres_verbose',
+      DateStyle: 'Postgres, MDY',
+    });
+    const shown = "SELECT interval '-1 day', current_setting('DateStyle')";
+    expect(await client.rows(shown)).toEqual([['@ 1 day ago', 'Postgres, MDY']]);
+    await client.rows('SET IntervalStyle TO postgres');
+    expect(await client.rows(shown)).toEqual([['-1 days', 'Postgres, MDY']]);
+    await client.rows('SET DateStyle TO ISO');
+    for (const style of ['YMD', 'MDY']) {
+      expect(await other.rows("SELECT interval '-1 day'")).toEqual([['P-1D']]);
+      await client.rows(`SET DateStyle TO ${style}`);
+      expect(await client.rows(shown)).toEqual([['-1 days', `ISO, ${style}`]]);
+    }
+    await client.rows('BEGIN; RESET IntervalStyle; ROLLBACK');
+    expect(await client.rows(shown)).toEqual([['-1 days', 'ISO, MDY']]);
+    await client.rows('RESET ALL');
+    expect(await client.rows(shown)).toEqual([['@ 1 day ago', 'Postgres, MDY']]);
+  });
+
   // Fails when Tenure.#restore does nothing.
   it('hazard 15: RESET goes back to what the client asked for at startup', async () => {
     const gateway = await start();
@@ -308,6 +332,24 @@ describe('settings and session state', () => {
       );
       expect(replies.join()).toContain('LISTEN');
     }
+  });
+
+  it.each([
+    'TABLE pg_temp.x ()',
+    "TYPE pg_temp.x AS ENUM ('a')",
+    'FUNCTION pg_temp.x() RETURNS int LANGUAGE sql RETURN 1',
+    'STATISTICS pg_temp.x ON a, b FROM public.plain',
+    'COLLATION pg_temp.x FROM "C"',
+    'TEXT SEARCH CONFIGURATION pg_temp.x (PARSER = default)',
+    'OPERATOR pg_temp.@@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)',
+  ])('a temporary object of any kind keeps its link: %s', async (what) => {
+    const gateway = await start({ links: 2 });
+    const client = await gateway.connect();
+    await client.rows('CREATE TABLE public.plain (a int, b int)');
+    await client.rows(`CREATE ${what}`);
+    const other = await gateway.connect();
+    const pins = async () => JSON.stringify(await other.rows('SHOW millrace.pins'));
+    await expect.poll(pins).toContain('temporary object');
   });
 
   it('temporary tables, locks and cursors of a client are gone with it', async () => {
