@@ -1,22 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Cluster } from '../support/cluster.ts';
+import { Cluster, installedPrograms } from '../support/cluster.ts';
 import { psql, runWell } from '../support/command.ts';
 import { type Serve, startServe } from '../support/millrace.ts';
 
 /** As many as a dump by three jobs needs, with its leader. */
 const LINKS = 4;
-
-/** Where Debian has the programs: pg_dump refuses a server that is newer than itself. */
-async function installedPrograms(): Promise<string> {
-  const version = /\(PostgreSQL\) (\d+)/.exec(await runWell('pg_dump', ['--version']))?.[1];
-  const files = await runWell('dpkg', ['-L', `postgresql-${version}`]);
-  const initdb = files.split('\n').find((file) => file.endsWith('/bin/initdb'));
-  if (initdb === undefined) throw new Error(`no server of pg_dump's version ${version}`);
-  return dirname(initdb);
-}
 
 /** The key in it, against scripts in data, is another one each time. */
 const withoutKey = (dump: string): string => dump.replace(/^\\(un)?restrict .*$/gm, '');

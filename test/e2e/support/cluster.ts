@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { serverAccount } from '../../../src/embedded/account.ts';
@@ -19,6 +19,15 @@ export type ClusterLogin = {
   readonly user: string;
   readonly password: string;
 };
+
+/** Where Debian has the programs: those of pg_dump's version, as it refuses a newer server. */
+export async function installedPrograms(): Promise<string> {
+  const version = /\(PostgreSQL\) (\d+)/.exec(await runWell('pg_dump', ['--version']))?.[1];
+  const files = await runWell('dpkg', ['-L', `postgresql-${version}`]);
+  const initdb = files.split('\n').find((file) => file.endsWith('/bin/initdb'));
+  if (initdb === undefined) throw new Error(`no server of pg_dump's version ${version}`);
+  return dirname(initdb);
+}
 
 async function freePort(): Promise<number> {
   const probe = createServer();
@@ -42,8 +51,11 @@ export class Cluster {
     this.#ended = new Promise((resolve) => server.on('close', resolve));
   }
 
-  /** @param bin directory of `initdb` and `postgres` */
-  static async start(bin: string): Promise<Cluster> {
+  /**
+   * @param bin directory of `initdb` and `postgres`
+   * @param more settings, each as `name=value`
+   */
+  static async start(bin: string, more: readonly string[] = []): Promise<Cluster> {
     const account = await serverAccount();
     const identity = account === null ? {} : { uid: account.uid, gid: account.gid };
     const dir = await mkdtemp(join(tmpdir(), 'millrace-pg-'));
@@ -65,6 +77,7 @@ export class Cluster {
       'max_connections=200',
       'fsync=off',
       'logging_collector=off',
+      ...more,
     ];
     const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
     const options = { ...identity, cwd: dir, stdio: 'ignore' } as const;

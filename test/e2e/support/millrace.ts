@@ -44,6 +44,10 @@ export type ServeSettings = {
   readonly originUrl: string;
   readonly poolMode?: PoolMode;
   readonly links?: number;
+  /** Name of the configuration, which is what clients take for the database. */
+  readonly name?: string;
+  /** Who may come in, in place of `USER`. */
+  readonly user?: string;
   /** More lines of these tables. */
   readonly top?: string;
   readonly listener?: string;
@@ -63,7 +67,7 @@ export function configText(settings: ServeSettings, port = 0): string {
 port = ${port}
 ${settings.listener ?? ''}
 [[configurations]]
-name = "app"
+name = "${settings.name ?? 'app'}"
 origin_connection_limit = ${settings.links ?? 4}
 pool_mode = "${settings.poolMode ?? 'transaction'}"
 [configurations.origin]
@@ -72,13 +76,13 @@ ${settings.origin ?? ''}
 [configurations.timeouts]
 ${settings.timeouts ?? ''}
 [[configurations.credentials]]
-user = "${USER}"
+user = "${settings.user ?? USER}"
 password = "env:WEB_PASSWORD"
 ${settings.rest ?? ''}`;
 }
 
-export function clientUrl(port: number, database = 'app', host = '127.0.0.1'): string {
-  return `postgres://${USER}:${encodeURIComponent(PASSWORD)}@${host}:${port}/${database}`;
+export function clientUrl(port: number, database = 'app', host = '127.0.0.1', user = USER): string {
+  return `postgres://${user}:${encodeURIComponent(PASSWORD)}@${host}:${port}/${database}`;
 }
 
 /** `millrace serve` over a file in a directory of its own. */
@@ -89,12 +93,12 @@ export class Serve {
   readonly port: number;
   readonly url: string;
 
-  constructor(program: Program, dir: string, configPath: string, port: number) {
+  constructor(program: Program, dir: string, configPath: string, port: number, url: string) {
     this.program = program;
     this.dir = dir;
     this.configPath = configPath;
     this.port = port;
-    this.url = clientUrl(port);
+    this.url = url;
   }
 
   /** Ends it politely, checks that it was, and removes its directory. */
@@ -125,7 +129,8 @@ export async function startServe(
   });
   try {
     const [, port] = await program.says('stderr', /"port":(\d+)[^\n]*"listening"/);
-    return new Serve(program, dir, configPath, Number(port));
+    const url = clientUrl(Number(port), settings.name, undefined, settings.user);
+    return new Serve(program, dir, configPath, Number(port), url);
   } catch (error) {
     if (program.isRunning) await program.stop();
     await rm(dir, { recursive: true, force: true });

@@ -1,0 +1,67 @@
+/** Other clients on the same links, so that a link has served someone else between statements. */
+import pg from 'pg';
+
+/** What each keeps in its own session; none of it may reach a script, nor a script's reach it. */
+const OWN_SETTINGS: Readonly<Record<string, string>> = {
+  search_path: 'pg_catalog, stranger',
+  DateStyle: 'SQL, DMY',
+  IntervalStyle: 'iso_8601',
+  TimeZone: 'Asia/Kathmandu',
+  bytea_output: 'escape',
+  enable_seqscan: 'off',
+  extra_float_digits: '-3',
+  'stranger.word': 'here',
+};
+
+const CHECK = Object.keys(OWN_SETTINGS)
+  .map((name) => `current_setting('${name}')`)
+  .join(" || '/' || ");
+
+/** It reads and changes nothing that a script can see, and holds no snapshot for long. */
+export class Stranger {
+  readonly #client: pg.Client;
+  readonly #ended: Promise<void>;
+  #isWanted = true;
+  #rounds = 0;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+    this.#ended = this.#work();
+    // Whoever stops it hears of it; before that nobody has asked.
+    this.#ended.catch(() => {});
+  }
+
+  static async start(url: string): Promise<Stranger> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    return new Stranger(client);
+  }
+
+  /** Ends it; throws what went wrong. How often it had its turn. */
+  async stop(): Promise<number> {
+    this.#isWanted = false;
+    try {
+      await this.#ended;
+    } finally {
+      await this.#client.end();
+    }
+    return this.#rounds;
+  }
+
+  async #work(): Promise<void> {
+    const client = this.#client;
+    for (const [name, value] of Object.entries(OWN_SETTINGS)) {
+      await client.query(`SELECT set_config('${name}', '${value}', false)`);
+    }
+    const expected = Object.values(OWN_SETTINGS).join('/');
+    while (this.#isWanted) {
+      // Names that the scripts use as well, once by protocol and once by SQL.
+      const check = { name: 'q1', text: `SELECT ${CHECK} AS own`, rowMode: 'array' } as const;
+      const { rows } = await client.query<[string]>(check);
+      if (rows[0]?.[0] !== expected) throw new Error(`not its own settings: ${rows[0]?.[0]}`);
+      await client.query("BEGIN; SET LOCAL TimeZone = 'UTC'; SET LOCAL ROLE pg_monitor");
+      await client.query('ROLLBACK');
+      this.#rounds += 1;
+    }
+  }
+}
