@@ -7,10 +7,11 @@ import { Owed } from './ledger.ts';
 import type { Link } from './link.ts';
 import { LoadedLibrary } from './residue.ts';
 import type { Session } from './session.ts';
+import { SessionModeMessages } from './session-mode.ts';
 import { Deallocations } from './statements/deallocations.ts';
 import { PreparedMessages } from './statements/prepared-messages.ts';
 import { both } from './statements/statement-changes.ts';
-import { StatementNotes, UNREAD } from './statements/statement-notes.ts';
+import { readsTheSame, StatementNotes, UNREAD } from './statements/statement-notes.ts';
 
 /** Texts above this size are passed on without being read; what they did is then not known. */
 export const INSPECTED_TEXT_BYTES_MAX = 1_048_576;
@@ -29,12 +30,14 @@ export class MessageReader implements FrameHandler {
   readonly #notes: StatementNotes;
   readonly #deallocations: Deallocations;
   readonly #prepared: PreparedMessages;
+  readonly #sessionMode: SessionModeMessages;
 
   constructor(session: Session) {
     this.#session = session;
     this.#notes = new StatementNotes(session);
     this.#deallocations = new Deallocations(session.statements);
     this.#prepared = new PreparedMessages(session, this.#notes, this.#deallocations);
+    this.#sessionMode = new SessionModeMessages(session);
   }
 
   onHeader(code: number, size: number): Take {
@@ -43,9 +46,11 @@ export class MessageReader implements FrameHandler {
     if (size < 5 || size > MESSAGE_BYTES_MAX)
       return this.#refuse(`a message of length ${size - 1}`);
     if (session.isDropping && code !== ClientCode.Terminate) return this.#drop(code);
+    if (session.copyIn.takeConsumed()) return Take.Swallow;
     switch (code) {
       case ClientCode.CopyDone:
       case ClientCode.CopyFail:
+        session.copyIn.end();
         session.link?.ledger.noteCopyEnd();
         return session.link === null ? Take.Swallow : Take.Forward;
       case ClientCode.CopyData:
@@ -80,6 +85,7 @@ export class MessageReader implements FrameHandler {
       return Take.Stop;
     }
     if (session.isDropping) return this.#drop(code);
+    if (session.copyIn.takeConsumed()) return Take.Swallow;
     if (session.link === null && !session.isUnsynced) {
       // Nothing is owed, so there is nothing to ask a server for.
       if (code === ClientCode.Flush) return Take.Swallow;
@@ -96,6 +102,7 @@ export class MessageReader implements FrameHandler {
   onPrefix(code: number, size: number, chunk: Uint8Array, start: number, end: number): Take {
     const session = this.#session;
     if (session.isDropping) return this.#drop(code);
+    if (session.copyIn.takeConsumed()) return Take.Swallow;
     if (!session.acquire()) return Take.Stop;
     const take = this.#pass(code, chunk, start, end, size);
     if (take === Take.Stop || take === Take.Hold) return take;
@@ -111,6 +118,9 @@ export class MessageReader implements FrameHandler {
   #pass(code: number, chunk: Uint8Array, start: number, end: number, size: number): Take {
     const session = this.#session;
     const link = session.link as Link;
+    if (this.#isHeldUp(link, code)) return this.#stall();
+    // The end of a COPY that was open when its unit ended.
+    if (session.resets !== null && !session.isUnsynced) this.#restore();
     session.hasOpenUnit = session.isUnsynced;
     if (session.statements.unnamed.isFresh && code !== ClientCode.Bind) {
       this.#prepared.describeUnnamed(link);
@@ -122,7 +132,8 @@ export class MessageReader implements FrameHandler {
         session.isUnsynced = false;
         link.ledger.push(Owed.Sync, 0, null);
         session.statements.unit++;
-        if (session.resets !== null) session.restoreStartup();
+        this.#sessionMode.endUnit();
+        if (session.resets !== null) this.#restoreBehind();
         return Take.Forward;
       case ClientCode.Flush:
         if (link.ledger.headIsSynthetic) {
@@ -133,11 +144,37 @@ export class MessageReader implements FrameHandler {
       case ClientCode.FunctionCall:
         return this.#onFunctionCall(link, chunk, start, end);
       default: {
+        if (session.isSessionMode) {
+          this.#sessionMode.pass(link, code, chunk, start, end);
+          session.isUnsynced = true;
+          return Take.Forward;
+        }
         const take = this.#prepared.pass(link, code, chunk, start, end, size);
         session.isUnsynced ||= take !== Take.Stop && take !== Take.Hold;
         return take;
       }
     }
+  }
+
+  #restore(): void {
+    this.#session.framer.flushRun();
+    this.#session.restoreStartup();
+  }
+
+  /** Behind the message at hand, of which all is there. */
+  #restoreBehind(): void {
+    if (this.#session.isUnsynced || this.#session.copyIn.isOpen) return;
+    this.#session.framer.flushThrough();
+    this.#session.restoreStartup();
+  }
+
+  /** Whether the message has no place in a COPY that may be under way: see {@link CopyIn}. */
+  #isHeldUp(link: Link, code: number): boolean {
+    const { copyIn, framer, isSessionMode } = this.#session;
+    if (!copyIn.isOpen && !link.ledger.takesCopyData) return false;
+    if (isSessionMode || code === ClientCode.Sync || code === ClientCode.Flush) return false;
+    framer.flushRun();
+    return copyIn.holdsUp(code, link);
   }
 
   /** `SHOW millrace.…` needs no link, and so works when there is none to be had. */
@@ -156,15 +193,21 @@ export class MessageReader implements FrameHandler {
 
   #onQuery(link: Link, chunk: Uint8Array, start: number, end: number): Take {
     const session = this.#session;
-    if (session.isSessionMode || chunk.indexOf(0, start + 5) !== end - 1) {
+    if (chunk.indexOf(0, start + 5) !== end - 1) {
       // A text that does not end where its message ends is the server's to refuse.
       link.ledger.push(Owed.Query, 0, null);
       return Take.Forward;
     }
+    if (session.isSessionMode) {
+      this.#sessionMode.passQuery(link, chunk, start + 5, end - 1);
+      if (session.resets !== null) this.#restoreBehind();
+      return Take.Forward;
+    }
     if (this.#notes.mustWaitToRead(link)) return this.#stall();
-    const facts = session.residue.mayMisread
-      ? UNREAD
-      : session.host.factsOf(chunk, start + 5, end - 1, session.settings);
+    const facts =
+      session.residue.mayMisread && !readsTheSame(chunk, start + 5, end - 1)
+        ? UNREAD
+        : session.host.factsOf(chunk, start + 5, end - 1, session.settings);
     const isShowWhileProbing = facts.millraceShow !== null && session.isProbing;
     // What is shown, or removed, is about to change.
     if (isShowWhileProbing || this.#deallocations.isUndecided(facts, link)) return this.#stall();
@@ -178,10 +221,11 @@ export class MessageReader implements FrameHandler {
     if (facts.deallocates !== null) session.framer.flushRun();
     const removal = this.#deallocations.consequenceOf(facts, link, !session.isUnsynced);
     const load = isFirstLoad && facts.statements === 1 ? new LoadedLibrary(session.residue) : null;
+    const copy = facts.copiesIn ? session.copyIn.begin() : null;
     const unnamed = session.statements.dropUnnamed(link);
-    link.ledger.push(Owed.Query, 0, both(both(removal, load), unnamed));
+    link.ledger.push(Owed.Query, 0, both(both(removal, load), both(copy, unnamed)));
     session.statements.unit++;
-    if (session.resets !== null && !session.isUnsynced) session.restoreStartup();
+    if (session.resets !== null) this.#restoreBehind();
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));
   }
@@ -202,6 +246,7 @@ export class MessageReader implements FrameHandler {
     const session = this.#session;
     if (!session.acquire()) return Take.Stop;
     const link = session.link as Link;
+    if (this.#isHeldUp(link, ClientCode.Query)) return this.#stall();
     if (!session.isSessionMode) this.#notes.noteStatement(UNREAD);
     link.ledger.push(Owed.Query, 0, session.statements.dropUnnamed(link));
     session.statements.unit++;

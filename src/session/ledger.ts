@@ -38,6 +38,8 @@ export const SWALLOW = 1;
 export const OWN = 4;
 /** A Sync that the server may have taken for noise because it arrived inside COPY. */
 const OPTIONAL = 2;
+/** What a Query or FunctionCall has said so far is complete: ReadyForQuery may follow. */
+const ANSWERED = 8;
 
 /** What hangs on a reply, beside its bytes. */
 export type Consequence = {
@@ -52,6 +54,11 @@ export type Consequence = {
 
 /** More messages than this are never outstanding on one link: the client is not read further. */
 export const LEDGER_ENTRIES_MAX = 16_384;
+
+const isOfClient = (_: number, flags: number): boolean => (flags & OWN) === 0;
+const isOptional = (_: number, flags: number): boolean => (flags & OPTIONAL) !== 0;
+const endsUnit = (owed: number, flags: number): boolean =>
+  owed >= Owed.Sync && owed <= Owed.FunctionCall && isOfClient(owed, flags);
 
 export class Ledger {
   #owed = new Uint8Array(16);
@@ -70,6 +77,8 @@ export class Ledger {
   #done = 0;
   /** `#pushed` whenever the client ended COPY data, oldest first: what came later is not in it. */
   #copyEnds: number[] = [];
+  /** Number, as of `#pushed`, of the first message inside the COPY without a place there; or -1. */
+  #breaker = -1;
   /** After an error inside COPY it is not known which Syncs the server saw. */
   #isAmbiguous = false;
 
@@ -84,6 +93,11 @@ export class Ledger {
   /** Whether the server waits for COPY data from the client. */
   get isCopyIn(): boolean {
     return this.#copyIn;
+  }
+
+  /** Whether what is sent next arrives inside the COPY, as far as is known. */
+  get takesCopyData(): boolean {
+    return this.#copyIn && this.#copyEnds.length === 0 && this.#breaker < 0;
   }
 
   /** Whether the server will ignore what comes before the next Sync. */
@@ -101,6 +115,11 @@ export class Ledger {
     return this.#size === 0 ? 0 : (this.#owed[this.#head] as number);
   }
 
+  /** Whether a unit of the client's is to be answered before the one that it sends now. */
+  get owesReady(): boolean {
+    return this.#some(endsUnit);
+  }
+
   /** Whether the next reply is for the gateway. */
   get headSwallows(): boolean {
     return this.#size > 0 && ((this.#flags[this.#head] as number) & (SWALLOW | OWN)) !== 0;
@@ -113,11 +132,7 @@ export class Ledger {
 
   /** Whether anything is owed to the client, at once or behind what is the gateway's own. */
   get owesClient(): boolean {
-    const mask = this.#owed.length - 1;
-    for (let n = 0; n < this.#size; n++) {
-      if (((this.#flags[(this.#head + n) & mask] as number) & OWN) === 0) return true;
-    }
-    return false;
+    return this.#some(isOfClient);
   }
 
   get headConsequence(): Consequence | null {
@@ -132,7 +147,7 @@ export class Ledger {
   /** Notes a message that was sent, or that stands in for one. */
   push(owed: Owed, flags: number, consequence: Consequence | null): void {
     if (owed === Owed.Sync) {
-      if (this.#copyIn && this.#copyEnds.length === 0) {
+      if (this.takesCopyData) {
         this.#copySyncs++;
         return;
       }
@@ -140,7 +155,7 @@ export class Ledger {
     } else if (this.#skipping) {
       consequence?.rollback(false);
       return;
-    }
+    } else if (this.takesCopyData && owed < Owed.SyntheticParse) this.#breaker = this.#pushed;
     if (this.#size === this.#owed.length) this.#grow();
     const at = (this.#head + this.#size) & (this.#owed.length - 1);
     this.#owed[at] = owed;
@@ -164,8 +179,11 @@ export class Ledger {
     return owed;
   }
 
-  /** Matches a server message that answers what was sent; asynchronous ones are not for here. */
-  onReply(code: number): Disposition {
+  /**
+   * Matches a server message that answers what was sent; asynchronous ones are not for here.
+   * @param isCopyBroken whether it is the error that tells of a message that has no place in a COPY
+   */
+  onReply(code: number, isCopyBroken = false): Disposition {
     if (this.#size === 0) {
       return this.#isAmbiguous && code === ServerCode.ReadyForQuery
         ? Disposition.Forward
@@ -173,32 +191,26 @@ export class Ledger {
     }
     // The error of a message that we added to a client's unit is the error of that unit.
     const hidden = code === ServerCode.ErrorResponse ? OWN : SWALLOW | OWN;
-    const disposition =
-      ((this.#flags[this.#head] as number) & hidden) === 0
-        ? Disposition.Forward
-        : Disposition.Swallow;
-    return this.#match(code, this.#owed[this.#head] as number) ? disposition : Disposition.Mismatch;
+    const isShown = ((this.#flags[this.#head] as number) & hidden) === 0;
+    const owed = this.#owed[this.#head] as number;
+    if (!this.#match(code, owed, isCopyBroken)) return Disposition.Mismatch;
+    return isShown ? Disposition.Forward : Disposition.Swallow;
   }
 
   /** Forgets everything owed: the link is gone. */
   clear(): void {
     const mask = this.#owed.length - 1;
-    for (let n = this.#size - 1; n >= 0; n--) {
-      const at = (this.#head + n) & mask;
-      this.#consequences[at]?.rollback(false);
-      this.#consequences[at] = null;
-    }
+    for (let n = this.#size - 1; n >= 0; n--) this.#skip((this.#head + n) & mask, false);
     this.#size = 0;
   }
 
-  #match(code: number, owed: number): boolean {
+  #match(code: number, owed: number, isCopyBroken: boolean): boolean {
     switch (code) {
       case ServerCode.DataRow:
         return owed === Owed.Execute || owed === Owed.Query;
       case ServerCode.ReadyForQuery:
         return this.#onReady(owed);
       case ServerCode.CommandComplete:
-        return this.#onComplete(owed);
       case ServerCode.EmptyQueryResponse:
         return this.#onComplete(owed);
       case ServerCode.PortalSuspended:
@@ -214,25 +226,34 @@ export class Ledger {
       case ServerCode.RowDescription:
       case ServerCode.NoData:
         if (owed === Owed.DescribeStatement || owed === Owed.DescribePortal) return this.#pop(true);
-        return owed === Owed.Query && code === ServerCode.RowDescription;
+        return owed === Owed.Query && code === ServerCode.RowDescription && this.#answer(false);
       case ServerCode.FunctionCallResponse:
-        return owed === Owed.FunctionCall;
+        return owed === Owed.FunctionCall && this.#answer(true);
       case ServerCode.CopyInResponse:
         return this.#onCopyIn(owed);
       case ServerCode.CopyOutResponse:
+        return (owed === Owed.Execute || owed === Owed.Query) && this.#answer(false);
       case ServerCode.CopyData:
       case ServerCode.CopyDone:
         return owed === Owed.Execute || owed === Owed.Query;
       case ServerCode.ErrorResponse:
-        return this.#onError(owed);
+        return this.#onError(owed, isCopyBroken);
       default:
         return false;
     }
   }
 
+  /** Notes of the entry at the head whether ReadyForQuery may come now. */
+  #answer(isComplete: boolean): true {
+    const flags = this.#flags[this.#head] as number;
+    this.#flags[this.#head] = isComplete ? flags | ANSWERED : flags & ~ANSWERED;
+    return true;
+  }
+
   #onComplete(owed: number): boolean {
     if (owed !== Owed.Execute && owed !== Owed.Query) return false;
     if (owed === Owed.Execute) this.#pop(true);
+    else this.#answer(true);
     if (this.#copyIn) {
       this.#copyIn = false;
       this.#copySyncs = 0;
@@ -247,7 +268,9 @@ export class Ledger {
 
   #onCopyIn(owed: number): boolean {
     if (owed !== Owed.Execute && owed !== Owed.Query) return false;
+    this.#answer(false);
     this.#copyIn = true;
+    this.#breaker = -1;
     // An end noted before this message was sent belongs to an earlier COPY.
     while (this.#copyEnds.length > 0 && (this.#copyEnds[0] as number) <= this.#done) {
       this.#copyEnds.shift();
@@ -256,20 +279,26 @@ export class Ledger {
     const mask = this.#owed.length - 1;
     for (let n = 1; n < inside; n++) {
       const at = (this.#head + n) & mask;
-      if (this.#owed[at] !== Owed.Sync) break;
+      if ((this.#owed[at] as number) >= Owed.SyntheticParse) continue;
+      if (this.#owed[at] !== Owed.Sync) {
+        this.#breaker = this.#done + n;
+        break;
+      }
       this.#flags[at] = (this.#flags[at] as number) | OPTIONAL;
     }
     return true;
   }
 
-  #onError(owed: number): boolean {
+  #onError(owed: number, isCopyBroken: boolean): boolean {
     if (this.#copyIn) {
       this.#copyIn = false;
-      if (this.#copySyncs > 0 || this.#hasOptional()) this.#isAmbiguous = true;
+      if (isCopyBroken && this.#breaker >= 0) this.#dropBehindHead(this.#breaker - this.#done);
+      else if (this.#copySyncs > 0 || this.#some(isOptional)) this.#isAmbiguous = true;
       this.#copySyncs = 0;
       this.#copyEnds.shift();
     }
     if (owed === Owed.Query || owed === Owed.FunctionCall) {
+      this.#answer(true);
       this.#consequences[this.#head]?.rollback(true);
       this.#consequences[this.#head] = null;
       return true;
@@ -279,11 +308,7 @@ export class Ledger {
     let count = 0;
     while (count < this.#size && this.#owed[(this.#head + count) & mask] !== Owed.Sync) count++;
     // Backwards, so that of several changes to one name the oldest value comes back.
-    for (let n = count - 1; n >= 0; n--) {
-      const at = (this.#head + n) & mask;
-      this.#consequences[at]?.rollback(n === 0);
-      this.#consequences[at] = null;
-    }
+    for (let n = count - 1; n >= 0; n--) this.#skip((this.#head + n) & mask, n === 0);
     this.#head = (this.#head + count) & mask;
     this.#size -= count;
     this.#done += count;
@@ -291,17 +316,34 @@ export class Ledger {
     return true;
   }
 
-  #hasOptional(): boolean {
+  /** The server has read so many messages behind the one at the head, and made nothing of them. */
+  #dropBehindHead(count: number): void {
+    const mask = this.#owed.length - 1;
+    const head = (this.#head + count) & mask;
+    for (let n = count; n > 0; n--) this.#skip((this.#head + n) & mask, false);
+    this.#owed[head] = this.#owed[this.#head] as number;
+    this.#flags[head] = this.#flags[this.#head] as number;
+    this.#consequences[head] = this.#consequences[this.#head] as Consequence | null;
+    this.#consequences[this.#head] = null;
+    this.#head = head;
+    this.#size -= count;
+    this.#done += count;
+  }
+
+  #some(test: (owed: number, flags: number) => boolean): boolean {
     const mask = this.#owed.length - 1;
     for (let n = 0; n < this.#size; n++) {
-      if (((this.#flags[(this.#head + n) & mask] as number) & OPTIONAL) !== 0) return true;
+      const at = (this.#head + n) & mask;
+      if (test(this.#owed[at] as number, this.#flags[at] as number)) return true;
     }
     return false;
   }
 
   #onReady(owed: number): boolean {
     if (owed !== Owed.Sync && owed !== Owed.Query && owed !== Owed.FunctionCall) return false;
-    const wasOptional = ((this.#flags[this.#head] as number) & OPTIONAL) !== 0;
+    const flags = this.#flags[this.#head] as number;
+    if (owed !== Owed.Sync && (flags & ANSWERED) === 0) return false;
+    const wasOptional = (flags & OPTIONAL) !== 0;
     this.#pop(true);
     if (wasOptional) {
       // This ReadyForQuery may be that of a later Sync, the others having been lost in the COPY.
@@ -320,6 +362,12 @@ export class Ledger {
       this.#owed[this.#head] === owed &&
       ((this.#flags[this.#head] as number) & OPTIONAL) === flags
     );
+  }
+
+  /** An entry that will not be answered. */
+  #skip(at: number, failed: boolean): void {
+    this.#consequences[at]?.rollback(failed);
+    this.#consequences[at] = null;
   }
 
   #pop(committed: true): true {

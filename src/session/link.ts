@@ -2,8 +2,9 @@ import { byteString, indexOfZero } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode, ServerCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer, Take } from '../protocol/framer.ts';
-import { Disposition, Ledger, OWN, Owed } from './ledger.ts';
+import { type Consequence, Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
+import { TOLD } from './own-unit.ts';
 import { Settings } from './settings.ts';
 import { Description, isChangedType } from './statements/result-type.ts';
 import { sendClose } from './statements/statement-messages.ts';
@@ -97,7 +98,8 @@ export class Link {
 
   /** Whether the server owes nothing and is outside a transaction. */
   get isIdle(): boolean {
-    return this.ledger.size === 0 && this.status === TransactionStatus.Idle;
+    const { ledger, status } = this;
+    return ledger.size === 0 && status === TransactionStatus.Idle && !ledger.isSkipping;
   }
 
   /** Bytes from the server, owned by the link from now on. */
@@ -128,8 +130,8 @@ export class Link {
   }
 
   /** Ends a unit of the gateway's own. */
-  sendOwnSync(): void {
-    this.ledger.push(Owed.Sync, OWN, null);
+  sendOwnSync(consequence: Consequence | null = null): void {
+    this.ledger.push(Owed.Sync, OWN, consequence);
     this.port.send(SYNC, 0, SYNC.length);
   }
 
@@ -156,7 +158,7 @@ export class Link {
         return Take.Hold;
       case ServerCode.ErrorResponse:
         if (size <= INSPECTED_BYTES_MAX) return Take.Hold;
-        return this.#onErrorHeader();
+        return this.#onErrorHeader(false);
       case ServerCode.NotificationResponse:
         // It may come between any two messages, also those of a unit of the gateway's own.
         return this.owner === null ? Take.Swallow : Take.Forward;
@@ -261,13 +263,14 @@ export class Link {
     this.#answerBefore();
     if (this.ledger.headIsOwn) {
       const query = this.ledger.headConsequence;
-      return query instanceof OwnQuery && query.isTold ? Take.Forward : Take.Swallow;
+      const isTold = query instanceof OwnQuery ? query.isTold : query === TOLD;
+      return isTold ? Take.Forward : Take.Swallow;
     }
     this.owner.onParameter(name, value);
     return Take.Forward;
   }
 
-  #onErrorHeader(): Take {
+  #onErrorHeader(isCopyBroken: boolean): Take {
     // Errors may come unasked: the server is shutting down, or a timeout of its own struck.
     if (this.ledger.size === 0) return this.owner === null ? Take.Swallow : Take.Forward;
     if (this.ledger.headIsSynthetic) {
@@ -275,7 +278,7 @@ export class Link {
       this.answerSynthetic();
       if (this.ledger.size === 0) return Take.Forward;
     }
-    const disposition = this.ledger.onReply(ServerCode.ErrorResponse);
+    const disposition = this.ledger.onReply(ServerCode.ErrorResponse, isCopyBroken);
     return disposition === Disposition.Swallow ? Take.Swallow : Take.Forward;
   }
 
@@ -292,7 +295,7 @@ export class Link {
     }
     const consequence = this.ledger.headConsequence;
     if (this.ledger.headIsOwn && consequence instanceof OwnQuery) consequence.onError(text);
-    const take = this.#onErrorHeader();
+    const take = this.#onErrorHeader(isBrokenCopy(text));
     const rewritten = take === Take.Forward ? (this.owner?.rewriteError(text) ?? null) : null;
     if (rewritten === null) return take;
     this.#framer.flushRun();
@@ -300,6 +303,11 @@ export class Link {
     this.owner?.onReply(message, 0, message.length);
     return Take.Swallow;
   }
+}
+
+/** Whether the fields of an error say that a message came which has no place in a COPY. */
+export function isBrokenCopy(fields: string): boolean {
+  return fields.includes('\0C08P01\0') && fields.includes('\0RCopyGetData\0');
 }
 
 function errorResponse(fields: string): Uint8Array {

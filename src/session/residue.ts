@@ -32,6 +32,22 @@ const LOAD = 'LOAD';
 /** More touched names than this, and everything is asked for. */
 const TOUCHED_NAMES_MAX = 64;
 
+/** Statements that leave something in the session, but no setting. */
+const SETS_NOTHING: ReadonlySet<string> = new Set([
+  'CreateStmt',
+  'DeallocateStmt',
+  'ListenStmt',
+  'PrepareStmt',
+  'UnlistenStmt',
+]);
+
+/** Whether a statement may change settings that its facts do not name. */
+function mayChangeAnySetting(facts: Facts, judgement: Judgement): boolean {
+  if ((judgement.effects & Effect.Session) === 0) return false;
+  const isOwn = judgement.effects === facts.effects && !judgement.isDoubtful;
+  return !(isOwn && facts.statements === 1 && SETS_NOTHING.has(facts.verb));
+}
+
 /** Settings that end with the transaction, or that are pins and not settings. */
 const NOT_FOLLOWED: ReadonlySet<string> = new Set([
   'role',
@@ -122,7 +138,7 @@ export class Residue {
     this.#isDoubtful ||= judgement.isDoubtful;
     this.#mayHaveDrawn ||= judgement.mayDraw;
     this.#changedMeaning ||= facts.changesMeaning;
-    this.#mayMisread ||= facts.changesReading || (judgement.effects & Effect.Session) !== 0;
+    this.#mayMisread ||= facts.changesReading || mayChangeAnySetting(facts, judgement);
     // A table that this transaction has altered is not the table that the catalogue told of.
     if (this.#mayDiffer) {
       this.#effects |= Effect.Session;

@@ -2,6 +2,7 @@ import { GatewayError } from '../base/errors.ts';
 import { ClientCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
 import { MessageReader } from './client-messages.ts';
+import { CopyIn } from './copy-in.ts';
 import type { Link, LinkOwner } from './link.ts';
 import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
@@ -34,6 +35,7 @@ export class Session implements LinkOwner {
   readonly port: SessionPort;
   readonly isSessionMode: boolean;
   readonly statements: ClientStatements;
+  readonly copyIn = new CopyIn();
   /** The rest of a cancelled unit is being dropped. */
   isDropping = false;
   /** Extended-protocol messages were sent that no Sync has closed yet. */
@@ -42,6 +44,8 @@ export class Session implements LinkOwner {
   hasOpenUnit = false;
   /** What the statements of the unit at hand take back to its default; see {@link Facts.resets}. */
   resets: string | null = null;
+  /** The client may have made prepared statements on its link by SQL. */
+  mayHavePrepared = false;
   /** The statement under way has no time limit: COPY, DDL, VACUUM. */
   isExempt = false;
   /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
@@ -78,6 +82,11 @@ export class Session implements LinkOwner {
 
   get settings(): Settings {
     return this.#tenure.settings;
+  }
+
+  /** Whether the client has asked for settings that a fresh link has not. */
+  get hasStartup(): boolean {
+    return this.#tenure.hasStartup;
   }
 
   get residue(): Residue {
@@ -195,12 +204,12 @@ export class Session implements LinkOwner {
     this.fail(error);
   }
 
-  /** What the message at hand has ended resets settings: see {@link Tenure.restoreStartup}. */
+  /** What was passed on resets settings: see {@link Tenure.restoreStartup}. */
   restoreStartup(): void {
-    const { resets } = this;
+    const { resets, copyIn } = this;
+    const isCopying = copyIn.isOpen || this.link?.ledger.takesCopyData === true;
+    if (resets === null || this.isUnsynced || isCopying) return;
     this.resets = null;
-    if (resets === null || this.isSessionMode) return;
-    this.framer.flushThrough();
     this.#tenure.restoreStartup(resets);
   }
 
@@ -312,7 +321,7 @@ export class Session implements LinkOwner {
     if (this.#isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
     if (this.link === null || this.isSessionMode) return null;
     if (this.link.sawChangedType) this.host.onResultTypeChanged();
-    return this.statements.withClientNames(fields, this.link);
+    return this.copyIn.rewrite(fields) ?? this.statements.withClientNames(fields, this.link);
   }
 
   /** The statement under way has run into its time limit and is being cancelled. */
@@ -361,6 +370,8 @@ export class Session implements LinkOwner {
 
   #attach(link: Link): boolean {
     this.statements.forgetCopies();
+    this.resets = null;
+    this.mayHavePrepared = false;
     if (this.#isClientBlocked) link.port.pause(true);
     this.#tenure.begin(link, this);
     if (this.#tenure.isApplying) this.#stall = Stall.Settings;

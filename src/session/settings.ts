@@ -138,11 +138,11 @@ export function settingsChangeText(change: SettingsChange): string {
 }
 
 /**
- * Sets those that a RESET has just taken back to the server's default, if it had its effect: what
+ * Statements that set those that a RESET has just taken back to the server's default, if it had its effect: what
  * is set in the session is left alone. Qualified for the same reason.
  */
-export function settingsRestoreText(set: readonly (readonly [string, string])[]): string {
-  const texts = set.map(([name, value]) => {
+export function settingsRestoreTexts(set: readonly (readonly [string, string])[]): string[] {
+  return set.map(([name, value]) => {
     const literal = quoteLiteral(name);
     const call = `SELECT pg_catalog.set_config(${literal},${quoteLiteral(value)},false)`;
     if (name.includes('.')) {
@@ -153,7 +153,6 @@ export function settingsRestoreText(set: readonly (readonly [string, string])[])
       `${literal} AND source OPERATOR(pg_catalog.<>) 'session'`
     );
   });
-  return texts.join(';');
 }
 
 /** Whether a reported parameter is one that follows a client from link to link. */

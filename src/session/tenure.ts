@@ -1,5 +1,6 @@
 import { type Link, type LinkOwner, LOST_STATEMENTS } from './link.ts';
 import { OwnQuery } from './own-query.ts';
+import { sendOwnUnit } from './own-unit.ts';
 import { type Probe, Residue } from './residue.ts';
 import type { SessionHost } from './session-host.ts';
 import {
@@ -7,7 +8,7 @@ import {
   type Settings,
   settingsChange,
   settingsChangeText,
-  settingsRestoreText,
+  settingsRestoreTexts,
 } from './settings.ts';
 
 /**
@@ -44,6 +45,10 @@ export class Tenure {
   /** Whether the client's messages must wait until the link has the client's settings. */
   get isApplying(): boolean {
     return this.#isApplying;
+  }
+
+  get hasStartup(): boolean {
+    return this.#startup.size > 0;
   }
 
   /** Whether the link is being asked what the client has left on it. */
@@ -98,9 +103,7 @@ export class Tenure {
     if (this.link === null) return;
     const set = [...this.#startup.entries()].filter(([name]) => resets === '' || name === resets);
     if (set.length === 0) return;
-    const query = new OwnQuery(settingsRestoreText(set));
-    query.isTold = true;
-    this.link.sendOwn(query);
+    sendOwnUnit(this.link, settingsRestoreTexts(set));
   }
 
   /** A reported parameter has changed. */

@@ -12,6 +12,7 @@ import { bind, execute, parse, sync } from '../support/wire-messages.ts';
 import { COPY_SCRIPTS } from './scripts/copy.ts';
 import { DEALLOCATE_SCRIPTS } from './scripts/deallocate.ts';
 import { EXTENDED_SCRIPTS } from './scripts/extended.ts';
+import { FAILED_TRANSACTION_SCRIPTS } from './scripts/failed-transaction.ts';
 import { MALFORMED_SCRIPTS } from './scripts/malformed.ts';
 import { PIPELINE_SCRIPTS } from './scripts/pipeline.ts';
 import { RESULT_TYPE_SCRIPTS } from './scripts/result-type.ts';
@@ -23,6 +24,7 @@ const SCRIPTS = [
   ...SIMPLE_SCRIPTS,
   ...EXTENDED_SCRIPTS,
   ...DEALLOCATE_SCRIPTS,
+  ...FAILED_TRANSACTION_SCRIPTS,
   ...MALFORMED_SCRIPTS,
   ...PIPELINE_SCRIPTS,
   ...COPY_SCRIPTS,

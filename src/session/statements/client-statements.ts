@@ -1,3 +1,4 @@
+import { TransactionStatus } from '../../protocol/codes.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import { ClientUnnamed } from './client-unnamed.ts';
@@ -38,7 +39,7 @@ export const EVASION = ' ';
 
 /** What DEALLOCATE removes in place of the client's statement, which others may share. */
 export const STAND_IN = `${RESERVED_PREFIX}gone`;
-const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
+export const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
 
 /**
  * A client's prepared statements, and how its messages about them read on a link. Names of the
@@ -143,16 +144,21 @@ export class ClientStatements implements StatementNames {
     const older = this.#named.get(name);
     if (older !== undefined) {
       // A name in use is an error of the server's: provoked under a name that it knows.
-      const held =
-        this.#preparations.find(older, link, this.unit, signature) ??
-        this.#preparations.send(older, link, this.unit, signature);
-      link.ledger.push(Owed.Parse, 0, new RepeatedParse(this, name, statement, held, link));
-      sendParse(link.port, held.name, statement.body);
+      const held = this.#preparations.find(older, link, this.unit, signature);
+      if (held === undefined) this.#sendStandIn(link, SWALLOW);
+      const refused =
+        held === undefined
+          ? this.#refused(name)
+          : new RepeatedParse(this, name, statement, held, link);
+      link.ledger.push(Owed.Parse, 0, refused);
+      sendParse(link.port, held?.name ?? STAND_IN_NAME, statement.body);
       return;
     }
     const known = link.statements.use(statement);
     const isHeld = known !== undefined && isCertain(known, this.unit);
-    if (isHeld && (known.isDescribing || fits(statement, known))) {
+    // In a failed transaction the server refuses a Parse, unless it is of a COMMIT or the like.
+    const mayBeRefused = link.status === TransactionStatus.Failed || link.ledger.owesReady;
+    if (isHeld && !mayBeRefused && (known.isDescribing || fits(statement, known))) {
       link.ledger.push(Owed.SyntheticParse, 0, this.#change(name, statement, null));
       this.#adopted.set(name, this.#source.catalogueEpoch);
       return;
@@ -259,18 +265,37 @@ export class ClientStatements implements StatementNames {
    * @param isUnit whether the DEALLOCATE begins a unit of its own, being a simple Query
    */
   remove(name: string, link: Link, isUnit: boolean): Consequence | null {
-    this.#standsFor = name;
     const exists = this.#named.has(name);
     if (!exists && isUnit) return null;
     const flags = isUnit ? OWN : SWALLOW;
-    // One may be left of a DEALLOCATE that was skipped.
-    link.ledger.push(Owed.Close, flags, null);
-    sendClose(link.port, STAND_IN_NAME);
-    if (!exists) return null;
-    link.ledger.push(Owed.Parse, flags, null);
-    sendParse(link.port, STAND_IN_NAME, NO_TEXT);
+    if (!exists) {
+      this.#closeStandIn(link, flags);
+      return this.#refused(name);
+    }
+    this.#sendStandIn(link, flags);
     if (isUnit) link.sendOwnSync();
     return this.#change(name, undefined, null);
+  }
+
+  /** One may be left of a message that was skipped. */
+  #closeStandIn(link: Link, flags: number): void {
+    link.ledger.push(Owed.Close, flags, null);
+    sendClose(link.port, STAND_IN_NAME);
+  }
+
+  /** Without a text, so that a failed transaction does not refuse it. */
+  #sendStandIn(link: Link, flags: number): void {
+    this.#closeStandIn(link, flags);
+    link.ledger.push(Owed.Parse, flags, null);
+    sendParse(link.port, STAND_IN_NAME, NO_TEXT);
+  }
+
+  /** What the server refuses, when its turn comes, is about this name of the client's. */
+  #refused(name: string): Consequence {
+    const rollback = (failed: boolean) => {
+      if (failed) this.#standsFor = name;
+    };
+    return { commit: () => {}, rollback };
   }
 
   /**

@@ -3,13 +3,18 @@ import type { Consequence } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { ClientStatements } from './client-statements.ts';
 
-/** Portals that remove statements: more than so many at once, and the oldest is forgotten. */
+/** Portals to be remembered: more than so many at once, and the oldest is forgotten. */
 const PORTALS_MAX = 64;
 
 /** The one statement that a DEALLOCATE names, as a byte string; null when it is none, or all. */
 export function removedName(facts: Facts): string | null {
   const name = facts.deallocates;
   return name === null || name === '' ? null : Buffer.from(name).toString('latin1');
+}
+
+/** Whether it matters when a portal of the statement is executed: DEALLOCATE, COPY … FROM STDIN. */
+export function isRemembered(facts: Facts): boolean {
+  return facts.deallocates !== null || facts.copiesIn;
 }
 
 /**
@@ -31,7 +36,7 @@ export class Deallocations {
 
   /** A portal is about to be bound. */
   noteBind(portal: string, facts: Facts | undefined): void {
-    if (facts === undefined || facts.deallocates === null) {
+    if (facts === undefined || !isRemembered(facts)) {
       this.#portals.delete(portal);
       return;
     }

@@ -1,13 +1,14 @@
 import { byteString, indexOfZero } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
-import { ClientCode } from '../../protocol/codes.ts';
+import { ClientCode, ServerCode, TransactionStatus } from '../../protocol/codes.ts';
 import { Take } from '../../protocol/framer.ts';
 import { Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
-import type { Deallocations } from './deallocations.ts';
+import { type Deallocations, isRemembered } from './deallocations.ts';
 import { Readiness } from './preparations.ts';
-import { parameterDescription } from './result-type.ts';
+import { parameterDescription, returnsNoRows } from './result-type.ts';
+import { both } from './statement-changes.ts';
 import { bindNames, sendBind, sendDescribe, sendParse } from './statement-messages.ts';
 import { type StatementNotes, UNREAD } from './statement-notes.ts';
 
@@ -15,6 +16,7 @@ import { type StatementNotes, UNREAD } from './statement-notes.ts';
 const NAME_BYTES_MAX = 1_048_576;
 const STATEMENT = 0x53;
 const UNNAMED = new Uint8Array(0);
+const NO_DATA = Buffer.from([ServerCode.NoData, 0, 0, 0, 4]);
 
 /** Parse, Bind, Describe, Execute and Close, passed on in the link's own names of statements. */
 export class PreparedMessages {
@@ -37,7 +39,6 @@ export class PreparedMessages {
     end: number,
     size: number,
   ): Take {
-    if (this.#session.isSessionMode) return this.#passAsItIs(link, code, chunk, start);
     switch (code) {
       case ClientCode.Parse:
         return this.#onParse(link, chunk, start, end, size);
@@ -58,19 +59,6 @@ export class PreparedMessages {
     if (link.ledger.isCopyIn) return;
     framer.flushRun();
     statements.unnamed.describe(link);
-  }
-
-  /** In session mode the names on the link are the client's. */
-  #passAsItIs(link: Link, code: number, chunk: Uint8Array, start: number): Take {
-    if (code === ClientCode.Parse) link.ledger.push(Owed.Parse, 0, null);
-    else if (code === ClientCode.Bind) link.ledger.push(Owed.Bind, 0, null);
-    else if (code === ClientCode.Execute) link.ledger.push(Owed.Execute, 0, null);
-    else if (code === ClientCode.Close) link.ledger.push(Owed.Close, 0, null);
-    else {
-      const isStatement = chunk[start + 5] === STATEMENT;
-      link.ledger.push(isStatement ? Owed.DescribeStatement : Owed.DescribePortal, 0, null);
-    }
-    return Take.Forward;
   }
 
   #onParse(link: Link, chunk: Uint8Array, start: number, end: number, size: number): Take {
@@ -132,7 +120,8 @@ export class PreparedMessages {
     if (statement !== undefined) {
       this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
     }
-    if (this.#deallocations.hasPortals || statement?.facts.deallocates != null) {
+    const matters = statement !== undefined && isRemembered(statement.facts);
+    if (matters || this.#deallocations.hasPortals) {
       this.#deallocations.noteBind(byteString(chunk, start + 5, portalEnd), statement?.facts);
     }
     session.framer.flushRun();
@@ -153,7 +142,8 @@ export class PreparedMessages {
     if (this.#deallocations.isUndecided(facts, link)) return this.#stall();
     this.#session.framer.flushRun();
     const removal = this.#deallocations.consequenceOf(facts, link, false);
-    link.ledger.push(Owed.Execute, 0, removal);
+    const copy = facts.copiesIn ? this.#session.copyIn.begin() : null;
+    link.ledger.push(Owed.Execute, 0, both(removal, copy));
     return Take.Forward;
   }
 
@@ -167,11 +157,18 @@ export class PreparedMessages {
     if (session.statements.isUndecided(name, link)) return this.#stall();
     const { parseSignature, statements } = session;
     const readiness = statements.readiness(name, link, parseSignature);
+    const described = statements.describedOf(name);
+    // A failed transaction refuses to prepare what returns no rows, but not to tell of it.
+    const isKnown = described !== null && returnsNoRows(described);
+    if (readiness === Readiness.Missing && isKnown) {
+      if (link.ledger.owesReady) return this.#stall();
+      if (link.status === TransactionStatus.Failed) return this.#describeAway(link, described);
+    }
     if (this.#mustWait(readiness, name, link, parseSignature)) return Take.Stop;
     session.framer.flushRun();
     if (readiness === Readiness.Changed) {
       // Nothing is owed: the preparation was waited for.
-      const parameters = parameterDescription(statements.describedOf(name) as string);
+      const parameters = parameterDescription(described as string);
       session.port.send(parameters, 0, parameters.length);
       sendDescribe(link.port, statements.changedName(link, Owed.DescribeStatement));
       return Take.Swallow;
@@ -179,6 +176,15 @@ export class PreparedMessages {
     const linkName = statements.nameFor(name, link, parseSignature, Owed.DescribeStatement);
     if (linkName === null) return Take.Forward;
     sendDescribe(link.port, linkName);
+    return Take.Swallow;
+  }
+
+  /** Tells of a statement without rows that the link does not have, behind all that is owed. */
+  #describeAway(link: Link, described: string): Take {
+    if (link.ledger.size > 0) return this.#stall();
+    const { port } = this.#session;
+    port.send(parameterDescription(described), 0, 5 + described.length);
+    port.send(NO_DATA, 0, NO_DATA.length);
     return Take.Swallow;
   }
 

@@ -100,6 +100,11 @@ export function parameterDescription(described: string): Uint8Array {
   return message;
 }
 
+/** Whether {@link Description} was told of no columns. */
+export function returnsNoRows(described: string): boolean {
+  return described.length === parametersOf(described).length;
+}
+
 /** No link has a statement of this name: put for the one whose result type has changed. */
 const CHANGED = `${RESERVED_PREFIX}changed`;
 export const CHANGED_NAME = Buffer.from(CHANGED, 'latin1');

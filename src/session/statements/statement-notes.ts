@@ -11,6 +11,18 @@ export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to exam
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const MISREAD = 'settings that decide how it is read were changing';
 
+const QUOTE = 0x27;
+const BACKSLASH = 0x5c;
+
+/** Whether a text is cut into words in the same way under any settings. */
+export function readsTheSame(chunk: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = chunk[at] as number;
+    if (byte === QUOTE || byte === BACKSLASH || byte >= 0x80) return false;
+  }
+  return true;
+}
+
 /** What statements mean to their session before they are sent. */
 export class StatementNotes {
   readonly #session: Session;
@@ -26,6 +38,7 @@ export class StatementNotes {
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
     session.isExempt ||= facts.exempt;
+    session.mayHavePrepared ||= facts.prepares;
     if (facts.resets !== null) {
       session.resets = session.resets === null ? facts.resets : '';
     }
@@ -61,7 +74,9 @@ export class StatementNotes {
       const isShared = parseSignature !== null && !statement.facts.timeLiteral;
       return isShared ? statement : { ...statement, signature: null, described: null };
     }
-    const facts = opaqueFacts(Effect.Session, MISREAD);
+    const textEnd = chunk.indexOf(0, start + 1);
+    const isRead = readsTheSame(chunk, start + 1, textEnd);
+    const facts = isRead ? statement.facts : opaqueFacts(Effect.Session, MISREAD);
     return { ...statement, signature: null, described: null, facts };
   }
 
@@ -105,7 +120,9 @@ export class StatementNotes {
   parseable(statement: Statement): Statement {
     const { facts } = statement;
     // Which statement bears the name is decided when it is executed, unless it may be one of SQL's.
-    const isOfProtocol = removedName(facts) !== null && this.#session.pins.length === 0;
+    const { mayHavePrepared, pins } = this.#session;
+    const maybeOfSql = mayHavePrepared || pins.includes('PREPARE');
+    const isOfProtocol = removedName(facts) !== null && !maybeOfSql;
     const text = this.textFor(facts) ?? (isOfProtocol ? REMOVAL : null);
     if (text === null) return statement;
     const body = Buffer.from(`\0${text}\0\0\0`, 'latin1');

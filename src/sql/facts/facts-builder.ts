@@ -12,6 +12,7 @@ export class FactsBuilder {
   verb = '';
   sequenceState = false;
   exempt = false;
+  copiesIn = false;
   ddl = false;
   chain = false;
   timeLiteral = false;
@@ -141,6 +142,8 @@ export class FactsBuilder {
       resets: several ? null : this.resets,
       changesMeaning: this.changesMeaning,
       changesReading: this.changesReading,
+      copiesIn: this.copiesIn,
+      prepares: this.prepares,
       preparedNames: [...this.#preparedNames],
       ddl: this.ddl,
       unparsed: false,

@@ -84,6 +84,10 @@ export type Facts = {
   readonly changesMeaning: boolean;
   /** The like of what decides where the literals of texts end. */
   readonly changesReading: boolean;
+  /** The client is asked for data: COPY … FROM STDIN. */
+  readonly copiesIn: boolean;
+  /** PREPARE: the session has a statement that no message of the protocol has made. */
+  readonly prepares: boolean;
   /** Prepared statements that the text runs or removes by name: EXECUTE, DEALLOCATE. */
   readonly preparedNames: readonly string[];
   /** The catalogue may be another one afterwards. */
@@ -117,6 +121,8 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     resets: null,
     changesMeaning: false,
     changesReading: false,
+    copiesIn: false,
+    prepares: false,
     preparedNames: [],
     ddl: true,
     unparsed: true,

@@ -161,6 +161,9 @@ export function noteNode(
     case 'VariableSetStmt':
       noteVariableSet(node, builder);
       return;
+    case 'CopyStmt':
+      if (node['is_from'] === true && node['filename'] === undefined) builder.copiesIn = true;
+      return;
     case 'PrepareStmt':
       builder.prepares = true;
       return;

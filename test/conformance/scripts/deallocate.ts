@@ -40,6 +40,37 @@ export const DEALLOCATE_SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'DEALLOCATE in one unit behind what may leave something in the session',
+    isPinned: true,
+    steps: [
+      MAKE,
+      step(
+        unnamed('CREATE TEMP TABLE d (n int)'),
+        unnamed('DEALLOCATE p'),
+        unnamed('SELECT set_config($$search_path$$, $$public$$, false)'),
+        unnamed('DEALLOCATE ALL'),
+        parse('q', 'SELECT 3'),
+        bind('', 'q'),
+        execute(),
+        sync(),
+      ),
+      USE,
+      step(query('DISCARD TEMP')),
+    ],
+  },
+  {
+    name: 'DEALLOCATE of itself, and of names that do not exist, in one write with what pins',
+    isPinned: true,
+    steps: [
+      step(query('CREATE TEMP TABLE d (n int)'), parse('b', 'DEALLOCATE b'), use('b'), use('b')),
+      step(unnamed('DEALLOCATE none'), unnamed('DEALLOCATE neither'), sync()),
+      step(parse('p', 'SELECT 1'), sync(), query('LISTEN d'), parse('d', 'DEALLOCATE p'), sync()),
+      step(use('d'), use('p'), use('d')),
+      step(query('PREPARE s AS SELECT 5'), unnamed('DEALLOCATE s'), sync(), query('EXECUTE s')),
+      step(query('UNLISTEN *; DISCARD TEMP')),
+    ],
+  },
+  {
     name: 'DEALLOCATE in a transaction that has failed does nothing',
     steps: [
       MAKE,

@@ -42,6 +42,69 @@ describe('Ledger', () => {
     }
   });
 
+  // Fails when Ledger.#dropBehindHead drops nothing.
+  it('hazard 14: forgets with the server what has no place inside a COPY', () => {
+    for (const owed of [Owed.Query, Owed.Execute]) {
+      const undone: string[] = [];
+      const note = (name: string) => ({ commit: () => {}, rollback: () => undone.push(name) });
+      const ledger = new Ledger();
+      ledger.push(owed, 0, note('copy'));
+      ledger.push(Owed.Sync, 0, null);
+      expect(ledger.onReply(ServerCode.CopyInResponse)).toBe(Forward);
+      ledger.push(Owed.Sync, 0, null);
+      expect(ledger.takesCopyData).toBe(true);
+      ledger.push(Owed.Parse, 0, note('forgotten'));
+      expect(ledger.takesCopyData).toBe(false);
+      ledger.push(Owed.Bind, 0, note('behind'));
+      ledger.push(Owed.Sync, 0, null);
+      expect(ledger.onReply(ServerCode.ErrorResponse, true)).toBe(Forward);
+      expect(ledger.isAmbiguous).toBe(false);
+      if (owed === Owed.Query) {
+        expect(undone).toEqual(['forgotten', 'copy']);
+        expect(ledger.onReply(ServerCode.ReadyForQuery)).toBe(Forward);
+        expect(ledger.onReply(ServerCode.BindComplete)).toBe(Forward);
+      } else expect(undone).toEqual(['forgotten', 'behind', 'copy']);
+      expect(ledger.onReply(ServerCode.ReadyForQuery)).toBe(Forward);
+      expect(ledger.size).toBe(0);
+    }
+  });
+
+  // Fails when Ledger.#onReady asks for no completion.
+  it.each([
+    ['nothing', Owed.Query, []],
+    ['columns and a row', Owed.Query, [ServerCode.RowDescription, ServerCode.DataRow]],
+    [
+      'columns behind a complete answer',
+      Owed.Query,
+      [ServerCode.CommandComplete, ServerCode.RowDescription],
+    ],
+    [
+      'COPY data',
+      Owed.Query,
+      [ServerCode.CopyOutResponse, ServerCode.CopyData, ServerCode.CopyDone],
+    ],
+    ['nothing, of a function', Owed.FunctionCall, []],
+  ])('takes no ReadyForQuery for the end of an answer with %s only', (_, owed, codes) => {
+    const ledger = new Ledger();
+    ledger.push(owed, 0, null);
+    for (const code of codes) expect(ledger.onReply(code)).toBe(Forward);
+    expect(ledger.onReply(ServerCode.ReadyForQuery)).toBe(Disposition.Mismatch);
+  });
+
+  it.each([
+    ['a command', Owed.Query, ServerCode.CommandComplete],
+    ['an empty text', Owed.Query, ServerCode.EmptyQueryResponse],
+    ['an error', Owed.Query, ServerCode.ErrorResponse],
+    ['a function', Owed.FunctionCall, ServerCode.FunctionCallResponse],
+    ['an error of a function', Owed.FunctionCall, ServerCode.ErrorResponse],
+  ])('takes ReadyForQuery for the end of the answer to %s', (_, owed, code) => {
+    const ledger = new Ledger();
+    ledger.push(owed, 0, null);
+    expect(ledger.onReply(code)).toBe(Forward);
+    expect(ledger.onReply(ServerCode.ReadyForQuery)).toBe(Forward);
+    expect(ledger.size).toBe(0);
+  });
+
   it('restores the oldest value of a name that a failed pipeline changed twice', () => {
     const ledger = new Ledger();
     const order: string[] = [];

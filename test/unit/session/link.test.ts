@@ -4,6 +4,7 @@ import { Link, type LinkOwner } from '../../../src/session/link.ts';
 
 const port = { send: () => {}, flush: () => {}, pause: () => {} };
 const READY = 'Z\0\0\0\x05I';
+const COMPLETE = 'C\0\0\0\x0dSELECT 1\0';
 const ROW = 'D\0\0\0\x0b\0\x01\0\0\0\x01x';
 
 it.each([READY.length, READY.length + 3, READY.length + ROW.length])(
@@ -21,8 +22,8 @@ it.each([READY.length, READY.length + 3, READY.length + ROW.length])(
       rewriteError: () => null,
     };
     link.owner = owner as LinkOwner;
-    link.ledger.push(Owed.Query, 0, null);
-    const bytes = Buffer.from(`${READY}${ROW}${READY}`, 'latin1');
+    link.ledger.push(Owed.Sync, 0, null);
+    const bytes = Buffer.from(`${READY}${ROW}${COMPLETE}${READY}`, 'latin1');
     const feed = () => {
       link.feed(bytes, 0, cut);
       link.feed(bytes, cut, bytes.length);
