@@ -1,6 +1,7 @@
 /**
  * A TCP proxy that ill-treats what passes: cuts it into small pieces, delays it, stops it, adds
- * garbage, and ends connections in every way. `up` is towards the target, `down` away from it.
+ * garbage, and ends connections in every way, at any byte. `up` is towards the target, `down` away
+ * from it. It can stand on either side of the gateway.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -13,14 +14,27 @@ export type Passage = {
   pieces: readonly number[];
   /** Each chunk waits for this long. */
   delayMs: number;
-  /** So many more bytes pass, then the connection is cut as `cut` says. */
+  /** So many bytes in a second pass at most, as to a slow reader; 0 for as they come. */
+  bytesPerSecond: number;
+  /** So many more bytes pass, then it goes on as `cut` says. */
   bytesLeft: number;
-  cut: 'fin' | 'rst';
+  cut: Cut;
 };
+
+/**
+ * What happens when `bytesLeft` have passed: both sides end, politely or with an RST; or this
+ * direction only ends; or it stands still for ever; or garbage comes, and then the rest.
+ */
+export type Cut = 'fin' | 'rst' | 'half' | 'stall' | 'garbage';
+
+const GARBAGE = Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n');
+/** A slow passage writes so often in a second. */
+const SLOW_STEPS = 50;
 
 const passage = (): Passage => ({
   pieces: [],
   delayMs: 0,
+  bytesPerSecond: 0,
   bytesLeft: Number.POSITIVE_INFINITY,
   cut: 'rst',
 });
@@ -58,22 +72,33 @@ export class Pair {
     (direction === 'up' ? this.far : this.near).write(bytes);
   }
 
+  async #cutOff(cut: 'fin' | 'rst' | 'half' | 'stall', to: Socket): Promise<void> {
+    // What was written shall arrive, so that the cut is in the middle and not before it.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (cut === 'half') to.end();
+    else if (cut !== 'stall') this.end(cut);
+  }
+
   async #carry(direction: Direction, from: Socket, to: Socket, keeps: boolean): Promise<void> {
     const how = this[direction];
     try {
-      for await (const chunk of from as AsyncIterable<Buffer>) {
+      // A direction that has come to its end must not take the other one with it.
+      const chunks = from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+      for await (const chunk of chunks) {
         if (how.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, how.delayMs));
         const bytes = chunk.subarray(0, how.bytesLeft);
         how.bytesLeft -= bytes.length;
         if (keeps) this.said.push(bytes);
-        await write(to, bytes, how.pieces);
+        await write(to, bytes, how);
         this.passed[direction] += bytes.length;
-        if (how.bytesLeft <= 0) {
-          // What was written shall arrive, so that the cut is in the middle and not before it.
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          this.end(how.cut);
+        if (how.bytesLeft > 0) continue;
+        if (how.cut !== 'garbage') {
+          await this.#cutOff(how.cut, to);
           return;
         }
+        how.bytesLeft = Number.POSITIVE_INFINITY;
+        to.write(GARBAGE);
+        await write(to, chunk.subarray(bytes.length), how);
       }
       to.end();
     } catch {
@@ -82,7 +107,16 @@ export class Pair {
   }
 }
 
-async function write(to: Socket, bytes: Buffer, pieces: readonly number[]): Promise<void> {
+async function write(to: Socket, bytes: Buffer, how: Passage): Promise<void> {
+  const { pieces, bytesPerSecond } = how;
+  if (bytesPerSecond > 0) {
+    const step = Math.max(1, Math.floor(bytesPerSecond / SLOW_STEPS));
+    for (let at = 0; at < bytes.length; at += step) {
+      to.write(bytes.subarray(at, at + step));
+      await new Promise((resolve) => setTimeout(resolve, 1_000 / SLOW_STEPS));
+    }
+    return;
+  }
   if (pieces.length === 0) {
     if (!to.write(bytes)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
     return;
