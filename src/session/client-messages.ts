@@ -2,6 +2,7 @@ import { readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import { ClientCode } from '../protocol/codes.ts';
 import { type FrameHandler, PREFIX_BYTES, Take } from '../protocol/framer.ts';
+import type { Facts } from '../sql/facts/facts.ts';
 import { isHarmlessFunction } from './large-objects.ts';
 import { Owed } from './ledger.ts';
 import type { Link } from './link.ts';
@@ -10,8 +11,10 @@ import type { Session } from './session.ts';
 import { SessionModeMessages } from './session-mode.ts';
 import { Deallocations } from './statements/deallocations.ts';
 import { PreparedMessages } from './statements/prepared-messages.ts';
+import { Provision, SqlStatements } from './statements/sql-statements.ts';
 import { both } from './statements/statement-changes.ts';
 import { readsTheSame, StatementNotes, UNREAD } from './statements/statement-notes.ts';
+import type { Statement } from './statements/statements.ts';
 
 /** Texts above this size are passed on without being read; what they did is then not known. */
 export const INSPECTED_TEXT_BYTES_MAX = 1_048_576;
@@ -31,12 +34,14 @@ export class MessageReader implements FrameHandler {
   readonly #deallocations: Deallocations;
   readonly #prepared: PreparedMessages;
   readonly #sessionMode: SessionModeMessages;
+  readonly #sql: SqlStatements;
 
   constructor(session: Session) {
     this.#session = session;
     this.#notes = new StatementNotes(session);
     this.#deallocations = new Deallocations(session.statements);
-    this.#prepared = new PreparedMessages(session, this.#notes, this.#deallocations);
+    this.#sql = new SqlStatements(session);
+    this.#prepared = new PreparedMessages(session, this.#notes, this.#deallocations, this.#sql);
     this.#sessionMode = new SessionModeMessages(session);
   }
 
@@ -211,8 +216,26 @@ export class MessageReader implements FrameHandler {
     const isShowWhileProbing = facts.millraceShow !== null && session.isProbing;
     // What is shown, or removed, is about to change.
     if (isShowWhileProbing || this.#deallocations.isUndecided(facts, link)) return this.#stall();
+    const statement = this.#sql.preparedBy(facts, chunk, start + 5, end - 1);
+    const provision =
+      statement === null
+        ? this.#sql.provide(facts, link, true)
+        : this.#sql.provideTaken(facts, link);
+    if (provision !== Provision.Ready) {
+      return provision === Provision.Awaited ? Take.Stop : this.#endAnswered();
+    }
+    return this.#sendQuery(link, facts, statement);
+  }
+
+  /**
+   * Passes a simple Query on, and notes what it does.
+   * @param statement what it prepares; see {@link SqlStatements.preparedBy}
+   */
+  #sendQuery(link: Link, facts: Facts, statement: Statement | null): Take {
+    const session = this.#session;
     const isFirstLoad = facts.verb === 'LoadStmt' && session.residue.permanent === null;
-    this.#notes.noteStatement(facts);
+    if (statement === null) this.#notes.noteStatement(facts);
+    else this.#notes.noteParse(statement);
     if (session.isUnsynced) {
       // PostgreSQL allows it, but is then left in a state in which later statements can fail.
       link.unfit = 'a simple Query inside a unit of the extended protocol';
@@ -223,8 +246,11 @@ export class MessageReader implements FrameHandler {
     const load = isFirstLoad && facts.statements === 1 ? new LoadedLibrary(session.residue) : null;
     const copy = facts.copiesIn ? session.copyIn.begin() : null;
     const unnamed = session.statements.dropUnnamed(link);
-    link.ledger.push(Owed.Query, 0, both(both(removal, load), both(copy, unnamed)));
+    const prepared = statement === null ? null : this.#sql.prepare(facts, statement, link);
+    const changes = both(prepared, unnamed);
+    link.ledger.push(Owed.Query, 0, both(both(removal, load), both(copy, changes)));
     session.statements.unit++;
+    if (statement !== null) this.#sql.describe(facts, statement, link);
     if (session.resets !== null) this.#restoreBehind();
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));
@@ -268,6 +294,12 @@ export class MessageReader implements FrameHandler {
     const endsUnit =
       code === ClientCode.Sync || code === ClientCode.Query || code === ClientCode.FunctionCall;
     if (endsUnit) this.#session.endDropped();
+    return Take.Swallow;
+  }
+
+  /** What came before the simple Query at hand has failed, and is its answer. */
+  #endAnswered(): Take {
+    this.#session.statements.unit++;
     return Take.Swallow;
   }
 

@@ -6,10 +6,9 @@ import { sendClose } from './statements/statement-messages.ts';
 
 /**
  * COPY … FROM STDIN. Inside one the server knows the messages of the data, ignores Sync and Flush,
- * and takes any other for an error: it fails the COPY and forgets the message. Were the COPY to fail
- * first, by its data, the same message would be worked on. Which of the two happens is the server's
- * to say, so such a message waits for that.
- * Source: `CopyGetData` in copyfromparse.c.
+ * and takes any other for an error: it fails the COPY and forgets the message. Were the COPY to
+ * fail first, by its data, the same message would be worked on. Which of the two happens is the
+ * server's to say, so such a message waits for that. Source: `CopyGetData` in copyfromparse.c.
  */
 
 const FLUSH = Buffer.from([ClientCode.Flush, 0, 0, 0, 4]);

@@ -122,7 +122,7 @@ export class Link {
   /** Closes statements above the number; the link must be quiet, so that no portal is open. */
   closeExcess(statementsMax: number): void {
     const excess = this.statements.takeExcess(statementsMax);
-    for (const { name } of excess) {
+    for (const name of excess) {
       this.ledger.push(Owed.Close, OWN, null);
       sendClose(this.port, name);
     }

@@ -3,6 +3,7 @@ import { decidesMeaning, decidesReading } from '../sql/facts/meaning-settings.ts
 import type { Consequence } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
+import type { LinkStatements } from './statements/statements.ts';
 
 /**
  * What a client's statements may have left on its link. Statements only say *that* something may
@@ -258,11 +259,16 @@ export class Probe extends OwnQuery {
     return row === undefined ? null : Number(row[1]);
   }
 
-  /** Why the link must stay with its client, for people; empty when it need not. */
-  pinsFound(): string[] {
+  /**
+   * Why the link must stay with its client, for people; empty when it need not.
+   * @param statements among which the client's own are that are known to lie on the link
+   */
+  pinsFound(statements: LinkStatements): string[] {
     const pins = new Set<string>();
-    for (const [kind, reason] of this.rows) {
-      if (kind === 'pin' && typeof reason === 'string') pins.add(reason);
+    for (const [kind, reason, name] of this.rows) {
+      if (kind !== 'pin' || typeof reason !== 'string') continue;
+      if (reason === PREPARE && statements.planted(name ?? '')?.isAwaited === false) continue;
+      pins.add(reason);
     }
     return [...pins];
   }
@@ -302,6 +308,7 @@ const MY_LOCK = `locktype ${EQUALS} 'advisory' AND pid ${EQUALS} pg_catalog.pg_b
 const pin = (reason: string, source: string): string =>
   `SELECT 'pin','${reason}',NULL FROM pg_catalog.${source}`;
 
+const PREPARE = 'PREPARE';
 const PREPARED = 'FROM pg_catalog.pg_prepared_statements WHERE';
 
 /** Everything is qualified, operators too: it runs under the client's search_path. */
@@ -312,7 +319,7 @@ const STATE_TEXT = [
   pin('temporary object', `pg_depend WHERE ${IN_SCHEMA} AND refobjid ${TEMPORARY}`),
   pin('LISTEN', 'pg_listening_channels()'),
   pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
-  pin('PREPARE', 'pg_prepared_statements WHERE from_sql'),
+  `SELECT 'pin','${PREPARE}',name ${PREPARED} from_sql`,
   `SELECT 'held',CAST(pg_catalog.count(*) AS pg_catalog.text),NULL ${PREPARED} NOT from_sql`,
   pin('SET ROLE', `current_setting('role') AS role WHERE role ${DIFFERS} 'none'`),
 ].join(' UNION ALL ');

@@ -16,9 +16,9 @@ const UNKNOWN: Noted = { mayReset: true, copiesIn: true };
 
 /**
  * Messages of a client in session mode. The link is the client's, so they pass as they are, names
- * included. Texts are read for one thing only: a RESET takes a setting to the default of the origin's
- * session, where the client's own default is what it asked for at startup. It is given back behind
- * the unit, and that does nothing to what was not reset, so whatever may reset counts.
+ * included. Texts are read for one thing only: a RESET takes a setting to the default of the
+ * origin's session, where the client's own default is what it asked for at startup. It is given
+ * back behind the unit, and that does nothing to what was not reset, so whatever may reset counts.
  */
 export class SessionModeMessages {
   readonly #session: Session;

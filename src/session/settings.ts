@@ -138,8 +138,8 @@ export function settingsChangeText(change: SettingsChange): string {
 }
 
 /**
- * Statements that set those that a RESET has just taken back to the server's default, if it had its effect: what
- * is set in the session is left alone. Qualified for the same reason.
+ * Statements that set those that a RESET has just taken back to the server's default, if it had
+ * its effect: what is set in the session is left alone. Qualified for the same reason.
  */
 export function settingsRestoreTexts(set: readonly (readonly [string, string])[]): string[] {
   return set.map(([name, value]) => {

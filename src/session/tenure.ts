@@ -212,7 +212,8 @@ export class Tenure {
     if (prepared < link.statements.preparedCount) link.unfit = LOST_STATEMENTS;
     this.#restore(link, found);
     const { permanent } = this.residue;
-    this.#setPins(permanent === null ? probe.pinsFound() : [...probe.pinsFound(), permanent]);
+    const pins = probe.pinsFound(link.statements);
+    this.#setPins(permanent === null ? pins : [...pins, permanent]);
   }
 
   /** What the server has at its own default was reset: the client's default is another one. */

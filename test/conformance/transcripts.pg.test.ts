@@ -18,6 +18,7 @@ import { PIPELINE_SCRIPTS } from './scripts/pipeline.ts';
 import { RESULT_TYPE_SCRIPTS } from './scripts/result-type.ts';
 import { SESSION_SCRIPTS } from './scripts/session.ts';
 import { SIMPLE_SCRIPTS } from './scripts/simple.ts';
+import { SQL_STATEMENT_SCRIPTS } from './scripts/sql-statements.ts';
 import { SURFACE_SCRIPTS } from './scripts/surface.ts';
 
 const SCRIPTS = [
@@ -25,6 +26,7 @@ const SCRIPTS = [
   ...EXTENDED_SCRIPTS,
   ...DEALLOCATE_SCRIPTS,
   ...FAILED_TRANSACTION_SCRIPTS,
+  ...SQL_STATEMENT_SCRIPTS,
   ...MALFORMED_SCRIPTS,
   ...PIPELINE_SCRIPTS,
   ...COPY_SCRIPTS,
@@ -33,6 +35,7 @@ const SCRIPTS = [
   ...SESSION_SCRIPTS,
 ];
 const SCHEMA = `CREATE TABLE item (id int PRIMARY KEY, body text);
+  CREATE TABLE bending AS SELECT 1 AS a;
   CREATE TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)`;
 
 describe('transcripts', () => {

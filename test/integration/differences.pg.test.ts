@@ -192,7 +192,7 @@ describe('in transaction mode', () => {
     ['CREATE TEMP TABLE t (n int)', 'temporary object', 'DROP TABLE t'],
     ['CREATE TEMP VIEW v AS SELECT 1', 'temporary object', 'DISCARD TEMP'],
     ['DECLARE h CURSOR WITH HOLD FOR SELECT 1', 'cursor WITH HOLD', 'CLOSE h'],
-    ['PREPARE p AS SELECT 1', 'PREPARE', 'DEALLOCATE p'],
+    ['PREPARE p AS SELECT 1; SELECT 2', 'PREPARE', 'DEALLOCATE p'],
     ['SET ROLE pg_monitor', 'SET ROLE', 'RESET ROLE'],
     [
       'SET SESSION AUTHORIZATION pg_monitor',

@@ -10,7 +10,7 @@ import {
   Readiness,
   type StatementSource,
 } from './preparations.ts';
-import { CHANGED_NAME, changedTypeFields } from './result-type.ts';
+import { bodyAgain, CHANGED_NAME, changedTypeFields, Description } from './result-type.ts';
 import {
   AllRemoved,
   both,
@@ -18,10 +18,12 @@ import {
   HeldParse,
   NamedChange,
   NameUse,
+  Planted,
   RepeatedParse,
   type StatementNames,
+  Uprooted,
 } from './statement-changes.ts';
-import { sendClose, sendParse } from './statement-messages.ts';
+import { sendClose, sendDescribe, sendParse } from './statement-messages.ts';
 import {
   isReservedName,
   type LinkStatement,
@@ -173,6 +175,37 @@ export class ClientStatements implements StatementNames {
     });
   }
 
+  /** PREPARE of the name is about to be sent. */
+  prepareBySql(name: string, statement: Statement): Consequence {
+    this.#adopted.delete(name);
+    return this.#change(name, statement, null);
+  }
+
+  /** The name's statement is put on the link under that very name, for SQL to find. */
+  plant(name: string, statement: Statement, link: Link): void {
+    const planted = link.statements.plant(name, statement);
+    const bytes = Buffer.from(name, 'latin1');
+    link.ledger.push(Owed.Parse, SWALLOW, new Planted(planted, link));
+    sendParse(link.port, bytes, bodyAgain(statement.body, statement.described));
+    const description = new Description((described) => {
+      planted.isAwaited = false;
+      planted.described = described;
+      statement.described ??= described;
+    });
+    link.ledger.push(Owed.DescribeStatement, SWALLOW, description);
+    sendDescribe(link.port, bytes);
+  }
+
+  /** What SQL could find on the link under the name is closed, if there is such a thing. */
+  uproot(name: string, link: Link, flags: number): boolean {
+    const planted = link.statements.planted(name);
+    if (planted === undefined) return false;
+    planted.isAwaited = true;
+    link.ledger.push(Owed.Close, flags, new Uprooted(planted, link));
+    sendClose(link.port, Buffer.from(name, 'latin1'));
+    return true;
+  }
+
   /** Whether the link has what a Bind or Describe of the name needs. */
   readiness(name: string, link: Link, signature: string | null): Readiness {
     // What the server ignores needs nothing.
@@ -228,6 +261,7 @@ export class ClientStatements implements StatementNames {
     }
     const statement = this.#named.get(name);
     if (statement === undefined) {
+      this.uproot(name, link, SWALLOW);
       link.ledger.push(owed, 0, null);
       return isReservedName(name) ? Buffer.from(name + EVASION, 'latin1') : null;
     }
@@ -250,6 +284,7 @@ export class ClientStatements implements StatementNames {
       link.ledger.push(Owed.Close, 0, null);
       return false;
     }
+    this.uproot(name, link, SWALLOW);
     link.ledger.push(Owed.SyntheticClose, 0, this.#change(name, undefined, null));
     return true;
   }
@@ -266,8 +301,12 @@ export class ClientStatements implements StatementNames {
    */
   remove(name: string, link: Link, isUnit: boolean): Consequence | null {
     const exists = this.#named.has(name);
-    if (!exists && isUnit) return null;
     const flags = isUnit ? OWN : SWALLOW;
+    const isUprooted = this.uproot(name, link, flags);
+    if (!exists && isUnit) {
+      if (isUprooted) link.sendOwnSync();
+      return null;
+    }
     if (!exists) {
       this.#closeStandIn(link, flags);
       return this.#refused(name);

@@ -50,6 +50,7 @@ export class ClientUnnamed {
     this.isFresh = false;
     const { current } = this;
     if (current === null || link.unnamed !== current) return;
+    if (current.statement !== null && current.statement.facts.executes.length > 0) return;
     this.#ask(link, (described) => {
       current.described ??= described;
     });

@@ -114,6 +114,8 @@ export function describe(
   link: Link,
   onTold: (described: string) => void,
 ): void {
+  // That of an EXECUTE is another one's, and PostgreSQL holds it to nothing.
+  if (held.statement.facts.executes.length > 0) return;
   held.isDescribing = true;
   const description = new Description((described) => {
     held.isDescribing = false;

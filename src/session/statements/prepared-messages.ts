@@ -8,9 +8,11 @@ import type { Session } from '../session.ts';
 import { type Deallocations, isRemembered } from './deallocations.ts';
 import { Readiness } from './preparations.ts';
 import { parameterDescription, returnsNoRows } from './result-type.ts';
+import { Provision, type SqlStatements } from './sql-statements.ts';
 import { both } from './statement-changes.ts';
 import { bindNames, sendBind, sendDescribe, sendParse } from './statement-messages.ts';
 import { type StatementNotes, UNREAD } from './statement-notes.ts';
+import type { Statement } from './statements.ts';
 
 /** A Bind with longer names is refused: it is held as a whole. */
 const NAME_BYTES_MAX = 1_048_576;
@@ -23,8 +25,15 @@ export class PreparedMessages {
   readonly #session: Session;
   readonly #notes: StatementNotes;
   readonly #deallocations: Deallocations;
+  readonly #sql: SqlStatements;
 
-  constructor(session: Session, notes: StatementNotes, deallocations: Deallocations) {
+  constructor(
+    session: Session,
+    notes: StatementNotes,
+    deallocations: Deallocations,
+    sql: SqlStatements,
+  ) {
+    this.#sql = sql;
     this.#session = session;
     this.#notes = notes;
     this.#deallocations = deallocations;
@@ -70,6 +79,7 @@ export class PreparedMessages {
     if (this.#notes.mustWaitToRead(link)) return this.#stall();
     const name = nameEnd === start + 5 ? '' : byteString(chunk, start + 5, nameEnd);
     const statement = this.#notes.statementOf(chunk, nameEnd, end);
+    if (this.#isAwaited(statement, link)) return Take.Stop;
     if (name !== '' && session.statements.isUndecided(name, link, statement)) return this.#stall();
     this.#notes.noteParse(statement);
     const parsed = this.#notes.parseable(statement);
@@ -98,6 +108,7 @@ export class PreparedMessages {
     if (session.statements.unnamed.isFresh && name !== '') this.describeUnnamed(link);
     if (session.statements.isUndecided(name, link)) return this.#stall();
     const statement = session.statements.find(name);
+    if (this.#isAwaited(statement, link)) return Take.Stop;
     // Before the statement's own effects are noted, which come after it was understood.
     const signature = session.parseSignature;
     const readiness = session.statements.readiness(name, link, signature);
@@ -156,6 +167,7 @@ export class PreparedMessages {
     const name = byteString(chunk, start + 6, end - 1);
     if (session.statements.isUndecided(name, link)) return this.#stall();
     const { parseSignature, statements } = session;
+    if (this.#isAwaited(statements.find(name), link)) return Take.Stop;
     const readiness = statements.readiness(name, link, parseSignature);
     const described = statements.describedOf(name);
     // A failed transaction refuses to prepare what returns no rows, but not to tell of it.
@@ -216,6 +228,12 @@ export class PreparedMessages {
     }
     session.stallForAnswers();
     return true;
+  }
+
+  /** Whether what the statement runs by name, being an EXECUTE, is not there yet. */
+  #isAwaited(statement: Statement | undefined, link: Link): boolean {
+    if (statement === undefined || statement.facts.executes.length === 0) return false;
+    return this.#sql.provide(statement.facts, link, false) === Provision.Awaited;
   }
 
   /** The message is looked at again when answers have come. */

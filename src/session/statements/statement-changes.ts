@@ -1,6 +1,6 @@
 import type { Consequence } from '../ledger.ts';
 import { type Link, LOST_STATEMENTS } from '../link.ts';
-import type { LinkStatement, Statement } from './statements.ts';
+import type { LinkStatement, PlantedStatement, Statement } from './statements.ts';
 
 /**
  * What messages about prepared statements do, noted in the ledger with the message: it counts when
@@ -251,6 +251,43 @@ export class AllRemoved implements Consequence {
       this.#link.unfit = LOST_STATEMENTS;
     }
     this.#onDone(false);
+  }
+}
+
+/** A statement is prepared under its client's own name. */
+export class Planted implements Consequence {
+  readonly #planted: PlantedStatement;
+  readonly #link: Link;
+
+  constructor(planted: PlantedStatement, link: Link) {
+    this.#planted = planted;
+    this.#link = link;
+  }
+
+  commit(): void {}
+
+  rollback(): void {
+    this.#link.statements.uproot(this.#planted);
+  }
+}
+
+/** Such a statement is closed, which fails only when it was not there. */
+export class Uprooted implements Consequence {
+  readonly #planted: PlantedStatement;
+  readonly #link: Link;
+
+  constructor(planted: PlantedStatement, link: Link) {
+    this.#planted = planted;
+    this.#link = link;
+  }
+
+  commit(): void {
+    this.#link.statements.uproot(this.#planted);
+  }
+
+  /** It was skipped: the statement is there as before. */
+  rollback(): void {
+    this.#planted.isAwaited = false;
   }
 }
 

@@ -9,6 +9,7 @@ import { isReservedName, type Statement } from './statements.ts';
 /** What is done by a statement that nobody has read. */
 export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
+const COMPUTED_NAME = 'set_config with a computed name';
 const MISREAD = 'settings that decide how it is read were changing';
 
 const QUOTE = 0x27;
@@ -32,8 +33,9 @@ export class StatementNotes {
   }
 
   /** Notes what a statement that is about to run may do to the link. */
-  noteStatement(facts: Facts): void {
+  noteStatement(text: Facts): void {
     const session = this.#session;
+    const facts = text.executes.length === 0 ? text : this.#noteExecuted(text);
     const judgement = session.host.judge(facts);
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
@@ -42,6 +44,24 @@ export class StatementNotes {
     if (facts.resets !== null) {
       session.resets = session.resets === null ? facts.resets : '';
     }
+  }
+
+  /**
+   * Notes what is run by EXECUTE, as far as it is known.
+   * @returns what the text does besides
+   */
+  #noteExecuted(text: Facts): Facts {
+    const { statements, residue } = this.#session;
+    let isKnown = true;
+    for (const name of text.executes) {
+      const executed = statements.find(Buffer.from(name).toString('latin1'));
+      if (executed === undefined) isKnown = false;
+      else {
+        this.noteStatement(executed.facts);
+        if (executed.facts.settingParams.length > 0) residue.notePermanent(COMPUTED_NAME);
+      }
+    }
+    return isKnown ? { ...text, effects: text.ownEffects } : text;
   }
 
   /** Before the first statement that reads what others may have drawn, when that can still be. */
@@ -98,7 +118,7 @@ export class StatementNotes {
     for (const number of facts.settingParams) {
       const name = isWhole ? bindTextParameter(chunk, start, end, number) : null;
       if (name !== null) this.#session.residue.touch(name);
-      else this.#session.residue.notePermanent('set_config with a computed name');
+      else this.#session.residue.notePermanent(COMPUTED_NAME);
     }
   }
 

@@ -118,7 +118,18 @@ export type LinkStatement = {
   lastName: string;
 };
 
-const NONE: readonly LinkStatement[] = [];
+/** A statement that lies on one link under its client's own name, for SQL to find. */
+export type PlantedStatement = {
+  /** As a byte string. */
+  readonly name: string;
+  readonly statement: Statement;
+  /** What it returns there, see {@link Statement.described}. */
+  described: string | null;
+  /** Answers are due before anybody can count upon it. */
+  isAwaited: boolean;
+};
+
+const NONE: readonly Uint8Array[] = [];
 
 /** The named statements of one link, least recently used first. */
 export class LinkStatements {
@@ -126,6 +137,7 @@ export class LinkStatements {
   /** Prepared on the server, but no longer to be used: to be closed when nobody can mind. */
   #discarded: LinkStatement[] = [];
   #lastNumber = 0;
+  readonly #planted = new Map<string, PlantedStatement>();
   /** Those that came last, whatever became of them: the server may still name them in errors. */
   readonly #recent: LinkStatement[] = [];
 
@@ -136,6 +148,7 @@ export class LinkStatements {
   /** How many there are on the server for certain. */
   get preparedCount(): number {
     let count = 0;
+    for (const { isAwaited } of this.#planted.values()) if (!isAwaited) count++;
     for (const { isReady } of this.#statements.values()) if (isReady) count++;
     return count;
   }
@@ -186,6 +199,21 @@ export class LinkStatements {
     return held;
   }
 
+  planted(name: string): PlantedStatement | undefined {
+    return this.#planted.get(name);
+  }
+
+  plant(name: string, statement: Statement): PlantedStatement {
+    const planted = { name, statement, described: null, isAwaited: true };
+    this.#planted.set(name, planted);
+    return planted;
+  }
+
+  /** It is not there, or not any more. */
+  uproot(planted: PlantedStatement): void {
+    if (this.#planted.get(planted.name) === planted) this.#planted.delete(planted.name);
+  }
+
   /** It is another statement than was thought. */
   restate(held: LinkStatement, statement: Statement): void {
     if (this.#statements.get(held.statement) !== held) return;
@@ -210,23 +238,27 @@ export class LinkStatements {
   /** The server forgot all of them. */
   clear(): void {
     this.#statements.clear();
+    this.#planted.clear();
     this.#discarded = [];
   }
 
   /**
-   * What is to be closed so that at most `statementsMax` remain. Only to be asked while no portal
-   * is open on the link, since closing a statement may close its portals.
+   * Names of what is to be closed so that at most `statementsMax` remain, none of them under a
+   * client's name. Only to be asked while no portal is open on the link, since closing a statement
+   * may close its portals.
    */
-  takeExcess(statementsMax: number): readonly LinkStatement[] {
+  takeExcess(statementsMax: number): readonly Uint8Array[] {
     if (this.#statements.size > statementsMax) {
       for (const held of this.#statements.values()) {
         if (this.#statements.size <= statementsMax) break;
         this.discard(held);
       }
     }
-    if (this.#discarded.length === 0) return NONE;
-    const excess = this.#discarded;
+    if (this.#discarded.length === 0 && this.#planted.size === 0) return NONE;
+    const excess = this.#discarded.map(({ name }) => name);
+    for (const name of this.#planted.keys()) excess.push(Buffer.from(name, 'latin1'));
     this.#discarded = [];
+    this.#planted.clear();
     return excess;
   }
 }

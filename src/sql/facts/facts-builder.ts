@@ -22,14 +22,15 @@ export class FactsBuilder {
   resets: string | null = null;
   changesMeaning = false;
   changesReading = false;
-  /** Seen inside: a PREPARE, whose statement may run when nobody looks at its settings any more. */
-  prepares = false;
+  /** Of a PREPARE, whose statement may run when nobody looks at its settings any more. */
+  prepares: string | null = null;
   #transaction: TransactionKind | null = null;
   #effects = 0;
   #reason = '';
   #reasonEffect = 0;
   readonly #settingNames = new Set<string>();
   readonly #preparedNames = new Set<string>();
+  readonly #executes = new Set<string>();
   readonly #settingParams = new Set<number>();
   readonly #relations = new Map<string, RelationUse>();
   readonly #functions = new Map<string, Name>();
@@ -71,9 +72,15 @@ export class FactsBuilder {
     this.changesReading ||= name === null || decidesReading(name.toLowerCase());
   }
 
-  /** EXECUTE or DEALLOCATE of a prepared statement. */
+  /** DEALLOCATE of a prepared statement. */
   preparedName(name: string): void {
     this.#preparedNames.add(name);
+  }
+
+  /** EXECUTE of a prepared statement, which may do anything. */
+  executes(name: string): void {
+    this.#preparedNames.add(name);
+    this.#executes.add(name);
   }
 
   settingParam(number: number): void {
@@ -114,9 +121,11 @@ export class FactsBuilder {
   }
 
   build(): Facts {
-    if (this.prepares && this.#effects & Effect.Settings) {
+    if (this.prepares !== null && this.#effects & Effect.Settings) {
       this.effect(Effect.Permanent, 'PREPARE of a statement that sets settings');
     }
+    const ownEffects = this.#effects;
+    if (this.#executes.size > 0) this.effect(Effect.Session, 'EXECUTE');
     const several = this.statements > 1;
     return {
       statements: this.statements,
@@ -143,8 +152,11 @@ export class FactsBuilder {
       changesMeaning: this.changesMeaning,
       changesReading: this.changesReading,
       copiesIn: this.copiesIn,
-      prepares: this.prepares,
+      prepares: this.prepares !== null,
       preparedNames: [...this.#preparedNames],
+      executes: [...this.#executes],
+      ownEffects,
+      preparedAs: several ? null : this.prepares,
       ddl: this.ddl,
       unparsed: false,
     };

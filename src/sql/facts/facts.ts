@@ -90,6 +90,12 @@ export type Facts = {
   readonly prepares: boolean;
   /** Prepared statements that the text runs or removes by name: EXECUTE, DEALLOCATE. */
   readonly preparedNames: readonly string[];
+  /** Those of them that it runs. */
+  readonly executes: readonly string[];
+  /** The like of `effects`, but for what comes of running prepared statements. */
+  readonly ownEffects: number;
+  /** What a PREPARE, which is all of the text, calls its statement; null otherwise. */
+  readonly preparedAs: string | null;
   /** The catalogue may be another one afterwards. */
   readonly ddl: boolean;
   /** Nobody read the text: nothing but `effects` and `reason` means anything. */
@@ -124,6 +130,9 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     copiesIn: false,
     prepares: false,
     preparedNames: [],
+    executes: [],
+    ownEffects: effects,
+    preparedAs: null,
     ddl: true,
     unparsed: true,
   };

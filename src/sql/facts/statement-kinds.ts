@@ -58,7 +58,7 @@ const kinds: ReadonlyMap<string, StatementKind> = new Map([
   ['UnlistenStmt', session('UNLISTEN')],
   ['ClosePortalStmt', session('CLOSE')],
   ['PrepareStmt', session('PREPARE')],
-  ['ExecuteStmt', session('EXECUTE')],
+  ['ExecuteStmt', clean()],
   ['DeallocateStmt', session('DEALLOCATE')],
   ['DiscardStmt', session('DISCARD')],
   ['DoStmt', session('DO')],

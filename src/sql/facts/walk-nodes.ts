@@ -108,6 +108,11 @@ function noteAlterDomain(node: JsonObject, builder: FactsBuilder): void {
   if (name !== null) builder.type(name);
 }
 
+function noteShow(node: JsonObject, builder: FactsBuilder): void {
+  const name = (asText(node['name']) ?? '').toLowerCase();
+  if (name.startsWith('millrace.')) builder.millraceShow = name.slice('millrace.'.length);
+}
+
 /** Called for every wrapped node. */
 export function noteNode(
   kind: string,
@@ -150,11 +155,9 @@ export function noteNode(
     case 'TransactionStmt':
       noteTransaction(node, builder);
       return;
-    case 'VariableShowStmt': {
-      const name = (asText(node['name']) ?? '').toLowerCase();
-      if (name.startsWith('millrace.')) builder.millraceShow = name.slice('millrace.'.length);
+    case 'VariableShowStmt':
+      noteShow(node, builder);
       return;
-    }
     case 'AlterDomainStmt':
       noteAlterDomain(node, builder);
       return;
@@ -165,10 +168,10 @@ export function noteNode(
       if (node['is_from'] === true && node['filename'] === undefined) builder.copiesIn = true;
       return;
     case 'PrepareStmt':
-      builder.prepares = true;
+      builder.prepares = asText(node['name']) ?? '';
       return;
     case 'ExecuteStmt':
-      builder.preparedName(asText(node['name']) ?? '');
+      builder.executes(asText(node['name']) ?? '');
       return;
     case 'DeallocateStmt':
     case 'DiscardStmt':

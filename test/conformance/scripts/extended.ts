@@ -174,24 +174,4 @@ export const EXTENDED_SCRIPTS: readonly Script[] = [
       step(flush(), sync(), flush()),
     ],
   },
-  {
-    name: 'statements by SQL: PREPARE, EXECUTE, DEALLOCATE',
-    isPinned: true,
-    steps: [
-      step(query('PREPARE q (int) AS SELECT $1 + 1'), query('EXECUTE q (1)')),
-      step(query('PREPARE q AS SELECT 1'), unnamed('EXECUTE q (2)'), sync()),
-      step(query('DEALLOCATE q'), query('EXECUTE q (1)'), query('DEALLOCATE nothing')),
-    ],
-  },
-  {
-    name: 'a statement by SQL and one of the protocol share their names',
-    isPinned: true,
-    differs: 'names of SQL and of the protocol are kept apart',
-    steps: [
-      step(query('PREPARE q AS SELECT 1'), parse('q', 'SELECT 9'), sync()),
-      step(bind('', 'q'), execute(), sync()),
-      step(parse('p', 'SELECT $1::int'), sync(), query('EXECUTE p (13)')),
-      step(query('PREPARE p AS SELECT 1')),
-    ],
-  },
 ];

@@ -1,0 +1,173 @@
+import { ClientCode, TransactionStatus } from '../../protocol/codes.ts';
+import type { Facts } from '../../sql/facts/facts.ts';
+import { behindPrepare } from '../../sql/shape/prepared-text.ts';
+import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
+import type { Link } from '../link.ts';
+import type { Session } from '../session.ts';
+import { Description } from './result-type.ts';
+import { both, Planted } from './statement-changes.ts';
+import { sendDescribe } from './statement-messages.ts';
+import { isReservedName, type Statement } from './statements.ts';
+
+/** What a text that runs prepared statements by name finds on its link. */
+export const Provision = {
+  /** All that it names, as far as it exists. */
+  Ready: 0,
+  /** Answers are to be waited for; then the message is to be looked at again. */
+  Awaited: 1,
+  /** The server has refused it already: the message has its answer. */
+  Refused: 2,
+} as const;
+export type Provision = (typeof Provision)[keyof typeof Provision];
+
+const ZERO = Buffer.from([0]);
+const NO_TYPES = Buffer.from([0, 0]);
+const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
+
+/** A name in a text, which is UTF-8, as a byte string. */
+function byteName(name: string): string {
+  return Buffer.from(name).toString('latin1');
+}
+
+/**
+ * PREPARE and EXECUTE in SQL, by the same names as those of the protocol. Both run as they are
+ * written. Before an EXECUTE, what it names is prepared on the link under the client's own name;
+ * that, and what a PREPARE has made, is closed when the link is checked out next, since the names
+ * are one client's.
+ */
+export class SqlStatements {
+  readonly #session: Session;
+  /** Messages of ours lie before a simple Query which no Sync has ended yet. */
+  #isOpen = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /**
+   * The statement that a simple Query in `[start, end)` prepares, when that is all it does and its
+   * name can be followed; null otherwise. The statement belongs to this client alone.
+   */
+  preparedBy(facts: Facts, chunk: Uint8Array, start: number, end: number): Statement | null {
+    const { isSessionMode, isUnsynced, host, settings } = this.#session;
+    if (facts.preparedAs === null || isSessionMode || (isUnsynced && !this.#isOpen)) return null;
+    if (facts.statements !== 1 || isReservedName(facts.preparedAs)) return null;
+    const textAt = behindPrepare(chunk, start, end);
+    if (textAt < 0) return null;
+    // Errors tell positions, in characters, of the text as it was written.
+    const before = Buffer.from(chunk.subarray(start, textAt)).toString().replace(/./gsu, ' ');
+    const text = chunk.subarray(textAt, end);
+    const body = Buffer.concat([ZERO, Buffer.from(before), text, ZERO, NO_TYPES]);
+    const statement = host.statementOf(body, 0, body.length, settings);
+    return { ...statement, signature: null, described: null };
+  }
+
+  /** Sees to it that a PREPARE meets a statement of its name on the link if it must fail of it. */
+  provideTaken(facts: Facts, link: Link): Provision {
+    const name = byteName(facts.preparedAs as string);
+    return this.#provide(name, link, true, true) ?? this.#proceed(link, true);
+  }
+
+  /** The PREPARE is sent next: what hangs on its answer. */
+  prepare(facts: Facts, statement: Statement, link: Link): Consequence {
+    const name = byteName(facts.preparedAs as string);
+    const change = this.#session.statements.prepareBySql(name, statement);
+    // It is to fail of the one that is there.
+    if (link.statements.planted(name) !== undefined) return change;
+    return both(change, new Planted(link.statements.plant(name, statement), link)) as Consequence;
+  }
+
+  /** The PREPARE is passed on, and its statement asked for its types. */
+  describe(facts: Facts, statement: Statement, link: Link): void {
+    const name = facts.preparedAs as string;
+    const planted = link.statements.planted(byteName(name));
+    if (planted?.statement !== statement) return;
+    this.#session.framer.flushThrough();
+    const description = new Description((described) => {
+      planted.isAwaited = false;
+      planted.described = described;
+      statement.described = described;
+    });
+    link.ledger.push(Owed.DescribeStatement, OWN | SWALLOW, description);
+    sendDescribe(link.port, Buffer.from(name));
+    link.sendOwnSync();
+  }
+
+  /**
+   * Prepares on the link what a text runs by name.
+   * @param isSimple whether a simple Query is to follow, rather than a message of a unit at hand
+   */
+  provide(facts: Facts, link: Link, isSimple: boolean): Provision {
+    if (facts.executes.length === 0 || this.#session.isSessionMode) return Provision.Ready;
+    for (const name of facts.executes) {
+      const provision = this.#provide(byteName(name), link, isSimple, false);
+      if (provision !== null) return provision;
+    }
+    return this.#proceed(link, isSimple);
+  }
+
+  /** Null when nothing is in the way of the name. */
+  #provide(name: string, link: Link, isSimple: boolean, isTaken: boolean): Provision | null {
+    const session = this.#session;
+    const { statements } = session;
+    if (link.ledger.isSkipping) return this.#refuse(link, isSimple);
+    if (statements.isUndecided(name, link)) return this.#await();
+    const statement = statements.find(name);
+    const planted = link.statements.planted(name);
+    if (planted !== undefined && planted.statement !== statement) this.#uproot(name, link);
+    if (statement === undefined) return null;
+    if (planted?.statement !== statement) return this.#plant(name, statement, link, isSimple);
+    if (planted.isAwaited) return this.#await();
+    const { described } = statement;
+    if (isTaken || described === null || described === planted.described) return null;
+    session.framer.flushRun();
+    sendDescribe(link.port, statements.changedName(link, Owed.DescribeStatement));
+    if (isSimple && !session.isUnsynced) this.#isOpen = true;
+    return isSimple ? this.#refuse(link, true) : null;
+  }
+
+  #plant(name: string, statement: Statement, link: Link, isSimple: boolean): Provision | null {
+    const session = this.#session;
+    if (isSimple && !session.isUnsynced) {
+      if (link.ledger.owesClient) return this.#await();
+      // The server is to say so of the text itself.
+      if (link.status === TransactionStatus.Failed) return null;
+      this.#isOpen = true;
+    }
+    session.framer.flushRun();
+    session.statements.plant(name, statement, link);
+    session.isUnsynced = true;
+    return this.#await();
+  }
+
+  #uproot(name: string, link: Link): void {
+    const { framer, isUnsynced, statements } = this.#session;
+    framer.flushRun();
+    statements.uproot(name, link, isUnsynced ? SWALLOW : OWN | SWALLOW);
+    if (!isUnsynced) link.sendOwnSync();
+  }
+
+  #await(): Provision {
+    this.#session.stallForAnswers();
+    return Provision.Awaited;
+  }
+
+  /** The unit has failed. A simple Query is answered by what ends the unit that came before it. */
+  #refuse(link: Link, isSimple: boolean): Provision {
+    if (!isSimple || !this.#isOpen) return Provision.Ready;
+    this.#end(link, 0);
+    return Provision.Refused;
+  }
+
+  #proceed(link: Link, isSimple: boolean): Provision {
+    if (isSimple && this.#isOpen) this.#end(link, OWN | SWALLOW);
+    return Provision.Ready;
+  }
+
+  #end(link: Link, flags: number): void {
+    this.#isOpen = false;
+    this.#session.isUnsynced = false;
+    link.ledger.push(Owed.Sync, flags, null);
+    link.port.send(SYNC, 0, SYNC.length);
+  }
+}
