@@ -30,7 +30,7 @@ user = "${login.user}"
 password = "${login.password}"
 `,
   );
-  return `[[listeners]]\naddress = "${HOST}"\nport = 0\n${configurations.join('')}`;
+  return `workers = 1\n[[listeners]]\naddress = "${HOST}"\nport = 0\n${configurations.join('')}`;
 }
 
 /** The port in the line that says that the gateway listens; null while there is none. */

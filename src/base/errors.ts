@@ -352,6 +352,16 @@ export const errorTable = {
   ),
   MR_FILE_UNREADABLE: row('config', 'FATAL', '58000', 400, 66, false, 'cannot read %s', ''),
   MR_LISTEN_FAILED: row('network', 'FATAL', '58000', 500, 69, true, 'cannot listen on %s', ''),
+  MR_WORKER_FAILED: row(
+    'internal',
+    'FATAL',
+    '58000',
+    500,
+    70,
+    true,
+    'a worker process failed: %s',
+    'Look for its own words in the log; --workers 1 does without worker processes.',
+  ),
   MR_DATA_DIR_HELD: row(
     'config',
     'FATAL',

@@ -1,6 +1,8 @@
 /** The strict reading of options that the argument parser leaves to its callers. */
 import { parseArgs } from 'node:util';
 import type { ArgsDef } from 'citty';
+import { WORKERS_MAX } from '../config/keys.ts';
+import type { WorkerCount } from '../config/model.ts';
 import { nearestWord } from '../config/nearest.ts';
 import { usageError } from './failure.ts';
 
@@ -99,4 +101,12 @@ export function parsePort(text: string, command: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw usageError('--port must be a number from 0 to 65535', command);
+}
+
+/** A number of worker processes, or `auto`, out of an option's text. */
+export function parseWorkers(text: string, command: string): WorkerCount {
+  const count = Number(text);
+  if (text === 'auto') return text;
+  if (/^\d{1,3}$/.test(text) && count >= 1 && count <= WORKERS_MAX) return count;
+  throw usageError(`--workers must be auto, or a number from 1 to ${WORKERS_MAX}`, command);
 }

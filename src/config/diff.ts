@@ -32,6 +32,7 @@ export type ConfigDiff = {
     readonly kept: readonly ConfigurationConfig[];
   };
   readonly isDrainTimeoutChanged: boolean;
+  readonly isWorkersChanged: boolean;
 };
 
 type Pairing<T> = {
@@ -109,5 +110,6 @@ export function diffConfig(old: MillraceConfig, next: MillraceConfig): ConfigDif
       })),
     },
     isDrainTimeoutChanged: old.drainTimeoutMs !== next.drainTimeoutMs,
+    isWorkersChanged: old.workers !== next.workers,
   };
 }

@@ -116,7 +116,23 @@ const auth = choice(
     'Aurora DSQL, or with what a secret of AWS Secrets Manager says.',
 );
 
+/** Process IDs that clients are told have room for twice as many; see `client-registry.ts`. */
+export const WORKERS_MAX = 63;
+
 export const topShape = {
+  workers: z
+    .union([z.literal('auto'), z.int().min(1).max(WORKERS_MAX)])
+    .default('auto')
+    .register(keyDocs, {
+      type: 'integer or string',
+      unit: '',
+      fallback: '"auto"',
+      must: `"auto" or a whole number from 1 to ${WORKERS_MAX}`,
+      meaning:
+        'Processes that serve clients, `auto` for one on each core, or fewer when memory or ' +
+        'connections are short; `--workers` overrides it. ' +
+        'With 1 the program is a single process. A change takes effect at the next start.',
+    }),
   drain_timeout_ms: integer(
     0,
     HOUR_MS,

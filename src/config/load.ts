@@ -97,9 +97,10 @@ function validate(raw: Record<string, unknown>, problems: ProblemList): ValidPar
     problems.add(['configurations'], `is missing; must be ${must}`);
   }
   if (parsed.success) {
-    const { listeners, configurations, drain_timeout_ms, api, store } = parsed.data;
+    const { workers, listeners, configurations, drain_timeout_ms, api, store } = parsed.data;
     const index = <T>(items: readonly T[]) => items.map((value, at) => ({ index: at, value }));
     return {
+      workers,
       drainTimeoutMs: drain_timeout_ms,
       listeners: index(listeners),
       configurations: index(configurations),
@@ -109,6 +110,7 @@ function validate(raw: Record<string, unknown>, problems: ProblemList): ValidPar
   }
   for (const issue of parsed.error.issues) tellIssue(issue, raw, problems);
   return {
+    workers: 1,
     drainTimeoutMs: 0,
     listeners: validItems(valueAt(raw, ['listeners']), listenerSchema),
     configurations: validItems(valueAt(raw, ['configurations']), configurationSchema),

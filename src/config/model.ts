@@ -19,6 +19,9 @@ export type ClientCertMode = 'off' | 'verify-ca' | 'verify-full';
 
 export type PoolMode = 'transaction' | 'session';
 
+/** Processes that serve clients; `auto` is one for each core. */
+export type WorkerCount = number | 'auto';
+
 export type ListenerConfig = {
   readonly address: string;
   /** 0 lets the system choose. */
@@ -129,6 +132,8 @@ export type ConfigurationConfig = {
 };
 
 export type MillraceConfig = {
+  /** Counts at the start only. */
+  readonly workers: WorkerCount;
   readonly listeners: readonly ListenerConfig[];
   readonly configurations: readonly ConfigurationConfig[];
   /** How long open transactions may go on after SIGTERM. */

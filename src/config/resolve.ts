@@ -6,6 +6,7 @@ import type {
   CredentialConfig,
   ListenerConfig,
   MillraceConfig,
+  WorkerCount,
 } from './model.ts';
 import type { ConfigPath, ProblemList } from './problems.ts';
 import { resolveOrigin } from './resolve-origin.ts';
@@ -25,6 +26,7 @@ const VERIFIER = /^SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=$/;
 export type Indexed<T> = { readonly index: number; readonly value: T };
 
 export type ValidParts = {
+  readonly workers: WorkerCount;
   readonly drainTimeoutMs: number;
   readonly listeners: readonly Indexed<FileListener>[];
   readonly configurations: readonly Indexed<FileConfiguration>[];
@@ -220,5 +222,6 @@ export async function resolveConfig(
     'another configuration has this name',
     problems,
   );
-  return { listeners, configurations, drainTimeoutMs: parts.drainTimeoutMs };
+  const { workers, drainTimeoutMs } = parts;
+  return { workers, listeners, configurations, drainTimeoutMs };
 }

@@ -12,10 +12,11 @@ import type { Statement } from '../session/statements/statements.ts';
 import type { Facts } from '../sql/facts/facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
-import { pinsAnswer, pinsText } from './clients/pins.ts';
+import { pinRows, pinsAnswer, pinsText } from './clients/pins.ts';
 import type { LinkConnection } from './links/link-connection.ts';
 import { Links } from './links/links.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
+import type { News, PinRow, Siblings } from './siblings.ts';
 import { CatalogueWatch } from './statements/catalogue-watch.ts';
 import type { StatementReader } from './statements/statement-reader.ts';
 
@@ -36,11 +37,14 @@ export class Database implements SessionHost {
   readonly #statements: StatementReader;
   readonly #catalogue: CatalogueWatch;
   readonly #links: Links;
+  readonly #siblings: Siblings | null;
   readonly #accepted = new Map<string, Settings>();
   #config: ConfigurationConfig;
   #lookedAtMs = 0;
   #readsSequences = false;
   #catalogueEpoch = 0;
+  /** Whether the others have yet to hear of changes of pins. */
+  #hasUntoldPins = false;
 
   constructor(
     config: ConfigurationConfig,
@@ -49,12 +53,17 @@ export class Database implements SessionHost {
       readonly parser: SqlParser;
       readonly clock: Clock;
       readonly log: Log;
+      readonly siblings: Siblings | null;
     },
   ) {
+    const { siblings } = parts;
     this.#config = config;
+    this.#siblings = siblings;
+    this.#readsSequences = siblings?.hasNews(config.name, 'sequences') ?? false;
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    this.#links = new Links(() => this.#config, parts.clock, this.log);
+    const capacity = siblings?.capacityOf(config.name) ?? null;
+    this.#links = new Links(() => this.#config, capacity, parts.clock, this.log);
     this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, this.log);
   }
 
@@ -133,7 +142,10 @@ export class Database implements SessionHost {
 
   judge(facts: Facts): Judgement {
     const judgement = this.#catalogue.judge(facts);
-    if (judgement.readsSequences && !judgement.isDoubtful) this.#readsSequences = true;
+    if (judgement.readsSequences && !judgement.isDoubtful && !this.#readsSequences) {
+      this.#readsSequences = true;
+      this.#siblings?.tell(this.#config.name, 'sequences');
+    }
     return judgement;
   }
 
@@ -150,6 +162,16 @@ export class Database implements SessionHost {
   }
 
   onCatalogueChanged(): void {
+    this.onNews('catalogue');
+    this.#siblings?.tell(this.#config.name, 'catalogue');
+  }
+
+  /** As if it had been noticed here. */
+  onNews(news: News): void {
+    if (news === 'sequences') {
+      this.#readsSequences = true;
+      return;
+    }
     this.#catalogueEpoch++;
     this.#statements.forget();
     this.#catalogue.invalidate();
@@ -161,14 +183,26 @@ export class Database implements SessionHost {
 
   onPins(reasons: readonly string[]): void {
     this.log.debug({ reasons }, 'why a client keeps its link has changed');
+    this.#hasUntoldPins = true;
   }
 
   showText(name: string): string | null {
-    return name === 'pins' ? pinsText(this.clients) : null;
+    return name === 'pins' ? pinsText(this.#allPins()) : null;
   }
 
   showAnswer(name: string): Uint8Array | null {
-    return name === 'pins' ? pinsAnswer(this.clients) : null;
+    return name === 'pins' ? pinsAnswer(this.#allPins()) : null;
+  }
+
+  *#allPins(): Iterable<PinRow> {
+    yield* pinRows(this.clients);
+    if (this.#siblings !== null) yield* this.#siblings.pinsElsewhere(this.#config.name);
+  }
+
+  /** A client has gone. */
+  removeClient(client: ClientConnection): void {
+    this.clients.delete(client);
+    this.#hasUntoldPins = true;
   }
 
   /**
@@ -213,6 +247,12 @@ export class Database implements SessionHost {
       }
     }
     if (this.clients.size > 0) this.#catalogue.refreshIfDue(nowMs);
+    if (this.#hasUntoldPins) this.#tellPins();
+  }
+
+  #tellPins(): void {
+    this.#hasUntoldPins = false;
+    this.#siblings?.publishPins(this.#config.name, [...pinRows(this.clients)]);
   }
 
   /** Ends every client and closes all links. */
@@ -222,6 +262,7 @@ export class Database implements SessionHost {
       session.fail(new GatewayError(code, { detail }));
     }
     this.#links.close(new GatewayError(code));
+    this.#tellPins();
     this.#catalogue.close();
   }
 }

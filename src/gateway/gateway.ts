@@ -1,19 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Clock, Random } from '../base/time.ts';
-import type { ConfigurationConfig, ListenerConfig, MillraceConfig } from '../config/model.ts';
-import { type Listener, listen } from '../net/listen.ts';
-import { type ServerTls, serverTls } from '../net/tls-accept.ts';
+import type { ConfigurationConfig, MillraceConfig } from '../config/model.ts';
+import { closeGently } from '../net/closing.ts';
 import { loadParser } from '../origin/parser.ts';
 import { FactsCache } from '../sql/facts/facts-cache.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
+import {
+  type BoundAddress,
+  Listeners,
+  type PreparedListener,
+  type PreparedListeners,
+  preparedListeners,
+} from './listeners.ts';
 import { Credentials } from './login/credentials.ts';
 import { Reception } from './login/reception.ts';
+import type { SharedSecrets } from './shared-secrets.ts';
+import type { News, Siblings } from './siblings.ts';
 import { StatementReader } from './statements/statement-reader.ts';
 import type { ConfigurationStatus } from './status.ts';
 
@@ -23,25 +30,34 @@ const TICK_MS = 50;
 const clock: Clock = { nowMs: () => performance.now() };
 const random: Random = { bytes: (count) => randomBytes(count) };
 
-/** What a listener is to be; see {@link preparedListeners}. */
-type PreparedListener = { readonly config: ListenerConfig; readonly serverTls: ServerTls | null };
+/** A listener's clients. Its settings are looked up for every connection, so they can change. */
+type Entrance = { prepared: PreparedListener; readonly reception: Reception };
 
-/** A listener at work. Its settings are looked up for every connection, so they can change. */
-type OpenListener = {
-  config: ListenerConfig;
-  serverTls: ServerTls | null;
-  readonly listener: Listener;
-  readonly reception: Reception;
+export type GatewayOptions = {
+  readonly log: Log;
+  /** When it is one of several workers: it then listens to nothing itself. */
+  readonly siblings?: Siblings;
+  /** When other processes serve the same clients. */
+  readonly secrets?: SharedSecrets;
+};
+
+/** A configuration with what may fail already done; see {@link Gateway.prepare}. */
+export type PreparedConfig = {
+  readonly config: MillraceConfig;
+  readonly listeners: PreparedListeners;
+  readonly credentials: Credentials;
 };
 
 /** The data plane: listeners, configurations, and the clients between them. */
 export class Gateway {
   readonly #log: Log;
-  readonly #clients = new ClientRegistry(random);
+  readonly #siblings: Siblings | null;
+  readonly #clients: ClientRegistry;
   readonly #databases = new Map<string, Database>();
   /** Configurations that were removed, while their clients end. */
   readonly #leaving = new Set<Database>();
-  readonly #listeners = new Map<string, OpenListener>();
+  readonly #entrances = new Map<string, Entrance>();
+  readonly #listeners: Listeners;
   readonly #parser: SqlParser;
   readonly #facts: FactsCache;
   #credentials: Credentials;
@@ -53,12 +69,15 @@ export class Gateway {
     parser: SqlParser,
     credentials: Credentials,
     drainTimeoutMs: number,
-    log: Log,
+    { log, siblings }: GatewayOptions,
   ) {
     this.#parser = parser;
     this.#drainTimeoutMs = drainTimeoutMs;
     this.#credentials = credentials;
     this.#log = log;
+    this.#siblings = siblings ?? null;
+    this.#clients = new ClientRegistry(random, siblings?.number ?? null);
+    this.#listeners = new Listeners((key, socket) => this.receive(key, socket), log);
     this.#facts = new FactsCache(parser);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
@@ -68,14 +87,12 @@ export class Gateway {
    * Opens all listeners.
    * @throws GatewayError `MR_LISTEN_FAILED`, with nothing left open
    */
-  static async start(config: MillraceConfig, options: { readonly log: Log }): Promise<Gateway> {
-    const listeners = preparedListeners(config.listeners);
-    const credentials = await Credentials.of(config, random, null);
+  static async start(config: MillraceConfig, options: GatewayOptions): Promise<Gateway> {
+    const prepared = await preparedConfig(config, null, options.secrets);
     const parser = await loadParser();
-    const gateway = new Gateway(parser, credentials, config.drainTimeoutMs, options.log);
+    const gateway = new Gateway(parser, prepared.credentials, config.drainTimeoutMs, options);
     try {
-      for (const configuration of config.configurations) gateway.#addDatabase(configuration);
-      await gateway.#reloadListeners(listeners);
+      await gateway.#listen(prepared);
     } catch (error) {
       await gateway.close();
       throw error;
@@ -84,21 +101,30 @@ export class Gateway {
   }
 
   /** Where it listens, in the order of the configuration, with the ports that the system chose. */
-  addresses(): readonly { readonly address: string; readonly port: number }[] {
-    return [...this.#listeners.values()].map(({ listener }) => ({
-      address: listener.address,
-      port: listener.port,
-    }));
+  addresses(): readonly BoundAddress[] {
+    return this.#listeners.addresses();
   }
 
   /**
    * Takes a new configuration. Clients of configurations that remain stay connected.
-   * @throws GatewayError `MR_CONFIG_INVALID`: nothing has changed; `MR_LISTEN_FAILED`: everything
-   * else is in force then
+   * @throws GatewayError `MR_CONFIG_INVALID` and `MR_LISTEN_FAILED`: nothing has changed, save when
+   * a listener could only open in the place of another; everything else is in force then
    */
   async reload(config: MillraceConfig): Promise<void> {
-    const listeners = preparedListeners(config.listeners);
-    this.#credentials = await Credentials.of(config, random, this.#credentials);
+    await this.#listen(await this.prepare(config));
+  }
+
+  /**
+   * The first half of a reload, which may fail and changes nothing.
+   * @throws GatewayError `MR_CONFIG_INVALID`
+   */
+  prepare(config: MillraceConfig, secrets?: SharedSecrets): Promise<PreparedConfig> {
+    return preparedConfig(config, this.#credentials, secrets);
+  }
+
+  /** The second half, for a gateway that listens to nothing itself. */
+  apply({ config, listeners, credentials }: PreparedConfig): void {
+    this.#credentials = credentials;
     this.#drainTimeoutMs = config.drainTimeoutMs;
     const wanted = new Map(config.configurations.map((one) => [one.name, one]));
     for (const [name, database] of this.#databases) {
@@ -106,12 +132,46 @@ export class Gateway {
       if (next === undefined || next.poolMode !== database.config.poolMode) {
         this.#databases.delete(name);
         this.#remove(database);
-      } else database.reconfigure(next, needsFreshLinks(database.config, next));
+      } else if (needsFreshLinks(database.config, next)) database.reconfigure(next, true);
+      else {
+        // As the same object it keeps its tokens, its secret and its TLS session.
+        database.reconfigure({ ...next, origin: database.config.origin }, false);
+      }
     }
     for (const [name, configuration] of wanted) {
       if (!this.#databases.has(name)) this.#addDatabase(configuration);
     }
-    await this.#reloadListeners(listeners);
+    for (const [key, prepared] of listeners) this.#openEntrance(key, prepared);
+    for (const key of this.#entrances.keys()) if (!listeners.has(key)) this.#entrances.delete(key);
+  }
+
+  /** Takes a connection that was accepted for the listener of that key; paused and unread. */
+  receive(key: string, socket: Socket): void {
+    const entrance = this.#entrances.get(key);
+    if (entrance === undefined || this.#isClosed) {
+      closeGently(socket);
+      return;
+    }
+    const { config, serverTls } = entrance.prepared;
+    void entrance.reception.receive(socket, config, serverTls);
+  }
+
+  /** Cancels what the client with this key does, in whichever worker it is. Never rejects. */
+  async cancel(processId: number, secretKey: Uint8Array): Promise<void> {
+    if (await this.cancelHere(processId, secretKey)) return;
+    await this.#siblings?.cancel(processId, secretKey);
+  }
+
+  /** The same, if the client is in this process; else it answers false. */
+  async cancelHere(processId: number, secretKey: Uint8Array): Promise<boolean> {
+    const client = this.#clients.find(processId, secretKey);
+    await client?.database.cancel(client);
+    return client !== null;
+  }
+
+  /** Another worker has told something. */
+  onNews(configuration: string, news: News): void {
+    this.#databases.get(configuration)?.onNews(news);
   }
 
   /** Each configuration at work, in no order. */
@@ -126,7 +186,7 @@ export class Gateway {
 
   /** Ends politely: no new clients; see {@link drainDatabase}. */
   async drain(timeoutMs: number): Promise<void> {
-    this.#closeListeners();
+    this.#listeners.close();
     const all = [...this.#databases.values()];
     await Promise.all(all.map((one) => drainDatabase(one, 'MR_SHUTTING_DOWN', timeoutMs, clock)));
     await this.close();
@@ -136,7 +196,7 @@ export class Gateway {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#closeListeners();
+    this.#listeners.close();
     clearInterval(this.#ticker);
     for (const database of [...this.#databases.values(), ...this.#leaving]) {
       database.close('MR_SHUTTING_DOWN');
@@ -169,74 +229,42 @@ export class Gateway {
       parser: this.#parser,
       clock,
       log: this.#log,
+      siblings: this.#siblings,
     };
     this.#databases.set(configuration.name, new Database(configuration, parts));
   }
 
-  async #openListener(key: string, prepared: PreparedListener): Promise<void> {
+  #openEntrance(key: string, prepared: PreparedListener): void {
+    const open = this.#entrances.get(key);
+    if (open !== undefined) {
+      open.prepared = prepared;
+      return;
+    }
     const reception = new Reception({
       clients: this.#clients,
       credentials: () => this.#credentials,
       database: (name) => this.#databases.get(name) ?? null,
+      cancel: (processId, secretKey) => this.cancel(processId, secretKey),
       random,
       log: this.#log,
     });
-    const open = { ...prepared, reception };
-    const listener = await listen(
-      prepared.config,
-      (socket: Socket) => void reception.receive(socket, open.config, open.serverTls),
-      (error) => this.#log.warn({ reason: error.message }, 'a connection could not be accepted'),
-    );
-    this.#listeners.set(key, Object.assign(open, { listener }));
+    this.#entrances.set(key, { prepared, reception });
   }
 
-  async #reloadListeners(wanted: ReadonlyMap<string, PreparedListener>): Promise<void> {
-    for (const [key, { listener }] of this.#listeners) {
-      if (wanted.has(key)) continue;
-      listener.close();
-      this.#listeners.delete(key);
-    }
-    for (const [key, prepared] of wanted) {
-      const open = this.#listeners.get(key);
-      if (open === undefined) await this.#openListener(key, prepared);
-      else Object.assign(open, prepared);
-    }
-  }
-
-  #closeListeners(): void {
-    for (const { listener } of this.#listeners.values()) listener.close();
+  async #listen(prepared: PreparedConfig): Promise<void> {
+    const wanted = this.#siblings === null ? prepared.listeners : new Map();
+    await this.#listeners.reload(wanted, () => this.apply(prepared));
   }
 }
 
-/**
- * Listeners with what may fail already done, so that nothing is changed by half. Those at one
- * address whose ports the system chooses are told apart by their order.
- *
- * @throws GatewayError `MR_CONFIG_INVALID` when OpenSSL does not take a certificate or key
- */
-function preparedListeners(
-  configs: readonly ListenerConfig[],
-): ReadonlyMap<string, PreparedListener> {
-  const keyed = new Map<string, PreparedListener>();
-  for (const config of configs) {
-    const place = `${config.address}:${config.port}`;
-    let key = place;
-    for (let number = 2; keyed.has(key); number++) key = `${place} ${number}`;
-    keyed.set(key, { config, serverTls: serverTlsOf(config, place) });
-  }
-  return keyed;
-}
-
-function serverTlsOf(config: ListenerConfig, place: string): ServerTls | null {
-  const { tls, tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
-  if (tls === 'off' || cert === null || key === null) return null;
-  try {
-    return serverTls({ cert, key, clientCa });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const subject = `the certificates of the listener ${place} (${reason})`;
-    throw new GatewayError('MR_CONFIG_INVALID', { subject, cause });
-  }
+async function preparedConfig(
+  config: MillraceConfig,
+  previous: Credentials | null,
+  secrets?: SharedSecrets,
+): Promise<PreparedConfig> {
+  const listeners = preparedListeners(config.listeners, secrets?.ticketSecret ?? null);
+  const credentials = await Credentials.of(config, random, previous, secrets?.mockSecret ?? null);
+  return { config, listeners, credentials };
 }
 
 function needsFreshLinks(before: ConfigurationConfig, after: ConfigurationConfig): boolean {

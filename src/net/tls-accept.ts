@@ -18,6 +18,9 @@ const SESSION_TIMEOUT_S = 300;
 /** OpenSSL resumes sessions with certificates of clients only where they have a context's name. */
 const SESSION_ID_CONTEXT = 'millrace';
 
+/** Name, key of the MAC and key of the cipher: as much as OpenSSL asks for. */
+export const TICKET_KEYS_BYTES = 48;
+
 /** What a listener shows of itself, and what it asks of its clients. */
 export type ServerTls = {
   readonly secureContext: SecureContext;
@@ -29,13 +32,18 @@ export type ServerTls = {
 /**
  * TLS of a listener. It is immutable: to change certificates make another one and give it to the
  * handshakes that come; established connections keep theirs. Clients may resume sessions by ticket.
- * The keys of the tickets are random and belong to this context alone: with another certificate or
- * other authorities no session of before is resumed. There is never early data (0-RTT).
+ * Without `ticketKeys` the keys of the tickets are random and belong to this context alone. Whoever
+ * gives them sees to it that with another certificate or other authorities no session of before is
+ * resumed. There is never early data (0-RTT).
  *
  * @param pem.clientCa authorities that sign certificates of clients; null asks for no certificate
+ * @param ticketKeys {@link TICKET_KEYS_BYTES} that other processes with this listener use too
  * @throws Error of OpenSSL when the PEM texts cannot be used
  */
-export function serverTls(pem: { cert: string; key: string; clientCa: string | null }): ServerTls {
+export function serverTls(
+  pem: { cert: string; key: string; clientCa: string | null },
+  ticketKeys: Buffer | null = null,
+): ServerTls {
   const secureContext = createSecureContext({
     cert: pem.cert,
     key: pem.key,
@@ -43,6 +51,7 @@ export function serverTls(pem: { cert: string; key: string; clientCa: string | n
     sessionTimeout: SESSION_TIMEOUT_S,
     sessionIdContext: SESSION_ID_CONTEXT,
     ...(pem.clientCa === null ? {} : { ca: pem.clientCa }),
+    ...(ticketKeys === null ? {} : { ticketKeys }),
   });
   const endPoint = endPointHash(new X509Certificate(pem.cert).raw);
   return { secureContext, endPoint, asksForCertificate: pem.clientCa !== null };

@@ -27,6 +27,20 @@ export type PoolHost<Link, Waiter> = {
   refuse(waiter: Waiter, error: GatewayError): void;
 };
 
+/** Who else has a say in how many links there are; see `lease-holder.ts`. */
+export type Capacity = {
+  /** Takes the right to open a link; if false, {@link Pool.onCapacity} says when to try again. */
+  take(): boolean;
+  /**
+   * Whether a link must be closed, since its place is needed elsewhere.
+   * @param isUnused whether it has lain idle for a while; else somebody here may wait for it
+   */
+  isOwed(isUnused: boolean): boolean;
+};
+
+/** The limit alone counts. */
+export const OWN_CAPACITY: Capacity = { take: () => true, isOwed: () => false };
+
 type Waiting<Waiter> = { readonly waiter: Waiter; readonly sinceMs: number; isGone: boolean };
 
 /** What the pool knows of a link. */
@@ -46,12 +60,17 @@ export type PoolCounts = {
 /** After a failure the next attempt waits this long, twice as long each time. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 2_000;
+/** A link is unused when it was idle for so long. */
+const UNUSED_MS = 100;
+/** Why a link is closed whose place another worker needs. */
+const OWED = 'another worker needs its place';
 const LIFETIME_JITTER = 0.1;
 /** So many who went away may still stand in the queue. */
 const GONE_MAX = 64;
 
 export class Pool<Link extends object, Waiter extends object> {
   readonly #host: PoolHost<Link, Waiter>;
+  readonly #capacity: Capacity;
   #limits: PoolLimits;
   /** Most recently used last: the others may grow old and be closed. */
   readonly #idle: Link[] = [];
@@ -68,8 +87,9 @@ export class Pool<Link extends object, Waiter extends object> {
   #epoch = 0;
   #isClosed = false;
 
-  constructor(host: PoolHost<Link, Waiter>, limits: PoolLimits) {
+  constructor(host: PoolHost<Link, Waiter>, limits: PoolLimits, capacity: Capacity = OWN_CAPACITY) {
     this.#host = host;
+    this.#capacity = capacity;
     this.#limits = limits;
   }
 
@@ -80,6 +100,13 @@ export class Pool<Link extends object, Waiter extends object> {
       opening: this.#opening,
       waiting: this.#waitingOf.size,
     };
+  }
+
+  /** How many more links would be opened at once if they might. */
+  get lacking(): number {
+    if (this.#isClosed) return 0;
+    const room = this.#limits.linksMax - this.#entries.size - this.#opening;
+    return Math.max(0, Math.min(this.#waitingOf.size - this.#opening, room));
   }
 
   /** A link at once, or null: the waiter is then granted one, or refused, later. */
@@ -175,6 +202,7 @@ export class Pool<Link extends object, Waiter extends object> {
       );
     }
     this.#closeIdle(nowMs);
+    this.shedIdle(nowMs);
     this.#openIfNeeded(nowMs);
   }
 
@@ -185,6 +213,20 @@ export class Pool<Link extends object, Waiter extends object> {
       this.#let(this.#idle.shift() as Link, 'the limit was lowered');
     }
     this.#openIfNeeded(nowMs);
+  }
+
+  /** There may be more links again; see {@link Capacity}. */
+  onCapacity(nowMs: number): void {
+    this.#openIfNeeded(nowMs);
+  }
+
+  /** Closes idle links whose places are owed, the longest idle first. */
+  shedIdle(nowMs: number): void {
+    while (this.#idle.length > 0) {
+      const { idleSinceMs } = this.#entries.get(this.#idle[0] as Link) as Entry;
+      if (!this.#capacity.isOwed(nowMs - idleSinceMs >= UNUSED_MS)) return;
+      this.#let(this.#idle.shift() as Link, OWED);
+    }
   }
 
   /** Every link of now is closed, the checked-out ones when they come back. */
@@ -247,6 +289,7 @@ export class Pool<Link extends object, Waiter extends object> {
     if (this.#isClosed) return 'the gateway stops';
     if (entry.epoch !== this.#epoch) return 'its origin was changed';
     if (nowMs >= entry.expiresMs) return 'it is old';
+    if (this.#capacity.isOwed(false)) return OWED;
     return this.#entries.size > this.#limits.linksMax ? 'the limit was lowered' : null;
   }
 
@@ -257,7 +300,8 @@ export class Pool<Link extends object, Waiter extends object> {
     while (
       this.#opening < this.#waitingOf.size &&
       this.#opening < openingMax &&
-      this.#entries.size + this.#opening < this.#limits.linksMax
+      this.#entries.size + this.#opening < this.#limits.linksMax &&
+      this.#capacity.take()
     ) {
       this.#opening++;
       this.#host.openLink();

@@ -95,6 +95,8 @@ export class GatewayChild {
 }
 
 const configText = (port: number): string => `
+# What is measured is the process that was started.
+workers = 1
 [[listeners]]
 port = ${port}
 [[configurations]]

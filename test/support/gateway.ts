@@ -58,6 +58,7 @@ export class TestGateway {
     const direct = directTarget(used);
     const complaints: string[] = [];
     const config: MillraceConfig = {
+      workers: 1,
       drainTimeoutMs: 1_000,
       listeners: [
         {

@@ -209,11 +209,14 @@ export const functionLength: Rule = (files) =>
     });
   });
 
+/** What is started as a program. */
+const ROOTS: readonly string[] = [MAIN, 'src/cli/worker/worker-main.ts'];
+
 /** Files that nothing imports. */
 export const deadFiles: Rule = (files) => {
   const imported = new Set(files.flatMap(relativeImports));
   return files
-    .filter(({ path }) => path !== MAIN && !imported.has(path) && !path.endsWith('.d.ts'))
+    .filter(({ path }) => !ROOTS.includes(path) && !imported.has(path) && !path.endsWith('.d.ts'))
     .map(({ path }) => `${path}: nothing imports it`);
 };
 

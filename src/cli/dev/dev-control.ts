@@ -6,10 +6,10 @@ import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { mergeConfigurations } from '../../control/served.ts';
 import type { EmbeddedServer } from '../../embedded/embedded.ts';
-import type { Gateway } from '../../gateway/gateway.ts';
 import type { Store } from '../../store/store.ts';
 import { ControlPlane, type Plane } from '../control/control-plane.ts';
 import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-store.ts';
+import type { RunningGateway } from '../start-gateway.ts';
 import { readVersion } from '../version.ts';
 import { type DevOptions, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
@@ -72,7 +72,7 @@ async function writeApiFile(dataDir: string, api: DevControl['api']): Promise<vo
   await writeFile(path, `${JSON.stringify(api)}\n`, { mode: 0o600, flag: 'wx' });
 }
 
-function planeOf(options: DevOptions, origin: OriginConfig, gateway: Gateway): Plane {
+function planeOf(options: DevOptions, origin: OriginConfig, gateway: RunningGateway): Plane {
   const [address] = gateway.addresses();
   const config = devConfig(origin, options.isPortExplicit ? options.port : (address?.port ?? 0));
   return {
@@ -82,7 +82,7 @@ function planeOf(options: DevOptions, origin: OriginConfig, gateway: Gateway): P
         ...config,
         configurations: mergeConfigurations(config.configurations, stored),
       }),
-    status: async () => gateway.status(),
+    status: () => gateway.status(),
     addresses: () => gateway.addresses(),
   };
 }
@@ -94,7 +94,7 @@ function planeOf(options: DevOptions, origin: OriginConfig, gateway: Gateway): P
 export async function startDevControl(
   options: DevOptions,
   { origin, server }: Database,
-  gateway: Gateway,
+  gateway: RunningGateway,
   log: Log,
 ): Promise<DevControl | null> {
   const store = await openDevStore(options, server, log);

@@ -1,8 +1,8 @@
 /** What `millrace dev` was asked for, and the configuration that follows from it. */
-import type { MillraceConfig, OriginConfig } from '../../config/model.ts';
+import type { MillraceConfig, OriginConfig, WorkerCount } from '../../config/model.ts';
 import { readOriginUrl } from '../../config/origin-url.ts';
 import { usageError } from '../failure.ts';
-import { parsePort } from '../usage.ts';
+import { parsePort, parseWorkers } from '../usage.ts';
 
 export const DATA_DIR_DEFAULT = '.millrace';
 export const DEV_PORT_DEFAULT = 5432;
@@ -22,6 +22,7 @@ export type DevOptions = {
   readonly isEphemeral: boolean;
   /** A connection URL, or null for the embedded PostgreSQL. May hold a password. */
   readonly storeUrl: string | null;
+  readonly workers: WorkerCount;
 };
 
 export type DevArgs = {
@@ -31,6 +32,7 @@ export type DevArgs = {
   readonly 'data-dir'?: string | undefined;
   readonly ephemeral?: boolean | undefined;
   readonly store?: string | undefined;
+  readonly workers?: string | undefined;
 };
 
 /** Throws MR_USAGE for options that cannot be read, or that contradict each other. */
@@ -56,12 +58,14 @@ export function devOptions(args: DevArgs): DevOptions {
     dataDir: dataDir ?? DATA_DIR_DEFAULT,
     isEphemeral,
     storeUrl: args.store ?? null,
+    workers: args.workers === undefined ? 1 : parseWorkers(args.workers, 'dev'),
   };
 }
 
 /** Clients of `dev` log in as at the origin, with the password `millrace` when that has none. */
 export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
   return {
+    workers: 1,
     listeners: [
       {
         address: DEV_ADDRESS,

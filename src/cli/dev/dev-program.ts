@@ -5,11 +5,11 @@ import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
-import { Gateway } from '../../gateway/gateway.ts';
 import { connectOrigin } from '../../origin/connect.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
 import { freshPassword } from '../control/open-store.ts';
 import { humanLog } from '../logger.ts';
+import { type RunningGateway, startGateway } from '../start-gateway.ts';
 import { StopSignals, signalExitCode } from '../stop-signals.ts';
 import { stopBeside, stopGateway } from '../stopping.ts';
 import type { Terminal } from '../terminal.ts';
@@ -63,8 +63,16 @@ async function tryOrigin(origin: OriginConfig, log: Log): Promise<void> {
   }
 }
 
-async function openGateway(options: DevOptions, origin: OriginConfig, log: Log) {
-  const start = (port: number) => Gateway.start(devConfig(origin, port), { log });
+async function openGateway(
+  options: DevOptions,
+  origin: OriginConfig,
+  log: Log,
+  usesColor: boolean,
+): Promise<RunningGateway> {
+  const { workers } = options;
+  const logFormat = usesColor ? 'human-color' : 'human';
+  const start = (port: number) =>
+    startGateway(devConfig(origin, port), { workers, log, logFormat });
   if (options.isPortExplicit) return start(options.port);
   const { started, port } = await onFirstFreePort(options.port, start);
   if (port !== options.port) log.info({}, `port ${options.port} is in use, taking ${port}`);
@@ -72,7 +80,7 @@ async function openGateway(options: DevOptions, origin: OriginConfig, log: Log) 
 }
 
 function report(
-  gateway: Gateway,
+  gateway: RunningGateway,
   database: Database,
   control: DevControl | null,
   isJson: boolean,
@@ -108,14 +116,14 @@ async function serveDatabase(
 ): Promise<void> {
   const log = humanLog(terminal);
   if (signals.isRequested) return;
-  const gateway = await openGateway(options, database.origin, log);
+  const gateway = await openGateway(options, database.origin, log, terminal.usesColor);
   if (database.server === null) await tryOrigin(database.origin, log);
   const { drainTimeoutMs } = devConfig(database.origin, options.port);
   let control: DevControl | null = null;
   try {
     control = await startDevControl(options, database, gateway, log);
     report(gateway, database, control, options.isJson, terminal);
-    await untilStop(database, signals);
+    await Promise.race([untilStop(database, signals), gateway.failed]);
     log.info({}, 'stopping');
   } finally {
     if (control !== null) await stopBeside(control.close);
@@ -125,6 +133,7 @@ async function serveDatabase(
 
 /** Runs until a signal; the exit code, 0 after a polite end. Throws what `startEmbedded` throws. */
 export async function runDev(options: DevOptions, terminal: Terminal): Promise<number> {
+  process.title = 'millrace: dev';
   const signals = new StopSignals(process, ['SIGINT', 'SIGTERM', 'SIGHUP']);
   let secondSignal: string | null = null;
   void signals.second.then((signal) => {

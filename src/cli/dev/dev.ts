@@ -31,6 +31,11 @@ export const devArgs = {
       'Keep what the API manages in the database at this postgres:// URL instead of the embedded ' +
       'PostgreSQL; with --origin there is an API only with this option',
   },
+  workers: {
+    type: 'string',
+    valueHint: 'auto|number',
+    description: 'Processes that serve clients, auto for one on each core. Without this option 1',
+  },
   json: {
     type: 'boolean',
     description: 'Print one line of JSON on standard output when ready, all else on standard error',

@@ -22,6 +22,7 @@ export function changeFields({ listeners, configurations, ...rest }: ConfigDiff)
     configurationsRemoved: configurations.removed.map(({ name }) => name),
     configurationsChanged: configurations.changed.map(({ after, keys }) => `${after.name} ${keys}`),
     drainTimeout: rest.isDrainTimeoutChanged ? ['changed'] : [],
+    workers: rest.isWorkersChanged ? ['changed, takes effect at the next start'] : [],
   };
   return Object.fromEntries(Object.entries(fields).filter(([, names]) => names.length > 0));
 }

@@ -1,6 +1,7 @@
 /** `millrace serve`. */
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import type { Terminal } from '../terminal.ts';
+import { parseWorkers } from '../usage.ts';
 
 export const serveArgs = {
   config: {
@@ -8,6 +9,11 @@ export const serveArgs = {
     valueHint: 'file',
     required: true,
     description: 'The configuration file; it is read again when it changes, and on SIGHUP',
+  },
+  workers: {
+    type: 'string',
+    valueHint: 'auto|number',
+    description: 'Processes that serve clients, instead of what the file says',
   },
 } as const satisfies ArgsDef;
 
@@ -17,7 +23,8 @@ export function serveCommand(terminal: Terminal): CommandDef<typeof serveArgs> {
     args: serveArgs,
     run: async ({ args }) => {
       const { runServe } = await import('./serve-program.ts');
-      return runServe(args.config, terminal);
+      const workers = args.workers === undefined ? null : parseWorkers(args.workers, 'serve');
+      return runServe(args.config, workers, terminal);
     },
   });
 }

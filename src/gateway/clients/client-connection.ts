@@ -18,7 +18,7 @@ const DRAINED: ReadonlySet<string> = new Set(['MR_SHUTTING_DOWN', 'MR_CONFIG_REM
 
 /** Who a client is, for people. */
 export type ClientIdentity = {
-  /** What the client was told as its process ID; unique in this process. */
+  /** What the client was told as its process ID; unique among all workers. */
   readonly processId: number;
   readonly secretKey: Buffer;
   readonly user: string;

@@ -7,13 +7,29 @@ const SECRET_KEY_BYTES_SHORT = 4;
 /** From 3.2 on PostgreSQL gives 32. */
 const SECRET_KEY_BYTES_LONG = 32;
 
+/** A process ID has so many bits; those of a worker's clients begin with the worker's number. */
+const PROCESS_ID_BITS = 31;
+const WORKER_NUMBER_BITS = 7;
+const OWN_BITS = PROCESS_ID_BITS - WORKER_NUMBER_BITS;
+
+/** The greatest number that a worker can have; the smallest is 1. */
+export const WORKER_NUMBER_MAX = 2 ** WORKER_NUMBER_BITS - 1;
+
+/** The worker whose client was told this process ID. */
+export function workerNumberOf(processId: number): number {
+  return processId >>> OWN_BITS;
+}
+
 /** All clients of this process by the process ID that they were told. */
 export class ClientRegistry {
   readonly #random: Random;
+  readonly #workerNumber: number | null;
   readonly #clients = new Map<number, ClientConnection>();
 
-  constructor(random: Random) {
+  /** @param workerNumber null when there is but this process */
+  constructor(random: Random, workerNumber: number | null = null) {
     this.#random = random;
+    this.#workerNumber = workerNumber;
   }
 
   get size(): number {
@@ -21,16 +37,21 @@ export class ClientRegistry {
   }
 
   /**
-   * An identity that no client of this process has.
+   * An identity that no client of any worker has.
    * @param minor of the protocol version that the client speaks
    */
   newIdentity(user: string, minor: number): ClientIdentity {
     const size = minor >= 2 ? SECRET_KEY_BYTES_LONG : SECRET_KEY_BYTES_SHORT;
     for (;;) {
-      const processId = Buffer.from(this.#random.bytes(4)).readUInt32BE() & 0x7fffffff;
+      const processId = this.#processIdOf(Buffer.from(this.#random.bytes(4)).readUInt32BE());
       if (processId === 0 || this.#clients.has(processId)) continue;
       return { processId, secretKey: Buffer.from(this.#random.bytes(size)), user };
     }
+  }
+
+  #processIdOf(bits: number): number {
+    if (this.#workerNumber === null) return bits & 0x7fffffff;
+    return (this.#workerNumber << OWN_BITS) | (bits >>> (32 - OWN_BITS));
   }
 
   add(client: ClientConnection): void {

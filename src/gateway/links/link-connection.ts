@@ -20,13 +20,13 @@ export class LinkConnection implements LinkPort {
   readonly link: Link;
   readonly processId: number;
   readonly #stream: SocketStream;
-  readonly #established: EstablishedLink;
+  readonly established: EstablishedLink;
   readonly #origin: OriginConfig;
   readonly #events: LinkConnectionEvents;
   #isGone = false;
 
   constructor(established: EstablishedLink, origin: OriginConfig, events: LinkConnectionEvents) {
-    this.#established = established;
+    this.established = established;
     this.#origin = origin;
     this.#events = events;
     this.processId = established.processId;
@@ -59,7 +59,7 @@ export class LinkConnection implements LinkPort {
   async cancel(): Promise<void> {
     const { link } = this;
     link.cancelsPending++;
-    const outcome = await requestCancel(this.#origin, this.#established, CANCEL_TIMEOUT_MS);
+    const outcome = await requestCancel(this.#origin, this.established, CANCEL_TIMEOUT_MS);
     link.cancelsPending--;
     if (outcome === 'failed') link.unfit = 'a cancel request may still strike it';
     if (link.cancelsPending === 0) this.#events.onCancelsDone(this);

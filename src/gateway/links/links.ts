@@ -4,8 +4,15 @@ import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
 import { connectOrigin } from '../../origin/connect.ts';
-import { Pool, type PoolCounts, type PoolHost, type PoolLimits } from '../../pool/pool.ts';
+import {
+  OWN_CAPACITY,
+  Pool,
+  type PoolCounts,
+  type PoolHost,
+  type PoolLimits,
+} from '../../pool/pool.ts';
 import type { Link } from '../../session/link.ts';
+import type { LinkCapacity } from '../siblings.ts';
 import { canExpire, LinkCleaner } from './link-cleaner.ts';
 import { LinkConnection } from './link-connection.ts';
 
@@ -27,6 +34,8 @@ export class Links implements PoolHost<Link, LinkTaker> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #pool: Pool<Link, LinkTaker>;
+  /** Null when the limit of the configuration is all this process's own. */
+  readonly #capacity: LinkCapacity | null;
   /** Since when each link is being cleaned. */
   readonly #cleaning = new Map<Link, number>();
   /** Links that have come back while a cancel request is on its way to them; whether dirty. */
@@ -37,11 +46,22 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** As whom the youngest link is logged in. */
   #user: string | null = null;
 
-  constructor(config: () => ConfigurationConfig, clock: Clock, log: Log) {
+  constructor(
+    config: () => ConfigurationConfig,
+    capacity: LinkCapacity | null,
+    clock: Clock,
+    log: Log,
+  ) {
     this.#config = config;
+    this.#capacity = capacity;
     this.#clock = clock;
     this.#log = log;
-    this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()));
+    this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()), capacity ?? OWN_CAPACITY);
+    capacity?.serve({
+      lacking: () => this.#pool.lacking,
+      onCapacity: () => this.#pool.onCapacity(this.#clock.nowMs()),
+      shedIdle: () => this.#pool.shedIdle(this.#clock.nowMs()),
+    });
   }
 
   get counts(): PoolCounts {
@@ -89,6 +109,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
     const connection = link.port as LinkConnection;
     this.#log.debug({ originPid: connection.processId, reason }, 'link closed');
     connection.close();
+    this.#capacity?.onClosed(connection.established);
     this.#forget(link);
   }
 
@@ -107,6 +128,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** To be called every now and then; see {@link Pool.tick}. */
   tick(nowMs: number): void {
     this.#pool.tick(nowMs);
+    this.#capacity?.tick();
     for (const [link, sinceMs] of this.#cleaning) {
       const isHopeless = link.ledger.isCopyIn;
       if (!isHopeless && nowMs - sinceMs <= CLEAN_TIMEOUT_MS) continue;
@@ -118,6 +140,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** Refuses all who wait, and closes every link that is not checked out. */
   close(error: GatewayError): void {
     this.#pool.close(error);
+    this.#capacity?.close();
   }
 
   openLink(): void {
@@ -150,11 +173,13 @@ export class Links implements PoolHost<Link, LinkTaker> {
         onCancelsDone: (done) => this.#onCancelsDone(done.link),
       });
       this.#parameters = established.parameters;
+      this.#capacity?.onOpened(established, origin);
       this.#noteUser(established.user);
       this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
     } catch (caught) {
       const error = GatewayError.from(caught);
       const cause = error.cause instanceof Error ? error.cause.message : undefined;
+      this.#capacity?.onOpenFailed();
       this.#log.warn({ code: error.code, cause }, `origin not reached: ${error.message}`);
       this.#pool.onOpenFailed(error, this.#clock.nowMs());
     }
@@ -173,6 +198,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   #onGone(connection: LinkConnection, error: GatewayError): void {
     this.#log.info({ originPid: connection.processId, reason: error.message }, 'link lost');
+    this.#capacity?.onClosed(connection.established);
     this.#forget(connection.link);
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { parseVerifier, type ScramVerifier } from '../../auth/scram-keys.ts';
+import { formatVerifier, parseVerifier, type ScramVerifier } from '../../auth/scram-keys.ts';
 import { GatewayError } from '../../base/errors.ts';
 import type { Random } from '../../base/time.ts';
 import type { MillraceConfig } from '../../config/model.ts';
@@ -23,11 +23,13 @@ export class Credentials {
   /**
    * Derives what is missing. Verifiers of unchanged passwords are taken from `previous`, so that
    * their salts stay the same: a salt that changes would tell a user from one that does not exist.
+   * @param given a mock secret that several processes have in common, or null
    */
   static async of(
     config: MillraceConfig,
     random: Random,
     previous: Credentials | null,
+    given: Uint8Array | null = null,
   ): Promise<Credentials> {
     const all = new Map<string, Map<string, { source: string; verifier: ScramVerifier }>>();
     const secret = createHash('sha256');
@@ -49,10 +51,24 @@ export class Credentials {
       }
       all.set(name, users);
     }
-    const mockSecret = hasStable
+    const own = hasStable
       ? secret.update('mock').digest()
       : (previous?.mockSecret ?? random.bytes(32));
-    return new Credentials(all, mockSecret);
+    return new Credentials(all, given ?? own);
+  }
+
+  /** The configuration with verifiers in place of the passwords of clients. */
+  withVerifiers(config: MillraceConfig): MillraceConfig {
+    const configurations = config.configurations.map((configuration) => {
+      const users = this.#verifiers.get(configuration.name);
+      const credentials = configuration.credentials.map((one) => {
+        const known = users?.get(one.user);
+        if (known === undefined) return one;
+        return { user: one.user, verifier: formatVerifier(known.verifier), password: null };
+      });
+      return { ...configuration, credentials };
+    });
+    return { ...config, configurations };
   }
 
   find(user: string, database: string): { readonly verifier: ScramVerifier } | null {

@@ -23,6 +23,8 @@ export type ReceptionContext = {
   readonly clients: ClientRegistry;
   credentials(): Credentials;
   database(name: string): Database | null;
+  /** Resolves when what the client did is cancelled, or there is no such client. Never rejects. */
+  cancel(processId: number, secretKey: Uint8Array): Promise<void>;
   readonly random: Random;
   readonly log: Log;
 };
@@ -66,9 +68,8 @@ export class Reception {
         log,
       });
       if (admitted.kind === 'cancel') {
-        const client = this.#context.clients.find(admitted.processId, admitted.secretKey);
+        await this.#context.cancel(admitted.processId, admitted.secretKey);
         // The end of this connection tells the client that its next statement is safe.
-        await client?.database.cancel(client);
         closeGently(admitted.socket);
       } else await this.#welcome(admitted);
     } catch (error) {
@@ -98,7 +99,7 @@ export class Reception {
       const identity = clients.newIdentity(user, admitted.minor);
       const client = new ClientConnection(socket, database, identity, result.settings, (closed) => {
         clients.delete(closed);
-        database.clients.delete(closed);
+        database.removeClient(closed);
       });
       clients.add(client);
       database.clients.add(client);

@@ -85,6 +85,10 @@ describe('a wrong command line', () => {
       '--origin: the URL has a # in it; write it as %23; see millrace dev --help',
     ],
     [['serve'], 'option --config is missing; see millrace serve --help'],
+    [
+      ['serve', '--config', 'a.toml', '--workers', '0'],
+      '--workers must be auto, or a number from 1 to 63; see millrace serve --help',
+    ],
     [['check-config'], 'FILE is missing; see millrace check-config --help'],
   ])('%j is one line and exit code 2', async (argv, text) => {
     const err = `millrace: the command line is not valid: ${text}\n`;

@@ -20,7 +20,9 @@ describe('the difference of two configurations', () => {
       listeners: { added: [], removed: [], changed: [], kept: [listener] },
       configurations: { added: [], removed: [], changed: [], kept: [configuration] },
       isDrainTimeoutChanged: false,
+      isWorkersChanged: false,
     });
+    expect(diffConfig(base, { ...base, workers: 7 }).isWorkersChanged).toBe(true);
   });
 
   it('notices a key that only one of them has', () => {

@@ -40,6 +40,7 @@ describe('a valid file', () => {
   it('gets its defaults', async () => {
     const { config, warnings } = await load(minimal);
     expect(warnings).toEqual([]);
+    expect(config.workers).toBe('auto');
     expect(config.drainTimeoutMs).toBe(30_000);
     expect(config.listeners).toEqual([
       {
@@ -160,6 +161,9 @@ describe('an invalid file', () => {
   it('names the nearest known key and the line', async () => {
     expect(await problemsOf(minimal.replace('host =', 'hsot ='))).toEqual([
       'F:5: configurations[0].origin.hsot: unknown key "hsot"; did you mean host?',
+    ]);
+    expect(await problemsOf(`workers = 64\n${minimal}`)).toEqual([
+      'F:1: workers: must be "auto" or a whole number from 1 to 63',
     ]);
     expect(await problemsOf(`drian_timeout_ms = 5\n${minimal}`)).toEqual([
       'F:1: drian_timeout_ms: unknown key "drian_timeout_ms"; did you mean drain_timeout_ms?',
