@@ -7,7 +7,7 @@ import type { TestGateway } from '../support/gateway.ts';
 import { ADVISORY_LOCK_COUNT } from '../support/pg.ts';
 import { nap, stageForEach, untilCatalogueIsRead } from '../support/stage.ts';
 import { errorsOf, fieldsOf, rowsOf, WireClient } from '../support/wire.ts';
-import { bind, execute, parse, startup, sync, unnamed } from '../support/wire-messages.ts';
+import { bind, execute, parse, query, startup, sync, unnamed } from '../support/wire-messages.ts';
 
 const stage = stageForEach();
 
@@ -86,6 +86,26 @@ describe('a session', () => {
     const there = await awayFrom(gateway, here[1], run);
     expect([here[0], there[0]]).toEqual(['x', 'x']);
     expect(there[1]).not.toBe(here[1]);
+  });
+
+  it('is not told of the parameters that a Bind lacks in a failed transaction on another link', async () => {
+    const gateway = await transaction();
+    const client = await gateway.connect();
+    const direct = await gateway.connectDirect();
+    const pids: unknown[] = [];
+    for (const one of [direct, client]) {
+      one.send(query('BEGIN'), parse('p', 'SELECT $1::text'), sync(), query(PID), query('COMMIT'));
+      pids.push(rowsOf(await one.readReady(4))[0]?.[0]);
+    }
+    const pid = pids[1] as string;
+    const errors = async (one: WireClient) => {
+      one.send(query('BEGIN'), query('SELECT 1/0'), bind('', 'p'), sync(), query('ROLLBACK'));
+      return errorsOf(await one.readReady(4));
+    };
+    expect(await errors(direct)).toEqual(['22012', '08P01']);
+    expect(await awayFrom(gateway, pid, () => errors(client))).toEqual(['22012', '25P02']);
+    await client.end();
+    await direct.end();
   });
 
   it('is refused the replication protocol', async () => {

@@ -293,38 +293,47 @@ const burst = fc.record({
   pieces: fc.array(fc.tuple(fc.nat(), fc.boolean()), { maxLength: 6 }),
 });
 
+/** It is some seconds of work, and many more on a machine with other work. */
+const options = { timeout: 120_000 };
+
 describe('prepared statements', () => {
-  it('read as if every client had a server of its own, on whatever link a unit runs', () => {
-    fc.assert(
-      fc.property(fc.array(burst, { maxLength: 20 }), (bursts) => {
-        const table = { version: 0 };
-        const world = new World(2, table);
-        const own = Array.from({ length: 3 }, () => new ModelServer(table));
-        const screens = own.map(() => new Screen());
-        const sessions = screens.map((screen) => new Session(world, screen, Settings.NONE, false));
-        for (const { client, alters, link, units, pieces } of bursts) {
-          world.next = link;
-          if (alters) {
-            table.version++;
-            world.onCatalogueChanged();
+  it(
+    'read as if every client had a server of its own, on whatever link a unit runs',
+    options,
+    () => {
+      fc.assert(
+        fc.property(fc.array(burst, { maxLength: 20 }), (bursts) => {
+          const table = { version: 0 };
+          const world = new World(2, table);
+          const own = Array.from({ length: 3 }, () => new ModelServer(table));
+          const screens = own.map(() => new Screen());
+          const sessions = screens.map(
+            (screen) => new Session(world, screen, Settings.NONE, false),
+          );
+          for (const { client, alters, link, units, pieces } of bursts) {
+            world.next = link;
+            if (alters) {
+              table.version++;
+              world.onCatalogueChanged();
+            }
+            const bytes = Buffer.concat(units.flatMap((operations) => [...operations, sync()]));
+            const screen = screens[client] as Screen;
+            const before = screen.seen.length;
+            const cuts = pieces.map(([cut, works]) => ({ end: cut % bytes.length, works }));
+            cuts.push({ end: bytes.length, works: true });
+            let at = 0;
+            for (const { end, works } of cuts.sort((a, b) => a.end - b.end)) {
+              (sessions[client] as Session).feed(Buffer.from(bytes.subarray(at, end)));
+              at = end;
+              if (works) for (const one of world.links) one.turn();
+            }
+            const wanted = (own[client] as ModelServer).answer(bytes);
+            expect(screen.seen.subarray(before).toString('latin1')).toBe(wanted.toString('latin1'));
+            expect((sessions[client] as Session).link).toBeNull();
           }
-          const bytes = Buffer.concat(units.flatMap((operations) => [...operations, sync()]));
-          const screen = screens[client] as Screen;
-          const before = screen.seen.length;
-          const cuts = pieces.map(([cut, works]) => ({ end: cut % bytes.length, works }));
-          cuts.push({ end: bytes.length, works: true });
-          let at = 0;
-          for (const { end, works } of cuts.sort((a, b) => a.end - b.end)) {
-            (sessions[client] as Session).feed(Buffer.from(bytes.subarray(at, end)));
-            at = end;
-            if (works) for (const one of world.links) one.turn();
-          }
-          const wanted = (own[client] as ModelServer).answer(bytes);
-          expect(screen.seen.subarray(before).toString('latin1')).toBe(wanted.toString('latin1'));
-          expect((sessions[client] as Session).link).toBeNull();
-        }
-      }),
-      { numRuns: 3_000 },
-    );
-  });
+        }),
+        { numRuns: 3_000 },
+      );
+    },
+  );
 });

@@ -164,9 +164,6 @@ export function noteNode(
     case 'VariableSetStmt':
       noteVariableSet(node, builder);
       return;
-    case 'CopyStmt':
-      if (node['is_from'] === true && node['filename'] === undefined) builder.copiesIn = true;
-      return;
     case 'PrepareStmt':
       builder.prepares = asText(node['name']) ?? '';
       return;

@@ -70,7 +70,10 @@ class Walker {
       if (statement.exempt) this.#builder.exempt = true;
       if (statement.ddl) this.#builder.ddl = true;
       writes = statement.writes;
-      if (kind === 'CopyStmt') writes = node['is_from'] === true;
+      if (kind === 'CopyStmt') {
+        writes = node['is_from'] === true;
+        if (writes && node['filename'] === undefined) this.#builder.copiesIn = true;
+      }
     } else if (!knownNodes.has(kind)) {
       this.#builder.effect(Effect.Session, `unknown construct ${kind}`);
     }
