@@ -17,6 +17,11 @@ const sources = process.env['MILLRACE_REGRESS_DIR'] ?? '';
 const SCRIPTS_AT_ONCE = 6;
 const LINKS = 3;
 const STRANGERS = 2;
+/**
+ * The gateway whose strangers name their statements: that of several links. Scripts that look at
+ * `pg_prepared_statements`, which shows what the link holds whoever prepared it, go by the other.
+ */
+const NAMING = 1;
 /** A script that keeps a link lets others wait as long as it runs. */
 const TIMEOUTS = 'wait_timeout_ms = 600000';
 const RUN_TIMEOUT_MS = 900_000;
@@ -96,8 +101,11 @@ describe.skipIf(sources === '')("PostgreSQL's own regression tests (MILLRACE_REG
     clusters.push(await startCluster(), await startCluster());
     const [reference, origin] = clusters as [Cluster, Cluster];
     gateways.push(await startGateway(origin, 1), await startGateway(origin, LINKS));
-    const urls = gateways.flatMap(({ url }) => Array.from({ length: STRANGERS }, () => url));
-    const strangers = await Promise.all(urls.map((url) => Stranger.start(url)));
+    const strangers = await Promise.all(
+      gateways.flatMap(({ url }, at) =>
+        Array.from({ length: STRANGERS }, () => Stranger.start(url, at === NAMING)),
+      ),
+    );
     [straight, through] = await Promise.all([
       runStraight(reference, groups),
       runThrough(origin, gateways, groups),

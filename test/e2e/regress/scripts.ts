@@ -8,8 +8,25 @@ export const BY_ONE_LINK: ReadonlySet<string> = new Set(
   rolenames identity conversion xml event_trigger`.split(/\s+/),
 );
 
-/** Not run at all. */
+/**
+ * The rule of what is left out to save time: scripts about how rows are stored, found and joined, and
+ * about the plans for that. They take long, and say little to the session that sends them.
+ */
+const ABOUT_ROWS = `aggregates bitmapops brin brin_bloom brin_multi btree_index cluster compression
+  compression_pglz create_index_spgist explain fast_default gin gist groupingsets hash_index hash_part
+  incremental_sort index_including index_including_gist indexing join join_hash memoize
+  partition_aggregate partition_info partition_join partition_prune select_parallel spgist stats_ext
+  tablesample tidrangescan tidscan tuplesort vacuum_parallel write_parallel`;
+
+/** The other rule: scripts about what the values of a type are, and what functions make of them. */
+const ABOUT_VALUES = `box circle collate.icu.utf8 collate.linux.utf8 geometry inet json json_encoding
+  jsonb jsonb_jsonpath jsonpath jsonpath_encoding line lseg macaddr macaddr8 multirangetypes numeric
+  opr_sanity path point polygon rangetypes regex tsdicts tsearch tstypes type_sanity`;
+
+/** Not run at all, each with the reason. */
 export const LEFT_OUT: ReadonlyMap<string, string> = new Map([
+  ...ABOUT_ROWS.split(/\s+/).map((name) => [name, 'about rows, not sessions'] as const),
+  ...ABOUT_VALUES.split(/\s+/).map((name) => [name, 'about values, not sessions'] as const),
   [
     'stats',
     'each server process reports its counters in its own time, and several serve one script',
