@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { EmbeddedServer } from '../../src/embedded/embedded.ts';
 import { processStart } from '../../src/embedded/process-identity.ts';
 import { dataDir, dir, leaveDeadClaim, query, start, startStranger } from './embedded-harness.ts';
@@ -114,6 +114,10 @@ describe.runIf(asRoot)('as root', () => {
 });
 
 describe('an ephemeral cluster', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   it('is gone after its stop', async () => {
     const server = await start({ ephemeral: true });
     expect(await query(server, 'SHOW fsync')).toEqual([{ fsync: 'off' }]);
@@ -124,8 +128,13 @@ describe('an ephemeral cluster', () => {
   });
 
   it('of a Millrace that was killed is removed by the next start, its server stopped', async () => {
+    // Whoever else starts one at this time would remove it, too.
+    const place = join(dir, 'places');
+    await fs.mkdir(place, { mode: 0o755 });
+    vi.stubEnv('TMPDIR', place);
     const first = await start({ ephemeral: true });
     const home = join(first.dataDir, '..');
+    expect(join(home, '..')).toBe(place);
     const left = home.slice(0, -6) + randomBytes(3).toString('hex');
     await first.stop();
     await fs.mkdir(left, { mode: 0o711 });
