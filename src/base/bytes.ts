@@ -25,6 +25,11 @@ export function byteString(chunk: Uint8Array, start: number, end: number): strin
   return Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start).toString('latin1');
 }
 
+/** The UTF-8 bytes of a text as such a string. */
+export function utf8ByteString(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
 /** Grows as needed and frames v3 messages; meant for cold paths and for short messages. */
 export class MessageWriter {
   #buffer: Buffer;

@@ -2,6 +2,7 @@
 import { type Selectable, sql } from 'kysely';
 import {
   type Actor,
+  isFull,
   type Listed,
   lockTable,
   note,
@@ -60,14 +61,7 @@ export class CertificateStore {
   }
 
   async get(accountId: string, id: string): Promise<CertificateRecord | null> {
-    const row = await this.#session.run((db) =>
-      db
-        .selectFrom('certificates')
-        .selectAll()
-        .where('account_id', '=', accountId)
-        .where('id', '=', id)
-        .executeTakeFirst(),
-    );
+    const row = await this.#find(accountId, id);
     return row === undefined ? null : readCertificate(row);
   }
 
@@ -76,7 +70,15 @@ export class CertificateStore {
     accountId: string,
     id: string,
   ): Promise<{ record: CertificateRecord; privateKey: string | null } | null> {
-    const row = await this.#session.run((db) =>
+    const row = await this.#find(accountId, id);
+    if (row === undefined) return null;
+    const sealed = row.private_key;
+    const privateKey = sealed && this.#session.box.open(sealed, privateKeyContext(id));
+    return { record: readCertificate(row), privateKey };
+  }
+
+  #find(accountId: string, id: string): Promise<Selectable<CertificateTable> | undefined> {
+    return this.#session.run((db) =>
       db
         .selectFrom('certificates')
         .selectAll()
@@ -84,21 +86,12 @@ export class CertificateStore {
         .where('id', '=', id)
         .executeTakeFirst(),
     );
-    if (row === undefined) return null;
-    const sealed = row.private_key;
-    const privateKey = sealed && this.#session.box.open(sealed, privateKeyContext(id));
-    return { record: readCertificate(row), privateKey };
   }
 
   async create(draft: CertificateDraft, actor: Actor): Promise<CertificateRecord | 'too-many'> {
     return await this.#session.run((db) =>
       db.transaction().execute(async (trx) => {
-        await lockTable(trx, 'certificates');
-        const { count } = await trx
-          .selectFrom('certificates')
-          .select((eb) => eb.fn.countAll<string>().as('count'))
-          .executeTakeFirstOrThrow();
-        if (Number(count) >= CERTIFICATES_MAX) return 'too-many' as const;
+        if (await isFull(trx, 'certificates', CERTIFICATES_MAX)) return 'too-many' as const;
         const { id, name, privateKey } = draft;
         const row = await trx
           .insertInto('certificates')

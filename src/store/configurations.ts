@@ -3,8 +3,8 @@ import type { Selectable } from 'kysely';
 import {
   type Actor,
   isDuplicate,
+  isFull,
   type Listed,
-  lockTable,
   note,
   type Page,
   type StoreSession,
@@ -90,12 +90,7 @@ export class ConfigurationStore {
   ): Promise<WriteResult> {
     const now = new Date();
     return await this.#write(async (trx) => {
-      await lockTable(trx, 'configurations');
-      const { count } = await trx
-        .selectFrom('configurations')
-        .select((eb) => eb.fn.countAll<string>().as('count'))
-        .executeTakeFirstOrThrow();
-      if (Number(count) >= CONFIGURATIONS_MAX) return 'too-many';
+      if (await isFull(trx, 'configurations', CONFIGURATIONS_MAX)) return 'too-many';
       const row = await trx
         .insertInto('configurations')
         .values({

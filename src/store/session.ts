@@ -55,6 +55,14 @@ export async function lockTable(trx: Trx, table: keyof Tables): Promise<void> {
   await sql`LOCK TABLE ${sql.table(`millrace.${table}`)} IN SHARE ROW EXCLUSIVE MODE`.execute(trx);
 }
 
+/** Whether a table has no place for another row; until the transaction ends it gets none. */
+export async function isFull(trx: Trx, table: keyof Tables, rowsMax: number): Promise<boolean> {
+  await lockTable(trx, table);
+  const counted = sql<{ count: string }>`SELECT count(*) FROM ${sql.table(`millrace.${table}`)}`;
+  const { rows } = await counted.execute(trx);
+  return Number(rows[0]?.count) >= rowsMax;
+}
+
 /** Whether a unique key stood in the way. */
 export function isDuplicate(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '23505';

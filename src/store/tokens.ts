@@ -1,14 +1,7 @@
 /** Tokens of the API and the audit log. Of a token only its hash is kept. */
 import { createHash } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import {
-  type Actor,
-  type Listed,
-  lockTable,
-  note,
-  type Page,
-  type StoreSession,
-} from './session.ts';
+import { type Actor, isFull, type Listed, note, type Page, type StoreSession } from './session.ts';
 import type { AuditTable, TokenTable } from './tables.ts';
 
 const TOKENS_MAX = 1_000;
@@ -70,12 +63,7 @@ export class TokenStore {
   ): Promise<TokenRecord | 'too-many'> {
     return await this.#session.run((db) =>
       db.transaction().execute(async (trx) => {
-        await lockTable(trx, 'tokens');
-        const { count } = await trx
-          .selectFrom('tokens')
-          .select((eb) => eb.fn.countAll<string>().as('count'))
-          .executeTakeFirstOrThrow();
-        if (Number(count) >= TOKENS_MAX) return 'too-many' as const;
+        if (await isFull(trx, 'tokens', TOKENS_MAX)) return 'too-many' as const;
         const { id, name, scope, expiresOn } = draft;
         const row = await trx
           .insertInto('tokens')

@@ -1,3 +1,4 @@
+import { utf8ByteString } from '../../base/bytes.ts';
 import { type Column, encodeResult, INT4, TEXT } from '../../protocol/result.ts';
 import { quoteLiteral } from '../../session/settings.ts';
 import { LinkConnection } from '../links/link-connection.ts';
@@ -20,7 +21,7 @@ export function* pinRows(clients: Iterable<ClientConnection>): Iterable<PinRow> 
   for (const { identity, session } of clients) {
     const port = session.link?.port;
     const serverPid = port instanceof LinkConnection ? port.processId : 0;
-    const user = Buffer.from(identity.user).toString('latin1');
+    const user = utf8ByteString(identity.user);
     const application = session.settings.get('application_name') ?? '';
     for (const reason of session.pins) {
       if (++count > ROWS_MAX) return;

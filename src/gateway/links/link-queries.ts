@@ -1,3 +1,4 @@
+import { utf8ByteString } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
 import type { Link } from '../../session/link.ts';
 import { OwnQuery } from '../../session/own-query.ts';
@@ -37,7 +38,7 @@ export class LinkQueries extends LinkBorrower {
       const change = settingsChange(link.settings, Settings.NONE);
       if (change !== null) await queries.#run(settingsChangeText(change));
       link.settings = Settings.NONE;
-      const result = await work((sql) => queries.#run(Buffer.from(sql).toString('latin1')));
+      const result = await work((sql) => queries.#run(utf8ByteString(sql)));
       isClean = link.isIdle;
       return result;
     } finally {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { utf8ByteString } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/time.ts';
@@ -122,21 +123,16 @@ function settingsOf(admitted: AdmittedClient, database: Database): Settings {
   const fresh = new Map<string, string>();
   for (const [name, value] of database.parameters) fresh.set(name.toLowerCase(), value);
   for (const [name, text] of admitted.settings.parameters) {
-    const value = asBytes(text);
+    const value = utf8ByteString(text);
     const isAnyway =
       isTrackedParameter(name) && fresh.get(name)?.toLowerCase() === value.toLowerCase();
     if (name === 'application_name') {
       settings = settings.with(name, asApplicationName(text));
     } else if (!isAnyway) {
-      settings = settings.with(asBytes(name), value);
+      settings = settings.with(utf8ByteString(name), value);
     }
   }
   return settings;
-}
-
-/** Settings are byte strings. */
-function asBytes(text: string): string {
-  return Buffer.from(text).toString('latin1');
 }
 
 /** PostgreSQL keeps printable ASCII only. */

@@ -27,6 +27,7 @@ import { sendClose, sendDescribe, sendParse } from './statement-messages.ts';
 import {
   isReservedName,
   type LinkStatement,
+  type PlantedStatement,
   RESERVED_PREFIX,
   type Statement,
 } from './statements.ts';
@@ -184,16 +185,21 @@ export class ClientStatements implements StatementNames {
   /** The name's statement is put on the link under that very name, for SQL to find. */
   plant(name: string, statement: Statement, link: Link): void {
     const planted = link.statements.plant(name, statement);
-    const bytes = Buffer.from(name, 'latin1');
     link.ledger.push(Owed.Parse, SWALLOW, new Planted(planted, link));
-    sendParse(link.port, bytes, bodyAgain(statement.body, statement.described));
+    const body = bodyAgain(statement.body, statement.described);
+    sendParse(link.port, Buffer.from(name, 'latin1'), body);
+    this.describePlanted(planted, link, SWALLOW);
+  }
+
+  /** Asks what such a statement returns, of which the Parse or the PREPARE has just been sent. */
+  describePlanted(planted: PlantedStatement, link: Link, flags: number): void {
     const description = new Description((described) => {
       planted.isAwaited = false;
       planted.described = described;
-      statement.described ??= described;
+      planted.statement.described ??= described;
     });
-    link.ledger.push(Owed.DescribeStatement, SWALLOW, description);
-    sendDescribe(link.port, bytes);
+    link.ledger.push(Owed.DescribeStatement, flags, description);
+    sendDescribe(link.port, Buffer.from(planted.name, 'latin1'));
   }
 
   /** What SQL could find on the link under the name is closed, if there is such a thing. */

@@ -1,3 +1,4 @@
+import { utf8ByteString } from '../../base/bytes.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { Consequence } from '../ledger.ts';
 import type { Link } from '../link.ts';
@@ -9,7 +10,7 @@ const PORTALS_MAX = 64;
 /** The one statement that a DEALLOCATE names, as a byte string; null when it is none, or all. */
 export function removedName(facts: Facts): string | null {
   const name = facts.deallocates;
-  return name === null || name === '' ? null : Buffer.from(name).toString('latin1');
+  return name === null || name === '' ? null : utf8ByteString(name);
 }
 
 /** Whether it matters when a portal of the statement is executed: DEALLOCATE, COPY … FROM STDIN. */

@@ -1,10 +1,10 @@
+import { utf8ByteString } from '../../base/bytes.ts';
 import { ClientCode, TransactionStatus } from '../../protocol/codes.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import { behindPrepare } from '../../sql/shape/prepared-text.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
-import { Description } from './result-type.ts';
 import { both, Planted } from './statement-changes.ts';
 import { sendDescribe } from './statement-messages.ts';
 import { isReservedName, type Statement } from './statements.ts';
@@ -23,11 +23,6 @@ export type Provision = (typeof Provision)[keyof typeof Provision];
 const ZERO = Buffer.from([0]);
 const NO_TYPES = Buffer.from([0, 0]);
 const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
-
-/** A name in a text, which is UTF-8, as a byte string. */
-function byteName(name: string): string {
-  return Buffer.from(name).toString('latin1');
-}
 
 /**
  * PREPARE and EXECUTE in SQL, by the same names as those of the protocol. Both run as they are
@@ -64,13 +59,13 @@ export class SqlStatements {
 
   /** Sees to it that a PREPARE meets a statement of its name on the link if it must fail of it. */
   provideTaken(facts: Facts, link: Link): Provision {
-    const name = byteName(facts.preparedAs as string);
+    const name = utf8ByteString(facts.preparedAs as string);
     return this.#provide(name, link, true, true) ?? this.#proceed(link, true);
   }
 
   /** The PREPARE is sent next: what hangs on its answer. */
   prepare(facts: Facts, statement: Statement, link: Link): Consequence {
-    const name = byteName(facts.preparedAs as string);
+    const name = utf8ByteString(facts.preparedAs as string);
     const change = this.#session.statements.prepareBySql(name, statement);
     // It is to fail of the one that is there.
     if (link.statements.planted(name) !== undefined) return change;
@@ -79,17 +74,10 @@ export class SqlStatements {
 
   /** The PREPARE is passed on, and its statement asked for its types. */
   describe(facts: Facts, statement: Statement, link: Link): void {
-    const name = facts.preparedAs as string;
-    const planted = link.statements.planted(byteName(name));
+    const planted = link.statements.planted(utf8ByteString(facts.preparedAs as string));
     if (planted?.statement !== statement) return;
     this.#session.framer.flushThrough();
-    const description = new Description((described) => {
-      planted.isAwaited = false;
-      planted.described = described;
-      statement.described = described;
-    });
-    link.ledger.push(Owed.DescribeStatement, OWN | SWALLOW, description);
-    sendDescribe(link.port, Buffer.from(name));
+    this.#session.statements.describePlanted(planted, link, OWN | SWALLOW);
     link.sendOwnSync();
   }
 
@@ -100,7 +88,7 @@ export class SqlStatements {
   provide(facts: Facts, link: Link, isSimple: boolean): Provision {
     if (facts.executes.length === 0 || this.#session.isSessionMode) return Provision.Ready;
     for (const name of facts.executes) {
-      const provision = this.#provide(byteName(name), link, isSimple, false);
+      const provision = this.#provide(utf8ByteString(name), link, isSimple, false);
       if (provision !== null) return provision;
     }
     return this.#proceed(link, isSimple);

@@ -1,3 +1,4 @@
+import { utf8ByteString } from '../../base/bytes.ts';
 import { Effect, type Facts, opaqueFacts } from '../../sql/facts/facts.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
@@ -54,7 +55,7 @@ export class StatementNotes {
     const { statements, residue } = this.#session;
     let isKnown = true;
     for (const name of text.executes) {
-      const executed = statements.find(Buffer.from(name).toString('latin1'));
+      const executed = statements.find(utf8ByteString(name));
       if (executed === undefined) isKnown = false;
       else {
         this.noteStatement(executed.facts);
