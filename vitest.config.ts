@@ -5,7 +5,11 @@ const server = process.env['MILLRACE_TEST_PG_BIN']
   ? 'test/e2e/support/installed-server.ts'
   : 'test/support/global-pg.ts';
 
+/** A busy machine takes longer than the second that is vitest's default. */
+const expect = { poll: { timeout: 10_000 } };
+
 const pg = {
+  expect,
   globalSetup: ['test/e2e/support/build.ts', server],
   testTimeout: 60_000,
   hookTimeout: 60_000,
@@ -36,6 +40,7 @@ export default defineConfig({
     projects: [
       {
         test: {
+          expect,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.pg.test.ts', 'test/e2e/**'],

@@ -121,7 +121,7 @@ describe('cancel requests', () => {
     await Promise.all(cancels);
     const side = await gateway.connectDirect();
     const ours = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-      AND pid <> pg_backend_pid()`;
+      AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
     await expect.poll(() => side.rows(ours)).toEqual([['1']]);
     await side.end();
   });

@@ -22,7 +22,8 @@ describe('a configuration that is reloaded', () => {
     const side = await gateway.connectDirect();
     const [app] = gateway.config.configurations as [ConfigurationConfig];
     const servers = `SELECT pid::text FROM pg_stat_activity
-      WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid`;
+      WHERE datname = current_database() AND backend_type = 'client backend'
+        AND pid <> pg_backend_pid() ORDER BY pid`;
     const untilMs = Date.now() + LOAD_MS_MAX;
     let answers = 0;
     let reloads = 0;
