@@ -144,6 +144,33 @@ describe('in transaction mode', () => {
     expect(rowsOf(warned)).toEqual([['f']]);
   });
 
+  // A queue takes a worker for dead whose pg_backend_pid() is no process of the server's.
+  it('pg_backend_pid() of who holds an advisory lock is constant, and known to the server’s views', async () => {
+    const gateway = await transaction();
+    const worker = await gateway.connect();
+    await worker.rows('CREATE TABLE workers (pid int)');
+    await worker.rows('SELECT pg_advisory_lock(7)');
+    const first = await worker.rows(PID);
+    await worker.rows('INSERT INTO workers VALUES (pg_backend_pid())');
+    const other = await gateway.connect();
+    await other.rows('BEGIN');
+    expect(await other.rows(PID)).not.toEqual(first);
+    expect(await worker.rows(PID)).toEqual(first);
+    const mine = "FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    expect(await worker.rows(`SELECT objid ${mine}`)).toEqual([['7']]);
+    expect(await other.rows(`SELECT objid ${mine}`)).toEqual([]);
+    const dead = 'DELETE FROM workers WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)';
+    expect((await other.ask(dead)).map(({ code }) => code).join('')).toBe('CZ');
+    expect(await other.rows('SELECT pid::text FROM workers')).toEqual(first);
+    const direct = await gateway.connectDirect();
+    expect(
+      await direct.rows(`SELECT objid::text FROM pg_locks WHERE pid = ${first[0]?.[0]}
+      AND locktype = 'advisory'`),
+    ).toEqual([['7']]);
+    await direct.end();
+    await other.rows('COMMIT');
+  });
+
   it('pg_prepared_statements shows what the link holds, under the link’s names', async () => {
     const gateway = await transaction(1);
     const other = await gateway.connect();
