@@ -11,8 +11,8 @@ const expect = { poll: { timeout: 10_000 } };
 const pg = {
   expect,
   globalSetup: ['test/e2e/support/build.ts', server],
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   maxWorkers: 2,
   // After the tests that need nothing: tiers with other numbers of workers cannot mix.
   sequence: { groupOrder: 1 },
@@ -25,8 +25,6 @@ const e2e = {
     name: 'e2e',
     sequence: { groupOrder: 2 },
     include: ['test/e2e/**/*.e2e.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
   },
 };
 

@@ -355,7 +355,7 @@ describe('in session mode', () => {
   });
 
   it('a client that finds no link free waits for one to leave', async () => {
-    const timeouts = { waitTimeoutMs: 300 };
+    const timeouts = { waitTimeoutMs: 2_000 };
     const gateway = await stage.start({ links: 1, poolMode: 'session', timeouts });
     const client = await gateway.connect();
     await client.rows('SELECT 1');

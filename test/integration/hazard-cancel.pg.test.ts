@@ -1,6 +1,7 @@
 /** Cancel requests that must hit one statement, and no other, or nothing at all. */
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import type { ConfigurationConfig } from '../../src/config/model.ts';
 import { directTarget } from '../support/gateway.ts';
 import { nap, stageForEach, times } from '../support/stage.ts';
 import { errorsOf, sendCancel, WireClient } from '../support/wire.ts';
@@ -108,10 +109,22 @@ describe('cancel requests', () => {
     });
     const { port } = front.address() as { port: number };
     const gateway = await stage.start({ originAt: { host: '127.0.0.1', port } }, database);
+    const side = await gateway.connectDirect();
+    const holder = await gateway.connectDirect();
+    await holder.rows('CREATE TABLE gate ()');
+    await holder.rows('BEGIN');
+    await holder.rows('LOCK TABLE gate');
     const client = await gateway.connect();
-    client.send(query("SELECT 'mine', pg_sleep(0.5)"));
-    await nap(50);
+    client.send(query("SELECT 'mine' FROM gate"));
+    const waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    const here = 'datname = current_database()';
+    await expect.poll(() => side.rows(`${waiting} AND ${here}`)).toEqual([['1']]);
     const cancels = times(30, () => client.cancel());
+    await expect.poll(() => swallowed.length).toBe(1);
+    // The other requests have this long to be more than they may be.
+    await nap(100);
+    await holder.rows('COMMIT');
+    await holder.end();
     expect(errorsOf(await client.readReady())).toEqual([]);
     expect(swallowed).toHaveLength(1);
     // The request may still strike what runs there, so it is another link that comes.
@@ -119,8 +132,7 @@ describe('cancel requests', () => {
     expect(await next.rows('SELECT 42')).toEqual([['42']]);
     expect(await client.rows('SELECT 43')).toEqual([['43']]);
     await Promise.all(cancels);
-    const side = await gateway.connectDirect();
-    const ours = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    const ours = `SELECT count(*) FROM pg_stat_activity WHERE ${here}
       AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
     await expect.poll(() => side.rows(ours)).toEqual([['1']]);
     await side.end();
@@ -148,6 +160,11 @@ describe('cancel requests', () => {
     const refused = await Promise.allSettled(times(6, () => gateway.connect()));
     expect(refused.map(({ status }) => status)).toEqual(times(6, () => 'rejected'));
     isSilent = false;
+    // A busy machine may need longer for a login than the limit above.
+    const [app] = gateway.config.configurations as [ConfigurationConfig];
+    const patient = { ...app.timeouts, connectTimeoutMs: 15_000, waitTimeoutMs: 15_000 };
+    const configurations = [{ ...app, timeouts: patient }];
+    await gateway.gateway.reload({ ...gateway.config, configurations });
     const clients = await Promise.all(times(4, () => gateway.connect()));
     const answers = clients.map((client, at) => client.rows(`SELECT ${at}, pg_sleep(0.05)`));
     expect((await Promise.all(answers)).flat().map(([at]) => at)).toEqual(['0', '1', '2', '3']);

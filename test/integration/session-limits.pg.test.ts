@@ -36,7 +36,7 @@ describe('limits', () => {
       'Timed out while waiting for an open slot in the pool.',
     ]);
     expect(Date.now() - sinceMs).toBeGreaterThanOrEqual(190);
-    expect(Date.now() - sinceMs).toBeLessThan(1_500);
+    expect(Date.now() - sinceMs).toBeLessThan(10_000);
     await holder.rows('COMMIT');
     const next = await gateway.connect();
     expect(await next.rows('SELECT 42')).toEqual([['42']]);
@@ -99,10 +99,10 @@ describe('limits', () => {
     client.send(query("SELECT repeat('x', 10000) FROM generate_series(1, 100000)"));
     await nap(100);
     const next = await gateway.connect();
-    expect(await next.rows('SELECT 42', 8_000)).toEqual([['42']]);
+    expect(await next.rows('SELECT 42', 30_000)).toEqual([['42']]);
     client.consume(() => {});
     client.socket.resume();
-    expect(await client.readToEnd(8_000)).toEqual([]);
+    expect(await client.readToEnd(30_000)).toEqual([]);
   });
 
   it('waiting clients are served first come, first served', async () => {

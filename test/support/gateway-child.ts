@@ -16,7 +16,7 @@ import { WireClient, type WireTarget } from './wire.ts';
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const PROBE = new URL('./memory-probe.mjs', import.meta.url).href;
 const PROBED = ['--expose-gc', '--import', PROBE];
-const START_WITHIN_MS = 10_000;
+const START_WITHIN_MS = 60_000;
 /** Characters of its log that are kept to be shown when it does not start. */
 const SAID_MAX = 4_000;
 
