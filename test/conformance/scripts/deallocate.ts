@@ -63,6 +63,9 @@ export const DEALLOCATE_SCRIPTS: readonly Script[] = [
     isPinned: true,
     steps: [
       step(query('CREATE TEMP TABLE d (n int)'), parse('b', 'DEALLOCATE b'), use('b'), use('b')),
+      step(parse('c', 'DEALLOCATE c'), use('c'), use('c')),
+      step(parse('d', 'DEALLOCATE e'), parse('e', 'SELECT 6'), use('d'), use('e'), use('d')),
+      step(query('DEALLOCATE ALL')),
       step(unnamed('DEALLOCATE none'), unnamed('DEALLOCATE neither'), sync()),
       step(parse('p', 'SELECT 1'), sync(), query('LISTEN d'), parse('d', 'DEALLOCATE p'), sync()),
       step(use('d'), use('p'), use('d')),
