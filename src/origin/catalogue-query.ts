@@ -242,6 +242,11 @@ const EDGES = [
   ),
 ];
 
+/** A locking clause, or a relation with an id below 16384, in the query of a view. */
+const MORE_THAN_READING =
+  ':hasForUpdate true|:relid ([1-9][0-9]{0,3}|1[0-5][0-9]{3}|16[0-2][0-9]{2}|163[0-7][0-9]|' +
+  '1638[0-3]) ';
+
 /** Stored expressions of relations and types: mode, class and id of the owner, the tree. */
 const TREES = [
   `SELECT 'R', 'r', x.ev_class, ${text('x.ev_action')} FROM pg_catalog.pg_rewrite x`,
@@ -292,6 +297,28 @@ const CALLS = `SELECT DISTINCT t.mode, t.kind, t.owner, pg_catalog.split_part(c.
   UNION ALL SELECT 'R', b.kind, b.owner, ${text('b.part')}
   FROM (${SUPPORT_PARTS}) AS b(kind, owner, part)`;
 
+/**
+ * Functions of PostgreSQL that trees run when their owner is read, also as operators and
+ * aggregates; of a view also whether it locks rows or reads PostgreSQL's own relations.
+ */
+const USES = row(
+  'use',
+  [
+    'u.kind',
+    'u.owner',
+    "pg_catalog.string_agg(DISTINCT p.proname::pg_catalog.text, ' ')",
+    'pg_catalog.bool_or(u.is_more)',
+  ],
+  `FROM (SELECT t.kind, t.owner, false AS is_more, (m.found)[1]::pg_catalog.oid AS id
+    FROM tree t, LATERAL pg_catalog.regexp_matches(t.expression,
+      ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m(found)
+    WHERE t.mode ${EQ} 'R'
+    UNION ALL SELECT t.kind, t.owner, true, NULL FROM tree t WHERE t.mode ${EQ} 'R'
+    AND t.expression OPERATOR(pg_catalog.~) '${MORE_THAN_READING}') AS u
+  LEFT JOIN pg_catalog.pg_proc p ON p.oid ${EQ} u.id AND p.oid ${LT} 16384::pg_catalog.oid
+  GROUP BY u.kind, u.owner`,
+);
+
 /** Calls of functions of PostgreSQL that have an effect on the session, or tell of sequences. */
 function unsafe(unknownVolatile: readonly string[]): string[] {
   const session = [...builtinFunctionsWith(Effect.Session), ...unknownVolatile];
@@ -326,7 +353,7 @@ function unsafe(unknownVolatile: readonly string[]): string[] {
 export function catalogueQuery(systemVolatile: Iterable<string>): string {
   const unknown = [...systemVolatile].filter((name) => builtinFunctionEffect(name) === undefined);
   const trees = `SELECT * FROM (${TREES.join(' UNION ALL ')}) AS x(mode, kind, owner, expression)
-    WHERE x.owner ${USER} AND pg_catalog.strpos(x.expression, ':funcid ') ${NE} 0`;
+    WHERE x.owner ${USER} AND x.expression IS NOT NULL`;
   const rows = [
     FUNCTIONS,
     RELATIONS,
@@ -339,6 +366,7 @@ export function catalogueQuery(systemVolatile: Iterable<string>): string {
     TRUSTED_ROWS,
     ...EDGES,
     ...unsafe(unknown),
+    USES,
   ];
   return `WITH trusted AS MATERIALIZED (${TRUSTED}), dependency AS MATERIALIZED (${DEPENDENCIES}),
     tree AS MATERIALIZED (${trees}), called AS MATERIALIZED (${CALLS})

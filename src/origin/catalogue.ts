@@ -7,6 +7,7 @@ import type {
   CatalogueRelation,
   CatalogueRows,
   CatalogueUnsafe,
+  CatalogueUse,
   EdgeMode,
   ObjectClass,
 } from '../sql/catalogue/catalogue-rows.ts';
@@ -86,6 +87,7 @@ function collect(rows: readonly (string | null)[][]): UserRows {
   const implied: CatalogueImplied[] = [];
   const edges: CatalogueEdge[] = [];
   const unsafe: CatalogueUnsafe[] = [];
+  const uses: CatalogueUse[] = [];
   const eventTriggers: string[] = [];
   const trusted = new Set<string>();
   for (const row of rows) {
@@ -105,10 +107,13 @@ function collect(rows: readonly (string | null)[][]): UserRows {
       const readsSequences = e === 'true';
       const ownerClass = b as ObjectClass;
       unsafe.push({ mode, ownerClass, owner: c, effects: Number(d), readsSequences });
+    } else if (kind === 'use') {
+      const functions = c.split(' ').filter((name) => name !== '');
+      uses.push({ ownerClass: a as ObjectClass, owner: b, functions, isMore: d === 'true' });
     } else if (kind === 'event') eventTriggers.push(a);
     else if (kind === 'trusted') trusted.add(a);
   }
-  return { functions, relations, types, implied, edges, unsafe, eventTriggers, trusted };
+  return { functions, relations, types, implied, edges, unsafe, uses, eventTriggers, trusted };
 }
 
 function functionRow(row: readonly (string | null)[]): CatalogueFunction {

@@ -1,21 +1,20 @@
 /** Lays the graph of a catalogue out of its rows, and lets it settle. */
 
 import { Effect, type Facts } from '../facts/facts.ts';
-import { CatalogueGraph } from './catalogue-graph.ts';
+import { pureFunctions } from '../facts/pure-builtins.generated.ts';
+import { ANY_DDL, CatalogueGraph, EVERYTHING } from './catalogue-graph.ts';
 import type { CatalogueFunction, CatalogueImplied, CatalogueRows } from './catalogue-rows.ts';
 import type { FunctionReader } from './function-facts.ts';
 import { NameResolver } from './name-resolver.ts';
+import { Purity } from './purity.ts';
 
 /** Object ids below this belong to PostgreSQL itself: FirstNormalObjectId of `transam.h`. */
 const FIRST_USER_OID = 16384;
 
-/** A node on which everything depends that no name in a statement tells of. */
-export const EVERYTHING = 'everything';
-export const ANY_DDL = 'ddl';
-
 export type BuiltCatalogue = {
   readonly graph: CatalogueGraph;
   readonly resolver: NameResolver;
+  readonly purity: Purity;
   /** Custom settings (`app.tenant`) that functions set under a literal name. */
   readonly customSettingNames: readonly string[];
 };
@@ -27,6 +26,7 @@ export function buildCatalogue(rows: CatalogueRows, functions: FunctionReader): 
   const resolver = new NameResolver(rows);
   const customSettings = new Set<string>();
   layEdges(rows, graph);
+  layImpure(rows, graph);
   for (const implied of rows.implied) layImplied(implied, graph);
   for (const oid of rows.eventTriggers) graph.edge(ANY_DDL, `f${oid}`);
   for (const fn of rows.functions) {
@@ -36,7 +36,19 @@ export function buildCatalogue(rows: CatalogueRows, functions: FunctionReader): 
     for (const name of facts.settingNames) if (name.includes('.')) customSettings.add(name);
   }
   graph.settle();
-  return { graph, resolver, customSettingNames: [...customSettings] };
+  const purity = new Purity(rows, graph, resolver);
+  return { graph, resolver, purity, customSettingNames: [...customSettings] };
+}
+
+/** A function of a user's is never pure, whatever it is declared as. */
+function layImpure(rows: CatalogueRows, graph: CatalogueGraph): void {
+  for (const { oid } of rows.functions) if (!rows.trusted.has(`f${oid}`)) graph.impure(`f${oid}`);
+  for (const { oid, kind } of rows.relations) if (kind === 'f') graph.impure(`r${oid}`);
+  for (const { ownerClass, owner, functions, isMore } of rows.uses) {
+    if (isMore || !functions.every((name) => pureFunctions.has(name))) {
+      graph.impure(`${ownerClass}${owner}`);
+    }
+  }
 }
 
 function layEdges(rows: CatalogueRows, graph: CatalogueGraph): void {

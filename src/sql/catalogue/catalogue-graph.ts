@@ -2,14 +2,19 @@
  * Which objects of a database can have effects on a session, by what they reach. A node is an
  * object (a relation is two: `r` for reading it, `w` for writing it), an edge leads from what runs
  * to what is run by it, and dirt flows against the edges until nothing changes. So does whether an
- * object tells what its session drew from sequences.
+ * object tells what its session drew from sequences, and whether it does more than compute.
  */
+
+/** A node on which everything depends that no name in a statement tells of. */
+export const EVERYTHING = 'everything';
+export const ANY_DDL = 'ddl';
 
 export type Dirt = { readonly effects: number; readonly reason: string };
 
 export class CatalogueGraph {
   readonly #dirt = new Map<string, Dirt>();
   readonly #sequenceReaders = new Set<string>();
+  readonly #impure = new Set<string>();
   /** From a node to those that run it. */
   readonly #users = new Map<string, string[]>();
   readonly #queue: string[] = [];
@@ -42,20 +47,31 @@ export class CatalogueGraph {
     this.#sequenceReaders.add(node);
   }
 
+  /** The object is not known to do nothing but compute: a function of a user's, a foreign table. */
+  impure(node: string): void {
+    this.#impure.add(node);
+  }
+
   /** Lets dirt flow. Every node is visited at most once for each bit of effect that it gains. */
   settle(): void {
     for (let node = this.#queue.pop(); node !== undefined; node = this.#queue.pop()) {
       const dirt = this.#dirt.get(node) as Dirt;
       for (const user of this.#users.get(node) ?? []) this.stain(user, dirt.effects, dirt.reason);
     }
-    // What is added while a set is walked is walked as well.
-    for (const node of this.#sequenceReaders) {
-      for (const user of this.#users.get(node) ?? []) this.#sequenceReaders.add(user);
+    for (const marked of [this.#sequenceReaders, this.#impure]) {
+      // What is added while a set is walked is walked as well.
+      for (const node of marked) {
+        for (const user of this.#users.get(node) ?? []) marked.add(user);
+      }
     }
   }
 
   dirtOf(node: string): Dirt | null {
     return this.#dirt.get(node) ?? null;
+  }
+
+  isImpure(node: string): boolean {
+    return this.#impure.has(node);
   }
 
   isSequenceReader(node: string): boolean {

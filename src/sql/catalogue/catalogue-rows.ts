@@ -73,6 +73,19 @@ export type CatalogueUnsafe = {
   readonly readsSequences: boolean;
 };
 
+/**
+ * What stored expressions, such as the query of a view, use of PostgreSQL's own when their owner is
+ * read.
+ */
+export type CatalogueUse = {
+  readonly ownerClass: ObjectClass;
+  readonly owner: string;
+  /** Names of functions, those of operators and aggregates among them. */
+  readonly functions: readonly string[];
+  /** It locks rows, or reads a system catalogue or view. */
+  readonly isMore: boolean;
+};
+
 export type CatalogueRows = {
   /** Names of PostgreSQL's own objects. */
   readonly systemFunctions: ReadonlySet<string>;
@@ -87,6 +100,7 @@ export type CatalogueRows = {
   readonly implied: readonly CatalogueImplied[];
   readonly edges: readonly CatalogueEdge[];
   readonly unsafe: readonly CatalogueUnsafe[];
+  readonly uses: readonly CatalogueUse[];
   /** Functions that DDL runs: of event triggers, and those that check options. */
   readonly eventTriggers: readonly string[];
   /** Objects of trusted extensions: class and id, as in `f16400`. */

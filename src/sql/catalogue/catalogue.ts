@@ -1,5 +1,6 @@
 import { Effect, type Facts } from '../facts/facts.ts';
-import { ANY_DDL, type BuiltCatalogue, buildCatalogue, EVERYTHING } from './catalogue-build.ts';
+import { type BuiltCatalogue, buildCatalogue } from './catalogue-build.ts';
+import { ANY_DDL, EVERYTHING } from './catalogue-graph.ts';
 import type { CatalogueRows } from './catalogue-rows.ts';
 import type { FunctionReader } from './function-facts.ts';
 
@@ -14,6 +15,11 @@ export type CatalogueJudgement = {
    * and in functions, views, triggers, defaults and the like; and all that nobody could read.
    */
   readonly readsSequences: boolean;
+  /**
+   * A plain read that runs nothing but what is known to compute and to look at tables: it leaves
+   * nothing behind, and tells nothing of the session in which it runs.
+   */
+  readonly isPure: boolean;
 };
 
 /** Whether nothing but PostgreSQL's own syntax is in a statement. */
@@ -61,9 +67,9 @@ export class CatalogueSnapshot {
     if (this.#built === null) {
       if (!namesNothing(facts)) add(Effect.Session, 'catalogue not read yet');
       readsSequences ||= !namesNothing(facts);
-      return { effects, reason, readsSequences };
+      return { effects, reason, readsSequences, isPure: false };
     }
-    const { graph, resolver } = this.#built;
+    const { graph, resolver, purity } = this.#built;
     const node = (name: string): void => {
       const dirt = graph.dirtOf(name);
       if (dirt !== null) add(dirt.effects, dirt.reason);
@@ -77,6 +83,7 @@ export class CatalogueSnapshot {
     // A cast between types of PostgreSQL's own can be a user's, and names nothing.
     if (facts.statements > 1 || facts.transaction === null) node(EVERYTHING);
     if (facts.ddl && !facts.unparsed) node(ANY_DDL);
-    return { effects, reason, readsSequences };
+    const isPure = effects === Effect.None && !readsSequences && purity.isPure(facts);
+    return { effects, reason, readsSequences, isPure };
   }
 }

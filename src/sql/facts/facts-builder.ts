@@ -13,6 +13,8 @@ export class FactsBuilder {
   sequenceState = false;
   exempt = false;
   copiesIn = false;
+  /** Seen anywhere: a statement that is no SELECT, a locking clause, INTO. */
+  doesMore = false;
   ddl = false;
   chain = false;
   timeLiteral = false;
@@ -120,6 +122,17 @@ export class FactsBuilder {
     this.chain = chain;
   }
 
+  #isPlainRead(): boolean {
+    return (
+      this.statements === 1 &&
+      this.verb === 'SelectStmt' &&
+      !this.doesMore &&
+      this.#effects === Effect.None &&
+      !this.literalDependent &&
+      ![...this.#relations.values()].some(({ writes }) => writes)
+    );
+  }
+
   build(): Facts {
     if (this.prepares !== null && this.#effects & Effect.Settings) {
       this.effect(Effect.Permanent, 'PREPARE of a statement that sets settings');
@@ -140,6 +153,7 @@ export class FactsBuilder {
       types: [...this.#types.values()],
       fields: [...this.#fields],
       sequenceState: this.sequenceState,
+      plainRead: this.#isPlainRead(),
       exempt: this.exempt,
       transaction: this.#transaction !== null && several ? 'mixed' : this.#transaction,
       chain: this.chain,

@@ -56,6 +56,11 @@ export type Facts = {
    * what nobody can read. What functions, views and the like do is in the catalogue's judgement.
    */
   readonly sequenceState: boolean;
+  /**
+   * One SELECT, VALUES or TABLE that by its words writes nothing, takes no lock on rows and makes
+   * no table. What it calls is another matter: see `isPure` of the catalogue's judgement.
+   */
+  readonly plainRead: boolean;
   /** COPY, DDL and maintenance: no limit of statement time applies. */
   readonly exempt: boolean;
   readonly transaction: TransactionKind | null;
@@ -117,6 +122,7 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     types: [],
     fields: [],
     sequenceState: false,
+    plainRead: false,
     exempt: false,
     transaction: null,
     chain: false,

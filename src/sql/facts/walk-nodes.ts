@@ -44,11 +44,11 @@ function noteOperator(value: Json | undefined, builder: FactsBuilder): void {
 }
 
 function noteExpression(node: JsonObject, builder: FactsBuilder): void {
-  noteOperator(node['name'], builder);
   const kind = asText(node['kind']) ?? '';
   if (kind.includes('BETWEEN')) {
+    // Its name is that of the construct, and no operator's.
     for (const name of ['>=', '<=', '<', '>']) builder.operator({ schema: null, name });
-  }
+  } else noteOperator(node['name'], builder);
 }
 
 /** `(x).f`, and `t.f`, call the function `f` when there is no such column. */

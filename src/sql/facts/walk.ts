@@ -65,7 +65,9 @@ class Walker {
   #node(kind: string, node: JsonObject, task: Task): void {
     let writes = task.writes;
     const statement = statementKind(kind);
+    if (kind === 'LockingClause') this.#builder.doesMore = true;
     if (statement !== null) {
+      if (kind !== 'SelectStmt') this.#builder.doesMore = true;
       this.#builder.effect(statement.effects, statement.reason);
       if (statement.exempt) this.#builder.exempt = true;
       if (statement.ddl) this.#builder.ddl = true;
@@ -120,6 +122,7 @@ class Walker {
 
   #into(value: Json): void {
     this.#builder.effect(Effect.Session, 'SELECT INTO');
+    this.#builder.doesMore = true;
     this.#builder.ddl = true;
     this.#builder.exempt = true;
     this.#push(value, null, true);

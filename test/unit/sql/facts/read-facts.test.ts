@@ -169,7 +169,7 @@ describe('names', () => {
     );
     expect(facts.functions.map(({ name }) => name).sort()).toEqual(['f', 'g', 'h', 'k', 'm']);
     expect(facts.operators.map(({ name }) => name).sort()).toEqual(
-      ['<<', '<', '<=', '>', '>=', 'BETWEEN', '~~>'].sort(),
+      ['<<', '<', '<=', '>', '>=', '~~>'].sort(),
     );
     expect(facts.types.map(({ schema, name }) => [schema, name])).toEqual(
       expect.arrayContaining([
