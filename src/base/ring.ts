@@ -27,6 +27,13 @@ export class Ring<T> {
     return item;
   }
 
+  /** The item with so many before it. */
+  at(index: number): T | undefined {
+    return index < this.#size
+      ? this.#items[(this.#head + index) & (this.#items.length - 1)]
+      : undefined;
+  }
+
   #grow(): void {
     const items = new Array<T | undefined>(this.#items.length * 2).fill(undefined);
     for (let n = 0; n < this.#size; n++) {

@@ -3,24 +3,9 @@
  * validates, and `npm run docs` and the error texts read the same rows.
  */
 import * as z from 'zod';
+import { choice, integer, keyDocs, optional, required, text } from './key-kinds.ts';
+import { sharingShape } from './sharing-keys.ts';
 
-/** What a reader needs to know of one key. */
-export type KeyDoc = {
-  /** How the value is spelled in TOML. */
-  readonly type: string;
-  /** `ms`, `bytes`, or empty. */
-  readonly unit: string;
-  /** As spelled in the file, or `required`, or `none`. */
-  readonly fallback: string;
-  /** Completes "must be …" in errors and is the limits column of the reference. */
-  readonly must: string;
-  readonly meaning: string;
-};
-
-export const keyDocs = z.registry<KeyDoc>();
-
-/** Longest text any key may hold; paths, names and passwords are far shorter. */
-const TEXT_LENGTH_MAX = 8192;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -29,41 +14,6 @@ const SECRET = 'a literal, `env:NAME` or `file:PATH`';
 const PATH = 'a path, relative to the configuration file';
 /** Shorter ones could be guessed. */
 export const API_TOKEN_LENGTH_MIN = 24;
-
-function integer(min: number, max: number, fallback: number, unit: string, meaning: string) {
-  const must = `a whole number from ${min} to ${max}`;
-  return z
-    .int()
-    .min(min)
-    .max(max)
-    .default(fallback)
-    .register(keyDocs, { type: 'integer', unit, fallback: String(fallback), must, meaning });
-}
-
-function text(pattern: RegExp) {
-  return z.string().max(TEXT_LENGTH_MAX).regex(pattern);
-}
-
-function required(must: string, pattern: RegExp, meaning: string) {
-  return text(pattern).register(keyDocs, {
-    type: 'string',
-    unit: '',
-    fallback: 'required',
-    must,
-    meaning,
-  });
-}
-
-function optional(must: string, pattern: RegExp, meaning: string, fallback = 'none') {
-  return text(pattern)
-    .optional()
-    .register(keyDocs, { type: 'string', unit: '', fallback, must, meaning });
-}
-
-function choice<const T extends readonly [string, ...string[]]>(values: T, meaning: string) {
-  const must = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
-  return { schema: z.enum(values), doc: { type: 'string', unit: '', must, meaning } };
-}
 
 /** No control characters, and not empty. */
 const PLAIN = /^[^\p{Cc}]+$/u;
@@ -350,6 +300,7 @@ export const configurationShape = {
   pool_mode: poolMode.schema
     .default('transaction')
     .register(keyDocs, { ...poolMode.doc, fallback: '"transaction"' }),
+  ...sharingShape,
 };
 
 export const apiShape = {

@@ -125,6 +125,12 @@ export type ConfigurationConfig = {
   /** More waiting clients than this are refused at once. */
   readonly waitersMax: number;
   readonly poolMode: PoolMode;
+  /** Whether short reads of several clients go over one link at a time. */
+  readonly shareLinks: boolean;
+  /** Reads outstanding on one shared link. */
+  readonly shareDepth: number;
+  /** After so long the reads behind another one are sent elsewhere. */
+  readonly hedgeMs: number;
   readonly timeouts: TimeoutsConfig;
   readonly credentials: readonly CredentialConfig[];
   /** Another value than before asks for fresh links, as a changed origin does. */

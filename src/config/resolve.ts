@@ -164,6 +164,9 @@ async function resolveConfiguration(
     originConnectionLimit: value.origin_connection_limit,
     waitersMax: value.waiters_max,
     poolMode: value.pool_mode,
+    shareLinks: value.share_links === 'on',
+    shareDepth: value.share_depth,
+    hedgeMs: value.hedge_ms,
     timeouts: {
       connectTimeoutMs: timeouts.connect_timeout_ms,
       waitTimeoutMs: timeouts.wait_timeout_ms,

@@ -1,11 +1,10 @@
 /** The shape of the configuration file, built from the rows of `keys.ts`. */
 import * as z from 'zod';
+import { type KeyDoc, keyDocs } from './key-kinds.ts';
 import {
   apiShape,
   configurationShape,
   credentialShape,
-  type KeyDoc,
-  keyDocs,
   listenerShape,
   originShape,
   storeShape,

@@ -1,6 +1,7 @@
 /** From what the store holds to configurations that a gateway serves. */
 import { createHash } from 'node:crypto';
 import type { ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
+import { SHARING_DEFAULTS } from '../config/sharing-keys.ts';
 import type { CertificateRecord } from '../store/certificates.ts';
 import type { ConfigurationDraft } from '../store/configurations.ts';
 import type { Snapshot } from '../store/snapshot.ts';
@@ -82,6 +83,7 @@ export function servedOf(snapshot: Snapshot, nowMs: number): Served {
     originConnectionLimit: record.originConnectionLimit ?? CONNECTION_LIMIT_DEFAULT,
     waitersMax: WAITERS_MAX,
     poolMode: 'transaction' as const,
+    ...SHARING_DEFAULTS,
     timeouts: TIMEOUTS,
     credentials: credentials.get(record.id) ?? [],
     ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),

@@ -2,6 +2,7 @@ import { GatewayError } from '../base/errors.ts';
 import { type Log, withFields } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { ConfigurationConfig } from '../config/model.ts';
+import type { LanesLimits } from '../pool/lanes.ts';
 import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
 import type { Judgement } from '../session/residue.ts';
@@ -12,10 +13,12 @@ import type { Statement } from '../session/statements/statements.ts';
 import type { Facts } from '../sql/facts/facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
-import { pinRows, pinsAnswer, pinsText } from './clients/pins.ts';
+import { pinRows, pinsShown } from './clients/pins.ts';
 import type { LinkConnection } from './links/link-connection.ts';
-import { Links } from './links/links.ts';
+import { Links, type LinkTaker } from './links/links.ts';
+import { SharedLinks } from './links/sharing.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
+import { type Shown, shownAnswer, shownText } from './show.ts';
 import type { News, PinRow, Siblings } from './siblings.ts';
 import { CatalogueWatch } from './statements/catalogue-watch.ts';
 import type { StatementReader } from './statements/statement-reader.ts';
@@ -38,6 +41,7 @@ export class Database implements SessionHost {
   readonly #catalogue: CatalogueWatch;
   readonly #links: Links;
   readonly #siblings: Siblings | null;
+  readonly #shared: SharedLinks;
   readonly #accepted = new Map<string, Settings>();
   #config: ConfigurationConfig;
   #lookedAtMs = 0;
@@ -64,7 +68,19 @@ export class Database implements SessionHost {
     this.#statements = parts.statements;
     const capacity = siblings?.capacityOf(config.name) ?? null;
     this.#links = new Links(() => this.#config, capacity, parts.clock, this.log);
+    this.#shared = this.#shareLinks(parts.clock);
     this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, this.log);
+  }
+
+  #shareLinks(clock: Clock): SharedLinks {
+    const host = {
+      linkStatementsMax: LINK_STATEMENTS_MAX,
+      onResultTypeChanged: () => this.onResultTypeChanged(),
+      checkOut: (taker: LinkTaker) => this.#links.checkOut(taker),
+      checkIn: (link: Link) => this.#links.checkIn(link, false),
+      demand: () => this.#links.demand(),
+    };
+    return new SharedLinks(host, lanesLimitsOf(this.#config), clock);
   }
 
   get config(): ConfigurationConfig {
@@ -112,8 +128,14 @@ export class Database implements SessionHost {
     return result;
   }
 
+  get sharing(): SharedLinks | null {
+    return this.#config.shareLinks && !this.isSessionMode ? this.#shared : null;
+  }
+
   checkOut(session: Session): Link | null {
-    return this.#links.checkOut(session);
+    const link = this.#links.checkOut(session);
+    if (link === null) this.#shared.onDemand();
+    return link;
   }
 
   withdraw(session: Session): void {
@@ -187,11 +209,18 @@ export class Database implements SessionHost {
   }
 
   showText(name: string): string | null {
-    return name === 'pins' ? pinsText(this.#allPins()) : null;
+    const shown = this.#shown(name);
+    return shown === null ? null : shownText(shown);
   }
 
   showAnswer(name: string): Uint8Array | null {
-    return name === 'pins' ? pinsAnswer(this.#allPins()) : null;
+    const shown = this.#shown(name);
+    return shown === null ? null : shownAnswer(shown);
+  }
+
+  #shown(name: string): Shown | null {
+    if (name === 'pins') return pinsShown(this.#allPins());
+    return name === 'sharing' ? this.#shared.shown : null;
   }
 
   *#allPins(): Iterable<PinRow> {
@@ -212,6 +241,11 @@ export class Database implements SessionHost {
   async cancel(client: ClientConnection): Promise<void> {
     const { session } = client;
     for (let attempt = 0; attempt < CANCEL_ATTEMPTS_MAX && session.isOwed; attempt++) {
+      if (session.shared.isUnderWay) {
+        const lane = session.shared.cancel();
+        if (lane?.cancelsPending === 0) await (lane.port as LinkConnection).cancel();
+        return;
+      }
       const { link } = session;
       if (session.isWaitingForLink) {
         session.cancelWaiting();
@@ -230,10 +264,12 @@ export class Database implements SessionHost {
   reconfigure(config: ConfigurationConfig, isOriginChanged: boolean): void {
     this.#config = config;
     this.#links.setLimits();
+    this.#shared.setLimits(lanesLimitsOf(config));
     if (!isOriginChanged) return;
     this.#accepted.clear();
     this.#catalogue.invalidate();
     this.#links.renew();
+    this.#shared.renew();
   }
 
   /** To be called every now and then: strikes whoever has run into a limit. */
@@ -265,4 +301,12 @@ export class Database implements SessionHost {
     this.#tellPins();
     this.#catalogue.close();
   }
+}
+
+function lanesLimitsOf(config: ConfigurationConfig): LanesLimits {
+  return {
+    depthMax: config.shareDepth,
+    hedgeMs: config.hedgeMs,
+    linksMax: config.originConnectionLimit,
+  };
 }

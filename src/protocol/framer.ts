@@ -76,6 +76,11 @@ export class Framer {
     return this.#partial !== null;
   }
 
+  /** Whether all that was read belongs to messages that are complete. */
+  get isBetweenMessages(): boolean {
+    return this.#rest === 0 && this.#partial === null;
+  }
+
   /** Passes on what was gathered before the message that the handler looks at. */
   flushRun(): void {
     if (this.#at > this.#runStart) {

@@ -27,9 +27,19 @@ export type LinkOwner = {
   onRepliesEnd(): void;
   /** ReadyForQuery came, and nothing more is owed. */
   onQuiet(): void;
-  /** A reported parameter changed, not by a unit of the gateway's own. */
-  onParameter(name: string, value: string): void;
-  /** The fields of an ErrorResponse as the client shall read them; null to leave them be. */
+  /** A ReadyForQuery that is not of a unit of the gateway's own was passed on. */
+  onUnitEnd?(): void;
+  /**
+   * A reported parameter changed, not by a unit of the gateway's own.
+   * @returns whether the message passes on
+   */
+  onParameter(name: string, value: string): boolean;
+  /** Whether a notice that came now would be the client's; it is unless said otherwise. */
+  takesNotice?(): boolean;
+  /**
+   * The fields of an ErrorResponse as the client shall read them; null to leave them be, empty when
+   * it shall not read of it at all.
+   */
   rewriteError(fields: string): string | null;
   /** The server takes no more of what is sent, or does again. */
   onLinkBlocked(isBlocked: boolean): void;
@@ -164,7 +174,8 @@ export class Link {
         return this.owner === null ? Take.Swallow : Take.Forward;
       case ServerCode.NoticeResponse:
         this.#answerBefore();
-        return this.owner !== null && !this.ledger.headSwallows ? Take.Forward : Take.Swallow;
+        if (this.owner === null || this.ledger.headSwallows) return Take.Swallow;
+        return this.owner.takesNotice?.() === false ? Take.Swallow : Take.Forward;
       default:
         return this.#onReplyHeader(code);
     }
@@ -245,11 +256,14 @@ export class Link {
     const disposition = this.ledger.onReply(ServerCode.ReadyForQuery);
     if (disposition === Disposition.Mismatch) throw violation('a ReadyForQuery that was not due');
     this.status = status;
-    if (disposition === Disposition.Forward) this.#framer.flushThrough();
-    if (this.ledger.size === 0) {
-      this.#isBehindQuiet = true;
-      this.owner?.onQuiet();
+    // Whatever the end of the unit sets free is sent behind what is being read.
+    if (this.ledger.size === 0) this.#isBehindQuiet = true;
+    const { owner } = this;
+    if (disposition === Disposition.Forward) {
+      this.#framer.flushThrough();
+      owner?.onUnitEnd?.();
     }
+    if (this.ledger.size === 0 && this.owner === owner) owner?.onQuiet();
     return disposition === Disposition.Forward ? Take.Forward : Take.Swallow;
   }
 
@@ -266,8 +280,7 @@ export class Link {
       const isTold = query instanceof OwnQuery ? query.isTold : query === TOLD;
       return isTold ? Take.Forward : Take.Swallow;
     }
-    this.owner.onParameter(name, value);
-    return Take.Forward;
+    return this.owner.onParameter(name, value) ? Take.Forward : Take.Swallow;
   }
 
   #onErrorHeader(isCopyBroken: boolean): Take {
@@ -298,6 +311,7 @@ export class Link {
     const take = this.#onErrorHeader(isBrokenCopy(text));
     const rewritten = take === Take.Forward ? (this.owner?.rewriteError(text) ?? null) : null;
     if (rewritten === null) return take;
+    if (rewritten === '') return Take.Swallow;
     this.#framer.flushRun();
     const message = errorResponse(rewritten);
     this.owner?.onReply(message, 0, message.length);

@@ -26,6 +26,8 @@ export type Judgement = {
   readonly readsSequences: boolean;
   /** It draws from a sequence, or may do so. */
   readonly mayDraw: boolean;
+  /** It only computes and looks at tables: see `isPure` of the catalogue's judgement. */
+  readonly isPure: boolean;
 };
 
 /** The reason of a LOAD; see `statement-kinds.ts`. */

@@ -3,6 +3,8 @@ import type { Facts } from '../sql/facts/facts.ts';
 import type { Link } from './link.ts';
 import type { Judgement } from './residue.ts';
 import type { Session } from './session.ts';
+import type { Estimate } from './sharing/estimate.ts';
+import type { SharedUnit } from './sharing/shared-unit.ts';
 import type { Statement } from './statements/statements.ts';
 
 /** Where a session's bytes go: the socket to the client. */
@@ -21,8 +23,21 @@ export type SessionPort = {
   end(): void;
 };
 
+/** Where units go that may share a link. */
+export type Sharing = {
+  nowMs(): number;
+  /** What takes longer is no short result. */
+  readonly hedgeMs: number;
+  /** What is known of the results of such statements. */
+  estimateOf(facts: Facts): Estimate;
+  /** The unit is the callee's, who answers it, or gives it back to go alone. */
+  submit(unit: SharedUnit): void;
+};
+
 /** What a session asks of the configuration that it belongs to. */
 export type SessionHost = {
+  /** Null when every statement is to have a link of its own. */
+  readonly sharing: Sharing | null;
   /** The user that links log in as. */
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */

@@ -68,8 +68,8 @@ export class SessionModeMessages {
   }
 
   #read(chunk: Uint8Array, start: number, end: number): Noted {
-    const { host, settings, hasStartup } = this.#session;
-    if (!hasStartup) return { mayReset: false, copiesIn: false };
+    const { host, settings, tenure } = this.#session;
+    if (!tenure.hasStartup) return { mayReset: false, copiesIn: false };
     const facts: Facts = host.factsOf(chunk, start, end, settings);
     const { effects } = host.judge(facts);
     return { mayReset: effects !== Effect.None, copiesIn: facts.copiesIn || facts.unparsed };
@@ -78,7 +78,7 @@ export class SessionModeMessages {
   #onParse(chunk: Uint8Array, start: number, end: number): Consequence | null {
     const nameEnd = indexOfZero(chunk, start + 5, end);
     const textEnd = nameEnd < 0 ? -1 : indexOfZero(chunk, nameEnd + 1, end);
-    if (textEnd < 0 || !this.#session.hasStartup) return null;
+    if (textEnd < 0 || !this.#session.tenure.hasStartup) return null;
     const name = byteString(chunk, start + 5, nameEnd);
     const noted = this.#read(chunk, nameEnd + 1, textEnd);
     if (noted.mayReset || noted.copiesIn) {

@@ -1,12 +1,15 @@
 import { GatewayError } from '../base/errors.ts';
-import { ClientCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
+import { FLUSH, READY_IDLE } from '../protocol/messages.ts';
+import { Backpressure } from './backpressure.ts';
 import { MessageReader } from './client-messages.ts';
 import { CopyIn } from './copy-in.ts';
 import type { Link, LinkOwner } from './link.ts';
 import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
 import type { Settings } from './settings.ts';
+import { SharedTurn } from './sharing/shared-turn.ts';
+import { Stall } from './stall.ts';
 import { STATEMENT_TIMEOUT_FIELDS } from './statement-timeout.ts';
 import { ClientStatements } from './statements/client-statements.ts';
 import { Tenure } from './tenure.ts';
@@ -14,16 +17,6 @@ import { Tenure } from './tenure.ts';
 /** A client that waits is read no further once this much of it is held. */
 const HELD_BYTES_MAX = 65_536;
 const NOTHING = new Uint8Array(0);
-const FLUSH = Buffer.from([ClientCode.Flush, 0, 0, 0, 4]);
-const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
-
-/**
- * Why a session reads nothing from its client for now: it waits for a link, for its settings to be
- * acknowledged, or for answers on which the next message depends, which is tried again whenever
- * some have come.
- */
-const Stall = { None: 0, Link: 1, Settings: 2, Answers: 3 } as const;
-type Stall = (typeof Stall)[keyof typeof Stall];
 
 /**
  * The client side machine: one client after its login. It takes a link when a message needs one,
@@ -51,7 +44,13 @@ export class Session implements LinkOwner {
   /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
   unitSerial = 0;
   readonly framer: Framer;
-  readonly #tenure: Tenure;
+  /** What goes over a link together with what others send. */
+  readonly shared: SharedTurn;
+  /** The time limit has struck the statement under way: its error is ours to word. */
+  isTimedOut = false;
+  /** What the client has of its link, as long as it has one. */
+  readonly tenure: Tenure;
+  readonly #backpressure: Backpressure;
   #stall: Stall = Stall.None;
   /** What was read from the client and cannot be worked on yet. */
   #held: Uint8Array = NOTHING;
@@ -59,52 +58,45 @@ export class Session implements LinkOwner {
   /** The client will send nothing more, but may be owed answers. */
   #isEnding = false;
   #isClosed = false;
-  /** The client does not read its answers: the link is not read either. */
-  #isClientBlocked = false;
-  /** The server does not read what the client sends. */
-  #isLinkBlocked = false;
-  /** The time limit has struck the statement under way: its error is ours to word. */
-  #isTimedOut = false;
+  /** What is fed next has had its turn on a shared link. */
+  #goesAlone = false;
 
   /** @param settings what the client asked for at startup, where it differs from a fresh link */
   constructor(host: SessionHost, port: SessionPort, settings: Settings, isSessionMode: boolean) {
     this.host = host;
     this.port = port;
+    this.#backpressure = new Backpressure(port);
     this.isSessionMode = isSessionMode;
-    this.#tenure = new Tenure(host, settings, isSessionMode);
+    this.tenure = new Tenure(host, settings, isSessionMode);
     this.statements = new ClientStatements(host);
     this.framer = new Framer(new MessageReader(this));
+    this.shared = new SharedTurn(this);
   }
 
   get link(): Link | null {
-    return this.#tenure.link;
+    return this.tenure.link;
   }
 
   get settings(): Settings {
-    return this.#tenure.settings;
-  }
-
-  /** Whether the client has asked for settings that a fresh link has not. */
-  get hasStartup(): boolean {
-    return this.#tenure.hasStartup;
+    return this.tenure.settings;
   }
 
   get residue(): Residue {
-    return this.#tenure.residue;
+    return this.tenure.residue;
   }
 
   /** Of the settings under which the next text is parsed; null when nobody knows them. */
   get parseSignature(): string | null {
-    return this.#tenure.parseSignature;
+    return this.tenure.parseSignature;
   }
 
   /** Why the link stays with the client outside transactions, for people. */
   get pins(): readonly string[] {
-    return this.#tenure.pins;
+    return this.tenure.pins;
   }
 
   get isProbing(): boolean {
-    return this.#tenure.isProbing;
+    return this.tenure.isProbing;
   }
 
   get isClosed(): boolean {
@@ -128,7 +120,7 @@ export class Session implements LinkOwner {
 
   /** Whether the server works on something of the client's, so that a cancel makes sense. */
   get isBusy(): boolean {
-    return this.link !== null && this.link.ledger.size > 0;
+    return this.shared.isRunning || (this.link !== null && this.link.ledger.size > 0);
   }
 
   /**
@@ -142,6 +134,8 @@ export class Session implements LinkOwner {
       this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
       return;
     }
+    if (!this.#goesAlone && this.shared.attempt(chunk)) return;
+    this.#goesAlone = false;
     this.#isReading = true;
     const stopped = this.framer.feed(chunk, 0, chunk.length);
     this.#isReading = false;
@@ -150,6 +144,24 @@ export class Session implements LinkOwner {
     this.link?.port.flush();
     this.port.flush();
     this.#finishIfDone();
+  }
+
+  /** A unit has gone over a shared link: nothing is read until its answer is complete. */
+  stallForShared(): void {
+    this.#stall = Stall.Shared;
+  }
+
+  /** The unit has been answered, or, when it is given, is worked on alone after all. */
+  resumeFromShared(unanswered: Uint8Array | null): void {
+    this.#stall = Stall.None;
+    this.#goesAlone = unanswered !== null;
+    if (unanswered !== null) this.#held = Buffer.concat([unanswered, this.#held]);
+    else {
+      this.unitSerial++;
+      this.isTimedOut = false;
+      this.port.flush();
+    }
+    this.#resume();
   }
 
   /** The client has said Terminate, or closed its side: what it sent before is still worked on. */
@@ -179,7 +191,7 @@ export class Session implements LinkOwner {
   /** A link, ready for the client's next message; false when reading must stop. */
   acquire(): boolean {
     if (this.link !== null) {
-      if (!this.#tenure.isRestoring && !this.#isFull(this.link)) return true;
+      if (!this.tenure.isRestoring && !this.#isFull(this.link)) return true;
       this.stallForAnswers();
       return false;
     }
@@ -198,7 +210,6 @@ export class Session implements LinkOwner {
     else link.port.flush();
   }
 
-  /** The wait for a link has ended without one. */
   onRefused(error: GatewayError): void {
     this.#stall = Stall.None;
     this.fail(error);
@@ -210,12 +221,7 @@ export class Session implements LinkOwner {
     const isCopying = copyIn.isOpen || this.link?.ledger.takesCopyData === true;
     if (resets === null || this.isUnsynced || isCopying) return;
     this.resets = null;
-    this.#tenure.restoreStartup(resets);
-  }
-
-  /** See {@link Tenure.forgetSequences}. */
-  forgetSequences(link: Link): void {
-    this.#tenure.forgetSequences(link);
+    this.tenure.restoreStartup(resets);
   }
 
   /** A CancelRequest came while the session waited: the unit is answered as cancelled. */
@@ -269,33 +275,30 @@ export class Session implements LinkOwner {
     this.#isClosed = true;
     this.#held = NOTHING;
     if (this.#stall === Stall.Link) this.host.withdraw(this);
+    this.shared.leave();
     this.#letGo();
-    this.#tenure.abandon(this.framer.isInsideForward || this.isUnsynced);
+    this.tenure.abandon(this.framer.isInsideForward || this.isUnsynced);
   }
 
   /** The link broke under the session. */
   onLinkLost(error: GatewayError): void {
     const sawFatal = this.link?.sawFatal === true;
     this.#letGo();
-    this.#tenure.lose();
-    if (!sawFatal) {
-      this.fail(error);
-      return;
-    }
-    // The client has read the server's own goodbye.
-    this.port.end();
+    this.tenure.lose();
+    // The client may have read the server's own goodbye.
+    if (sawFatal) this.port.end();
+    else this.fail(error);
     this.close();
   }
 
   /** The client's socket takes no more, or does again. */
   onClientBlocked(isBlocked: boolean): void {
-    this.#isClientBlocked = isBlocked;
-    this.link?.port.pause(isBlocked);
+    this.#backpressure.onClientBlocked(isBlocked, this.link);
+    this.shared.onClientBlocked(isBlocked);
   }
 
   onLinkBlocked(isBlocked: boolean): void {
-    this.#isLinkBlocked = isBlocked;
-    this.port.pause(isBlocked);
+    this.#backpressure.onLinkBlocked(isBlocked);
   }
 
   onCancelsDone(): void {
@@ -304,6 +307,7 @@ export class Session implements LinkOwner {
   }
 
   onReply(chunk: Uint8Array, start: number, end: number): void {
+    this.shared.trialBytes += end - start;
     this.port.send(chunk, start, end);
   }
 
@@ -313,26 +317,23 @@ export class Session implements LinkOwner {
     if (this.#isEnding) this.#finishIfDone();
   }
 
-  onParameter(name: string, value: string): void {
-    this.#tenure.onParameter(name, value);
+  onParameter(name: string, value: string): boolean {
+    this.tenure.onParameter(name, value);
+    return true;
   }
 
   rewriteError(fields: string): string | null {
-    if (this.#isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
+    if (this.isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
     if (this.link === null || this.isSessionMode) return null;
     if (this.link.sawChangedType) this.host.onResultTypeChanged();
     return this.copyIn.rewrite(fields) ?? this.statements.withClientNames(fields, this.link);
   }
 
-  /** The statement under way has run into its time limit and is being cancelled. */
-  noteTimeout(): void {
-    this.#isTimedOut = true;
-  }
-
   onQuiet(): void {
     this.unitSerial++;
-    this.#isTimedOut = false;
-    if (!this.#tenure.onQuiet()) {
+    this.isTimedOut = false;
+    this.shared.endTrial();
+    if (!this.tenure.onQuiet()) {
       (this.link as Link).unfit = 'it refused the settings of a client';
       this.fail(new GatewayError('MR_SETTINGS_REFUSED'));
       return;
@@ -362,27 +363,26 @@ export class Session implements LinkOwner {
     if (link.cancelsPending > 0) return;
     // The end of the link's chunk will be told to its next owner.
     this.port.flush();
-    if (this.#isClientBlocked) link.port.pause(false);
-    if (!this.#tenure.settle(link)) {
-      if (this.#isClientBlocked) link.port.pause(true);
-    } else if (this.#isLinkBlocked) this.onLinkBlocked(false);
+    this.#backpressure.releaseLink(link);
+    if (this.tenure.settle(link)) this.#backpressure.releaseClient();
+    else this.#backpressure.attach(link);
   }
 
   #attach(link: Link): boolean {
     this.statements.forgetCopies();
     this.resets = null;
     this.mayHavePrepared = false;
-    if (this.#isClientBlocked) link.port.pause(true);
-    this.#tenure.begin(link, this);
-    if (this.#tenure.isApplying) this.#stall = Stall.Settings;
-    return !this.#tenure.isApplying;
+    this.#backpressure.attach(link);
+    this.tenure.begin(link, this);
+    if (this.tenure.isApplying) this.#stall = Stall.Settings;
+    return !this.tenure.isApplying;
   }
 
   /** The link is about to go: neither holds the other up any more. */
   #letGo(): void {
     this.port.flush();
-    if (this.#isClientBlocked) this.link?.port.pause(false);
-    if (this.#isLinkBlocked) this.onLinkBlocked(false);
+    this.#backpressure.releaseLink(this.link);
+    this.#backpressure.releaseClient();
   }
 
   /** Goes on with what was held, and lets the socket be read again unless that stalls anew. */

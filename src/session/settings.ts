@@ -20,6 +20,7 @@ const CANNOT_FAIL: ReadonlySet<string> = new Set([
   'extra_float_digits',
   'intervalstyle',
   'lock_timeout',
+  'plan_cache_mode',
   'standard_conforming_strings',
   'statement_timeout',
   'timezone',
@@ -40,6 +41,7 @@ export class Settings {
 
   readonly #values: ReadonlyMap<string, string>;
   #parseSignature: string | null = null;
+  #sharingSignature: string | null = null;
 
   private constructor(values: ReadonlyMap<string, string>) {
     this.#values = values;
@@ -76,6 +78,20 @@ export class Settings {
     if (this.#values.size !== other.#values.size) return false;
     for (const [name, value] of this.#values) if (other.#values.get(name) !== value) return false;
     return true;
+  }
+
+  /**
+   * The like of sets that differ in `application_name` only are equal: what a statement on a shared
+   * link can see.
+   */
+  get sharingSignature(): string {
+    if (this.#sharingSignature !== null) return this.#sharingSignature;
+    const parts: string[] = [];
+    for (const [name, value] of this.#values) {
+      if (name !== 'application_name') parts.push(`${name}=${value.length}:${value}`);
+    }
+    this.#sharingSignature = parts.sort().join('\n');
+    return this.#sharingSignature;
   }
 
   /** Equal for sets under which every statement text parses the same; empty for most clients. */

@@ -169,11 +169,13 @@ const clean = {
   isDoubtful: false,
   readsSequences: false,
   mayDraw: false,
+  isPure: false,
 };
 
 /** A configuration with some links, of which the caller chooses the next one. */
 class World implements SessionHost {
   readonly originUser = 'web';
+  readonly sharing = null;
   readonly linkStatementsMax = 2;
   catalogueEpoch = 0;
   readonly readsSequences = false;

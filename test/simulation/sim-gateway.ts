@@ -37,6 +37,8 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   opening = 0;
   readonly links = new Set<SimLink>();
   readonly pool: Pool<Link, Session>;
+  /** No world of these shares links. */
+  readonly sharing = null;
   readonly #limits: PoolLimits;
   readonly #table: ModelTable;
   readonly #lacks: Lacks;
@@ -142,7 +144,8 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
 
   /** The catalogue of the model has nothing in it that changes a session. */
   judge({ effects, reason, unparsed }: Facts): Judgement {
-    return { effects, reason, isDoubtful: unparsed, readsSequences: false, mayDraw: false };
+    const isDoubtful = unparsed;
+    return { effects, reason, isDoubtful, readsSequences: false, mayDraw: false, isPure: false };
   }
 
   customSettingNames(): string[] {

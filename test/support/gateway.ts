@@ -14,6 +14,10 @@ export type GatewayOptions = {
   /** Links at most; 1 unless said. */
   readonly links?: number;
   readonly waitersMax?: number;
+  /** On unless said, or unless the environment has MILLRACE_TEST_SHARE=off. */
+  readonly shareLinks?: boolean;
+  readonly shareDepth?: number;
+  readonly hedgeMs?: number;
   readonly timeouts?: Partial<TimeoutsConfig>;
   /** Where the origin is to be found instead of at the database itself, such as a proxy. */
   readonly originAt?: { readonly host: string; readonly port: number };
@@ -92,6 +96,9 @@ export class TestGateway {
           },
           originConnectionLimit: options.links ?? 1,
           waitersMax: options.waitersMax ?? 1_000,
+          shareLinks: options.shareLinks ?? process.env['MILLRACE_TEST_SHARE'] !== 'off',
+          shareDepth: options.shareDepth ?? 16,
+          hedgeMs: options.hedgeMs ?? 20,
           poolMode: options.poolMode ?? ('transaction' as const),
           timeouts: { ...TIMEOUTS, ...options.timeouts },
           credentials: [{ user: USER, verifier: null, password }],

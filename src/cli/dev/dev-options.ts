@@ -1,6 +1,7 @@
 /** What `millrace dev` was asked for, and the configuration that follows from it. */
 import type { MillraceConfig, OriginConfig, WorkerCount } from '../../config/model.ts';
 import { readOriginUrl } from '../../config/origin-url.ts';
+import { SHARING_DEFAULTS } from '../../config/sharing-keys.ts';
 import { usageError } from '../failure.ts';
 import { parsePort, parseWorkers } from '../usage.ts';
 
@@ -86,6 +87,7 @@ export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
         originConnectionLimit: 20,
         waitersMax: 10_000,
         poolMode: 'transaction',
+        ...SHARING_DEFAULTS,
         timeouts: {
           connectTimeoutMs: 15_000,
           waitTimeoutMs: 15_000,

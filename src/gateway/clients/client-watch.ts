@@ -40,7 +40,7 @@ export class ClientWatch {
     if (runsMs < statementTimeoutMs || client.isBlocked) return;
     if (!this.#isCancelled) {
       this.#isCancelled = true;
-      session.noteTimeout();
+      session.isTimedOut = true;
       void client.database.cancel(client);
     } else if (runsMs > statementTimeoutMs + CANCEL_GRACE_MS) {
       session.fail(new GatewayError('MR_ORIGIN_SILENT'));

@@ -1,7 +1,7 @@
 import { utf8ByteString } from '../../base/bytes.ts';
-import { type Column, encodeResult, INT4, TEXT } from '../../protocol/result.ts';
-import { quoteLiteral } from '../../session/settings.ts';
+import { type Column, INT4, TEXT } from '../../protocol/result.ts';
 import { LinkConnection } from '../links/link-connection.ts';
+import type { Shown } from '../show.ts';
 import type { PinRow } from '../siblings.ts';
 import type { ClientConnection } from './client-connection.ts';
 
@@ -30,39 +30,12 @@ export function* pinRows(clients: Iterable<ClientConnection>): Iterable<PinRow> 
   }
 }
 
-/** The answer to `SHOW millrace.pins` as a simple Query of a client that has no link. */
-export function pinsAnswer(rows: Iterable<PinRow>): Uint8Array {
-  return encodeResult(
-    COLUMNS,
-    cut(rows).map((row) => [...row]),
-  );
-}
-
-/**
- * The query that answers `SHOW millrace.pins`. It is sent in place of the client's statement, so
- * that it works in both protocols and every format. A byte string.
- */
-export function pinsText(all: Iterable<PinRow>): string {
-  const rows = cut(all);
-  const nothing = COLUMNS.map(({ type }) => `NULL::${nameOf(type)}`);
-  const values = rows.map((row) =>
-    row.map((value, at) => `${quoteLiteral(value)}::${nameOf(COLUMNS[at]?.type)}`),
-  );
-  const tuples = (rows.length > 0 ? values : [nothing]).map((tuple) => `(${tuple.join(', ')})`);
-  const names = COLUMNS.map(({ name }) => name).join(', ');
-  const text = `SELECT * FROM (VALUES ${tuples.join(', ')}) AS pins (${names})`;
-  return rows.length > 0 ? text : `${text} WHERE false`;
-}
-
-function cut(rows: Iterable<PinRow>): PinRow[] {
-  const all: PinRow[] = [];
-  for (const row of rows) {
-    if (all.length >= ROWS_MAX) break;
-    all.push(row);
+/** The answer to `SHOW millrace.pins`. */
+export function pinsShown(all: Iterable<PinRow>): Shown {
+  const rows: PinRow[] = [];
+  for (const row of all) {
+    if (rows.length >= ROWS_MAX) break;
+    rows.push(row);
   }
-  return all;
-}
-
-function nameOf(type: Column['type'] | undefined): string {
-  return type === INT4 ? 'pg_catalog.int4' : 'pg_catalog.text';
+  return { columns: COLUMNS, rows };
 }

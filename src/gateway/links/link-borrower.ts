@@ -10,7 +10,9 @@ export abstract class LinkBorrower implements LinkOwner {
 
   onRepliesEnd(): void {}
 
-  onParameter(_name: string, _value: string): void {}
+  onParameter(_name: string, _value: string): boolean {
+    return false;
+  }
 
   onLinkBlocked(): void {}
 

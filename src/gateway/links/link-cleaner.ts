@@ -34,11 +34,12 @@ export class LinkCleaner extends LinkBorrower {
   }
 
   /** What still runs may end a transaction, and so what was set for its time. */
-  override onParameter(name: string, value: string): void {
+  override onParameter(name: string, value: string): boolean {
     const link = this.#link;
-    if (!isTrackedParameter(name)) return;
+    if (!isTrackedParameter(name)) return false;
     const key = name.toLowerCase();
     link.settings = link.settings.with(key, link.baseline.get(key) === value ? null : value);
+    return false;
   }
 
   onQuiet(): void {

@@ -78,6 +78,12 @@ export class Links implements PoolHost<Link, LinkTaker> {
     return this.#parameters;
   }
 
+  /** How many wait for a link although the pool can open no more. */
+  demand(): number {
+    const { waiting, opening } = this.#pool.counts;
+    return Math.max(0, waiting - opening);
+  }
+
   checkOut(taker: LinkTaker): Link | null {
     return this.#pool.checkOut(taker, this.#clock.nowMs());
   }

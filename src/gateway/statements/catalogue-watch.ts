@@ -47,7 +47,7 @@ export class CatalogueWatch {
     this.#wasAsked = true;
     const known = this.#judgements.get(facts);
     if (known !== undefined) return known;
-    const { effects, reason, readsSequences } = this.#snapshot.judge(facts);
+    const { effects, reason, readsSequences, isPure } = this.#snapshot.judge(facts);
     const isUnknown = this.#snapshot === CatalogueSnapshot.UNKNOWN;
     const isDoubtful = facts.unparsed || (isUnknown && (effects & Effect.Session) !== 0);
     const judgement: Judgement = {
@@ -56,6 +56,7 @@ export class CatalogueWatch {
       isDoubtful,
       readsSequences,
       mayDraw: mayDraw(facts),
+      isPure: isPure && !isDoubtful,
     };
     this.#judgements.set(facts, judgement);
     return judgement;

@@ -129,6 +129,11 @@ export class ClientStatements implements StatementNames {
     if (isOurs) this.#named.set(name, { ...statement, described: null });
   }
 
+  /** A shared link has run the statement of the name. */
+  noteUse(name: string): void {
+    if (this.#adopted.size > 0) this.#adopted.delete(name);
+  }
+
   /** The fields of an error with the client's names for the link's; null when there are none. */
   withClientNames(fields: string, link: Link): string | null {
     if (!fields.includes(RESERVED_PREFIX)) return null;

@@ -37,6 +37,19 @@ export class ClientUnnamed {
     this.isFresh = true;
   }
 
+  /**
+   * What a unit on a shared link has made of it, which has come to its end: that link has it under
+   * a name of its own.
+   */
+  settle(statement: Statement | null, described: string | null, link: Link, unit: number): void {
+    this.isFresh = false;
+    if (statement === null && this.current === null) return;
+    const made = new UnnamedStatement(statement, unit, null, link, false);
+    made.described = described;
+    made.commit();
+    this.#last = statement === null ? null : made;
+  }
+
   /** A simple Query, or a Close, is about to take it away; the answer is to be noted with that. */
   drop(link: Link, unit: number): Consequence | null {
     const { current } = this;

@@ -72,7 +72,7 @@ export class StatementNotes {
     // Inside a unit it would end the implicit transaction of what went before.
     if (hasOpenUnit || (residue.mayHaveDrawn && !link.isIdle)) return;
     framer.flushRun();
-    this.#session.forgetSequences(link);
+    this.#session.tenure.forgetSequences(link);
   }
 
   /**

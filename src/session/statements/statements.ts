@@ -110,6 +110,8 @@ export type LinkStatement = {
   described: string | null;
   /** The server is being asked what it returns. */
   isDescribing: boolean;
+  /** When it was parsed for whoever shares the link; long ago when it was for one client. */
+  sharedSinceMs: number;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
   readonly unit: number;
   /** What the client calls it in the message that is answered next, or was answered last. */
@@ -189,6 +191,7 @@ export class LinkStatements {
       isReady: false,
       described: null,
       isDescribing: false,
+      sharedSinceMs: Number.NEGATIVE_INFINITY,
       unit,
       clientName: '',
       lastName: '',

@@ -77,6 +77,9 @@ describe('a valid file', () => {
         originConnectionLimit: 20,
         waitersMax: 10_000,
         poolMode: 'transaction',
+        shareLinks: true,
+        shareDepth: 16,
+        hedgeMs: 20,
         timeouts: {
           connectTimeoutMs: 15_000,
           waitTimeoutMs: 15_000,

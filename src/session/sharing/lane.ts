@@ -1,0 +1,264 @@
+import type { GatewayError } from '../../base/errors.ts';
+import { Ring } from '../../base/ring.ts';
+import { Owed } from '../ledger.ts';
+import type { Link, LinkOwner } from '../link.ts';
+import { OwnQuery } from '../own-query.ts';
+import { type Settings, settingsChange, settingsChangeText } from '../settings.ts';
+import { RESERVED_PREFIX } from '../statements/statements.ts';
+import { LaneStatements, type LaneStatementsHost } from './lane-statements.ts';
+import type { SharedUnit, UnitCarrier } from './shared-unit.ts';
+
+const PARSE_COMPLETE = Buffer.from([0x31, 0, 0, 0, 4]);
+const APPLICATION_NAME = 'application_name';
+
+/**
+ * So much of an answer is kept until it is complete: what the client has not seen can be asked for
+ * again, and most answers come in one piece anyway.
+ */
+const HELD_BYTES_MAX = 16_384;
+
+/** Bytes of the server's. */
+type Piece = { readonly chunk: Uint8Array; readonly start: number; readonly end: number };
+
+/** What a lane asks of whoever has opened it. */
+export type LaneHost = LaneStatementsHost & {
+  /** A head that runs for longer is slow. */
+  readonly hedgeMs: number;
+  /** Nothing is outstanding any more: the link is the callee's. */
+  onLaneEmpty(lane: Lane): void;
+  /** The link is gone. */
+  onLaneLost(lane: Lane): void;
+  /** These can go no further here. */
+  onMoved(units: readonly SharedUnit[]): void;
+};
+
+/** A link that several clients' units are written into; see "Shared links" in `SPEC.md`. */
+export class Lane implements LinkOwner, UnitCarrier {
+  readonly link: Link;
+  /** Whether nothing more is written into it. */
+  isDraining = false;
+  /** A cancel was sent for a unit, and may hit the one behind it. */
+  wasCancelled = false;
+  readonly sinceMs: number;
+  /** Since when the head is the head; it is answered next. */
+  headSinceMs = 0;
+  readonly #host: LaneHost;
+  readonly #statements: LaneStatements;
+  readonly #units = new Ring<SharedUnit>();
+  /** {@link Settings.sharingSignature} of what the link has when the next unit arrives. */
+  #signature: string;
+  #isPaused = false;
+  /** What has come of the head's answer and was not passed on. */
+  readonly #pieces: Piece[] = [];
+
+  constructor(link: Link, host: LaneHost) {
+    this.link = link;
+    this.#host = host;
+    this.#statements = new LaneStatements(link, host);
+    this.sinceMs = host.nowMs();
+    this.#signature = link.settings.sharingSignature;
+    link.owner = this;
+  }
+
+  /** How many units are outstanding. */
+  get depth(): number {
+    return this.#units.size;
+  }
+
+  get head(): SharedUnit | undefined {
+    return this.#units.peek();
+  }
+
+  /** Whether the link has the settings of the unit, or they can be changed for it. */
+  accepts(unit: SharedUnit): boolean {
+    if (this.hasSettingsOf(unit)) return true;
+    return settingsChange(this.link.settings, this.#settingsFor(unit))?.cannotFail !== false;
+  }
+
+  hasSettingsOf(unit: SharedUnit): boolean {
+    return unit.settings.sharingSignature === this.#signature;
+  }
+
+  send(unit: SharedUnit): void {
+    const { link } = this;
+    if (this.#units.size === 0) this.headSinceMs = this.#host.nowMs();
+    unit.attempts++;
+    unit.carrier = this;
+    if (!this.hasSettingsOf(unit)) this.#change(unit);
+    if (unit.prepared === null) {
+      link.unnamed = null;
+      link.ledger.push(Owed.Query, 0, null);
+      link.port.send(unit.chunk, 0, unit.chunk.length);
+    } else this.#statements.send(unit, unit.prepared);
+    this.#units.push(unit);
+    link.port.flush();
+  }
+
+  /** Nothing more is written; what waits behind the head, and was not cancelled, is taken back. */
+  takeBehindHead(): SharedUnit[] {
+    this.isDraining = true;
+    const taken: SharedUnit[] = [];
+    for (let at = 1; at < this.depth; at++) {
+      const again = this.#units.at(at)?.again() ?? null;
+      if (again !== null) taken.push(again);
+    }
+    return taken;
+  }
+
+  /** The client of the head does not read, or does again: the link is its own from now on. */
+  onOwnerBlocked(unit: SharedUnit, isBlocked: boolean): void {
+    if (this.head !== unit || this.#isPaused === isBlocked) return;
+    if (isBlocked) this.#host.onMoved(this.takeBehindHead());
+    this.#isPaused = isBlocked;
+    this.link.port.pause(isBlocked);
+  }
+
+  /** Nobody waits for the unit's answer any more. */
+  leave(unit: SharedUnit): void {
+    this.onOwnerBlocked(unit, false);
+    unit.owner = null;
+  }
+
+  onReply(chunk: Uint8Array, start: number, end: number): void {
+    const unit = this.head;
+    if (unit === undefined) return;
+    if (unit.bytes === 0 && !unit.isAsTold) this.#void(unit);
+    unit.bytes += end - start;
+    if (unit.owner === null || unit.isVoid) return;
+    if (unit.hasBegun) {
+      unit.owner.onAnswer(chunk, start, end);
+      return;
+    }
+    this.#pieces.push({ chunk, start, end });
+    if (unit.bytes > HELD_BYTES_MAX) this.#begin(unit);
+  }
+
+  /** Passes on what was kept of the head's answer. */
+  #begin(unit: SharedUnit): void {
+    const { owner } = unit;
+    if (owner === null || unit.isVoid) return;
+    unit.hasBegun = true;
+    if (unit.isParsed && unit.held?.isReady === true) {
+      owner.onAnswer(PARSE_COMPLETE, 0, PARSE_COMPLETE.length);
+    }
+    for (const { chunk, start, end } of this.#pieces) owner.onAnswer(chunk, start, end);
+    this.#pieces.length = 0;
+  }
+
+  onRepliesEnd(): void {
+    const unit = this.head;
+    if (unit?.hasBegun) unit.owner?.onAnswerPause();
+  }
+
+  onUnitEnd(): void {
+    const unit = this.head;
+    if (unit === undefined) return;
+    if (!unit.hasBegun) this.#begin(unit);
+    this.#pieces.length = 0;
+    this.#units.shift();
+    const nowMs = this.#host.nowMs();
+    unit.estimate.noteShared(unit.bytes, nowMs - this.headSinceMs, this.#host.hedgeMs, nowMs);
+    this.headSinceMs = nowMs;
+    if (this.#isPaused) this.link.port.pause(false);
+    this.#isPaused = false;
+    const { owner } = unit;
+    unit.owner = null;
+    if (unit.isVoid) owner?.onUnanswered(unit);
+    else owner?.onAnswered(unit);
+  }
+
+  onQuiet(): void {
+    // What the answers have set free may have written more.
+    if (this.#units.size === 0 && this.link.ledger.size === 0) this.#host.onLaneEmpty(this);
+  }
+
+  /** The server was told of other settings: nobody knows what the next unit would run under. */
+  onParameter(): boolean {
+    this.#spoil('its settings have changed by themselves');
+    return false;
+  }
+
+  takesNotice(): boolean {
+    return this.head?.hasBegun === true || this.#pieces.length > 0;
+  }
+
+  rewriteError(fields: string): string | null {
+    const unit = this.head;
+    // The link is about to go; its units hear of it from that.
+    if (this.link.sawFatal) return '';
+    if (this.link.unfit !== null) this.isDraining = true;
+    if (unit === undefined || unit.owner === null) return '';
+    if (unit.hasBegun || this.#isOwnError(unit, fields)) {
+      return unit.owner.rewriteAnswerError(fields);
+    }
+    this.#void(unit);
+    return '';
+  }
+
+  /** Whether the unit would have met with the error alone as well, word for word. */
+  #isOwnError(unit: SharedUnit, fields: string): boolean {
+    const { held } = unit;
+    if (this.link.sawChangedType && held !== null) {
+      this.link.statements.discard(held);
+      this.#host.onResultTypeChanged();
+      return false;
+    }
+    if (fields.includes('\0C57014\0') && this.wasCancelled) return unit.isCancelled;
+    // What the client has parsed may have been gone, or forbidden, before it did.
+    if (unit.isParsed && held?.isReady === true && fields.includes('\0C42')) return false;
+    return unit.isAsTold && !fields.includes(RESERVED_PREFIX);
+  }
+
+  /** The answer is of no use: the unit goes alone when it has come to its end. */
+  #void(unit: SharedUnit): void {
+    unit.isVoid = true;
+    this.#pieces.length = 0;
+  }
+
+  onLinkBlocked(): void {}
+
+  onCancelsDone(): void {}
+
+  onLinkLost(error: GatewayError): void {
+    const { sawFatal } = this.link;
+    const nowMs = this.#host.nowMs();
+    this.#host.onLaneLost(this);
+    this.#pieces.length = 0;
+    for (let unit = this.#units.shift(); unit !== undefined; unit = this.#units.shift()) {
+      if (sawFatal) unit.estimate.ban(nowMs);
+      const { owner } = unit;
+      unit.owner = null;
+      if (unit.hasBegun) owner?.onAnswerLost(error);
+      else owner?.onUnanswered(unit);
+    }
+  }
+
+  /** Nothing that is outstanding is to be trusted, but for what was begun. */
+  #spoil(reason: string): void {
+    this.link.unfit = reason;
+    this.isDraining = true;
+    this.#pieces.length = 0;
+    for (let at = 0; at < this.depth; at++) {
+      const unit = this.#units.at(at);
+      if (unit?.hasBegun === false) unit.isVoid = true;
+    }
+  }
+
+  #settingsFor(unit: SharedUnit): Settings {
+    const name = this.link.settings.get(APPLICATION_NAME) ?? null;
+    return unit.settings.with(APPLICATION_NAME, name);
+  }
+
+  #change(unit: SharedUnit): void {
+    const settings = this.#settingsFor(unit);
+    const change = settingsChange(this.link.settings, settings);
+    this.#signature = unit.settings.sharingSignature;
+    this.link.settings = settings;
+    if (change === null) return;
+    const query = new OwnQuery(settingsChangeText(change));
+    query.onDone = () => {
+      if (query.error !== null) this.#spoil('it refused the settings of a client');
+    };
+    this.link.sendOwn(query);
+  }
+}
