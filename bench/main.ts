@@ -67,7 +67,9 @@ function nodeArgs(): readonly string[] {
 
 async function abilityOf(bouncer: string | null): Promise<PgbouncerAbility | null> {
   if (bouncer === null) return null;
-  return pgbouncerAbility(await runProgram(bouncer, ['--version'], {}, VERSION_TIMEOUT_MS));
+  return pgbouncerAbility(
+    (await runProgram(bouncer, ['--version'], {}, VERSION_TIMEOUT_MS)).stdout,
+  );
 }
 
 async function measureAll(
@@ -94,7 +96,7 @@ async function measureAll(
 }
 
 async function versionsOf(pgbench: string): Promise<Versions> {
-  const text = await runProgram(pgbench, ['--version'], {}, VERSION_TIMEOUT_MS);
+  const { stdout: text } = await runProgram(pgbench, ['--version'], {}, VERSION_TIMEOUT_MS);
   return { pgbench: text.trim(), pgbouncer: await abilityOf(findProgram('pgbouncer')) };
 }
 

@@ -2,15 +2,17 @@
 import type { BenchCase, Target } from './cases.ts';
 import { CpuClock } from './cpu-time.ts';
 import type { Origin } from './origin.ts';
-import { type PgbenchFigures, parsePgbenchOutput } from './pgbench-output.ts';
+import { EmptyRunError, type PgbenchFigures, parsePgbenchOutput } from './pgbench-output.ts';
 import { type Address, HOST, type RunningPooler } from './place.ts';
-import { runProgram } from './programs.ts';
+import { type Output, runProgram } from './programs.ts';
 import type { Measurement } from './summary.ts';
 
 /** Beyond the time that pgbench was told to take, before it counts as stuck. */
 const GRACE_MS = 60_000;
 /** Queries of a warm-up, shared by the clients: compiled code, warm caches, open links. */
 const WARM_UP_QUERIES = 10_000;
+/** So often a run without any transaction is tried again, for twice as long each time. */
+const EMPTY_RUNS_MAX = 3;
 /** Of pgbench. */
 const THREADS_MAX = 2;
 
@@ -26,6 +28,8 @@ type CpuSeconds = {
   readonly pooler: number;
   readonly postgres: number;
 };
+
+type Observation = { readonly figures: PgbenchFigures; readonly cpu: CpuSeconds };
 
 export class Meter {
   readonly #scene: Scene;
@@ -50,8 +54,7 @@ export class Meter {
     seconds: number,
   ): Promise<Measurement> {
     const logins = await this.#loginCost(benchCase, target);
-    const length = ['-T', String(seconds)];
-    const { figures, cpu } = await this.#observe(benchCase, target, length, seconds * 1000);
+    const { figures, cpu } = await this.#observeSome(benchCase, target, seconds);
     const perUnitUs = 1_000_000 / figures.transactions;
     const cost = (spent: number, login: number): number => Math.max(spent - login, 0) * perUnitUs;
     return {
@@ -88,12 +91,24 @@ export class Meter {
     return cost;
   }
 
+  /** Observes a run in which something was done. */
+  async #observeSome(benchCase: BenchCase, target: Target, seconds: number): Promise<Observation> {
+    for (let attempt = 0; ; attempt++) {
+      const longer = seconds * 2 ** attempt;
+      try {
+        return await this.#observe(benchCase, target, ['-T', String(longer)], longer * 1000);
+      } catch (error) {
+        if (!(error instanceof EmptyRunError) || attempt === EMPTY_RUNS_MAX) throw error;
+      }
+    }
+  }
+
   async #observe(
     benchCase: BenchCase,
     target: Target,
     length: readonly string[],
     lengthMs: number,
-  ): Promise<{ readonly figures: PgbenchFigures; readonly cpu: CpuSeconds }> {
+  ): Promise<Observation> {
     const before = this.#cpuSeconds(target);
     const output = await this.#run(benchCase, target, length, lengthMs + GRACE_MS);
     const after = this.#cpuSeconds(target);
@@ -134,7 +149,7 @@ export class Meter {
     target: Target,
     length: readonly string[],
     timeoutMs: number,
-  ): Promise<string> {
+  ): Promise<Output> {
     const { pgbench, origin } = this.#scene;
     const address = this.#addressOf(target);
     const { clients, mode, script } = benchCase;

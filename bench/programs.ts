@@ -34,8 +34,11 @@ export function requirePgbench(): string {
   );
 }
 
+/** What a program has printed. */
+export type Output = { readonly stdout: string; readonly stderr: string };
+
 /**
- * Runs a program to its end and returns what it has printed.
+ * Runs a program to its end.
  *
  * @param env what it gets beyond this process's own environment
  * @throws Error with the last of what it said when it fails, or takes longer than the limit
@@ -45,15 +48,15 @@ export async function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   timeoutMs: number,
-): Promise<string> {
+): Promise<Output> {
   try {
-    const { stdout } = await execute(program, args, {
+    const { stdout, stderr } = await execute(program, args, {
       encoding: 'utf8',
       env: { ...process.env, LC_ALL: 'C', ...env },
       timeout: timeoutMs,
       maxBuffer: OUTPUT_BYTES_MAX,
     });
-    return stdout;
+    return { stdout, stderr };
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
     throw new Error(`${program} failed: ${said.slice(-2000)}`, { cause: error });

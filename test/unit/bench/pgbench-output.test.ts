@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePgbenchOutput } from '../../../bench/pgbench-output.ts';
+import { EmptyRunError, parsePgbenchOutput } from '../../../bench/pgbench-output.ts';
 
 const timed = `pgbench (15.18 (Debian 15.18-0+deb12u1))
 transaction type: <builtin: select only>
@@ -25,9 +25,11 @@ tps = 3890.000001 (including connections establishing)
 tps = 3899.881748 (excluding connections establishing)
 `;
 
+const parsed = (stdout: string, stderr = '') => parsePgbenchOutput({ stdout, stderr });
+
 describe('the summary of pgbench', () => {
   it('gives speed, latency and the number of transactions of a timed run', () => {
-    expect(parsePgbenchOutput(timed)).toEqual({
+    expect(parsed(timed)).toEqual({
       tps: 16351.528757,
       latencyMs: 3.914,
       transactions: 81234,
@@ -35,7 +37,7 @@ describe('the summary of pgbench', () => {
   });
 
   it('gives the speed without connecting also in the words of older versions', () => {
-    expect(parsePgbenchOutput(counted)).toEqual({
+    expect(parsed(counted)).toEqual({
       tps: 3899.881748,
       latencyMs: 16.411,
       transactions: 32000,
@@ -44,12 +46,12 @@ describe('the summary of pgbench', () => {
 
   it('is refused when transactions failed', () => {
     const text = timed.replace('failed transactions: 0', 'failed transactions: 7');
-    expect(() => parsePgbenchOutput(text)).toThrow('7 transactions of pgbench failed');
+    expect(() => parsed(text)).toThrow('7 transactions of pgbench failed');
   });
 
   it('is refused when a client was aborted', () => {
     const text = `${timed}Run was aborted; the above results are incomplete.\n`;
-    expect(() => parsePgbenchOutput(text)).toThrow('aborted');
+    expect(() => parsed(text)).toThrow('aborted');
   });
 
   it.each(['tps = ', 'latency average', 'number of transactions actually'])(
@@ -59,11 +61,20 @@ describe('the summary of pgbench', () => {
         .split('\n')
         .filter((line) => !line.startsWith(words))
         .join('\n');
-      expect(() => parsePgbenchOutput(text)).toThrow('pgbench has printed no');
+      expect(() => parsed(text)).toThrow('pgbench has printed no');
     },
   );
 
-  it('is refused when nothing was processed', () => {
-    expect(() => parsePgbenchOutput(timed.replace('81234', '0'))).toThrow('number of transactions');
+  it('is refused when nothing was processed, which may be better the next time', () => {
+    const empty = timed.replace('81234', '0').replace(/^tps.*\n/m, '');
+    expect(() => parsed(empty)).toThrow(EmptyRunError);
+    expect(() => parsed(counted.replace('32000/32000', '0/32000'))).toThrow(EmptyRunError);
+  });
+
+  it('is refused with what was said beside it', () => {
+    const said = 'pgbench: error: connection to server failed\n';
+    expect(() => parsed('', said)).toThrow(
+      'pgbench has printed no tps; it said: pgbench: error: connection to server failed',
+    );
   });
 });
