@@ -173,7 +173,7 @@ export class ClientStatements implements StatementNames {
     }
     this.#adopted.delete(name);
     const held = link.statements.add(statement, this.unit);
-    held.clientName = held.lastName = name;
+    held.clientName = name;
     link.ledger.push(Owed.Parse, 0, this.#change(name, statement, new HeldParse(held, link)));
     sendParse(link.port, held.name, statement.body);
     describe(held, link, (described) => {
@@ -245,7 +245,7 @@ export class ClientStatements implements StatementNames {
     if (statement === undefined) return EMPTY;
     const held = this.#preparations.find(statement, link, this.unit, signature);
     if (held === undefined) return CHANGED_NAME;
-    held.clientName = held.lastName = name;
+    held.clientName = name;
     return held.name;
   }
 
@@ -281,7 +281,8 @@ export class ClientStatements implements StatementNames {
       link.ledger.push(owed, 0, null);
       return null;
     }
-    const use = held.lastName === name ? null : new NameUse(held, name);
+    const isNamed = held.clientName === name && held.namesPending === 0;
+    const use = isNamed ? null : new NameUse(held, name);
     link.ledger.push(owed, 0, both(use, this.#firstUse(name, statement, link)));
     return held.name;
   }

@@ -75,8 +75,8 @@ export class HeldParse implements Consequence {
 }
 
 /**
- * A message that uses a link's statement under another name of the client's than the one before it:
- * from its turn on, errors speak of that name.
+ * A message that uses a link's statement under another name of the client's than the one before it,
+ * or than one that is not answered yet: from its turn on, errors speak of that name.
  */
 export class NameUse implements Consequence {
   readonly #held: LinkStatement;
@@ -85,16 +85,17 @@ export class NameUse implements Consequence {
   constructor(held: LinkStatement, name: string) {
     this.#held = held;
     this.#name = name;
-    held.lastName = name;
+    held.namesPending++;
   }
 
   commit(): void {
+    this.#held.namesPending--;
     this.#held.clientName = this.#name;
   }
 
   rollback(failed: boolean): void {
+    this.#held.namesPending--;
     if (failed) this.#held.clientName = this.#name;
-    else this.#held.lastName = this.#held.clientName;
   }
 }
 
@@ -152,16 +153,19 @@ export class RepeatedParse implements Consequence {
     this.#statement = statement;
     this.#held = held;
     this.#link = link;
+    held.namesPending++;
   }
 
   /** The link had lost the older one, unknown to us: by a DEALLOCATE in a function. */
   commit(): void {
+    this.#held.namesPending--;
     this.#names.set(this.#name, this.#statement);
     this.#link.statements.forget(this.#held);
     this.#link.unfit = LOST_STATEMENTS;
   }
 
   rollback(failed: boolean): void {
+    this.#held.namesPending--;
     // The error is about to be told: it speaks of this name, whoever shares the statement.
     if (failed) this.#held.clientName = this.#name;
   }

@@ -116,8 +116,8 @@ export type LinkStatement = {
   readonly unit: number;
   /** What the client calls it in the message that is answered next, or was answered last. */
   clientName: string;
-  /** What the client calls it in the message that was sent last. */
-  lastName: string;
+  /** Messages that may yet change the name above: it is not that of what is sent now. */
+  namesPending: number;
 };
 
 /** A statement that lies on one link under its client's own name, for SQL to find. */
@@ -194,7 +194,7 @@ export class LinkStatements {
       sharedSinceMs: Number.NEGATIVE_INFINITY,
       unit,
       clientName: '',
-      lastName: '',
+      namesPending: 0,
     };
     this.#statements.set(statement, held);
     this.#recent.push(held);

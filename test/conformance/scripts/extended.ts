@@ -114,6 +114,17 @@ export const EXTENDED_SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'errors speak of the name that the message used, of several for one text',
+    steps: [
+      step(parse('f', 'SELECT 1 AS named'), parse('g', 'SELECT 1 AS named'), sync()),
+      step(bind('', 'g', ['x']), bind('', 'f'), sync(), bind('', 'f', ['x']), sync()),
+      step(bind('', 'f', ['x']), bind('', 'g'), sync()),
+      step(bind('', 'g', ['x']), sync(), parse('f', 'SELECT 2'), sync()),
+      step(bind('', 'g', ['x']), sync()),
+      step(parse('f', 'SELECT 2'), sync(), bind('', 'g', ['x']), sync()),
+    ],
+  },
+  {
     name: 'a Parse that fails leaves no statement',
     steps: [
       step(parse('bad', 'SELEC 1'), sync()),
