@@ -1,4 +1,5 @@
 import { GatewayError } from '../base/errors.ts';
+import { TransactionStatus } from '../protocol/codes.ts';
 import { Framer } from '../protocol/framer.ts';
 import { FLUSH, READY_IDLE } from '../protocol/messages.ts';
 import { Backpressure } from './backpressure.ts';
@@ -332,6 +333,8 @@ export class Session implements LinkOwner {
   onQuiet(): void {
     this.unitSerial++;
     this.isTimedOut = false;
+    // A simple Query has ended the unit in which it was sent, and its transaction.
+    if (this.link?.status === TransactionStatus.Idle) this.isUnsynced = false;
     this.shared.endTrial();
     if (!this.tenure.onQuiet()) {
       (this.link as Link).unfit = 'it refused the settings of a client';

@@ -71,6 +71,16 @@ export const PIPELINE_SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'a simple Query inside a unit ends it, when nothing has run there',
+    steps: [
+      step(parse('n', 'SELECT 1'), bind('', 'n'), query('SELECT 2')),
+      step(sync(), query('SELECT 3')),
+      step(bind('p', 'n'), query('SELECT 4'), execute('p'), sync()),
+      step(parse('', 'SELECT 5'), query('SELECT 6')),
+      step(bind('', 'n'), execute(), sync()),
+    ],
+  },
+  {
     name: 'a transaction in one write',
     reset: RESET_ITEMS,
     steps: [
