@@ -4,10 +4,11 @@
  * reach, and the data directory then holds a file that says where.
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { serverAccount } from './account.ts';
 import { embeddedFailure, errnoOf, messageOf } from './failure.ts';
+import { makeDirectory } from './make-directory.ts';
 import type { Account } from './run.ts';
 import { canLiveIn, sharedPlace, temporaryPlace } from './shared-places.ts';
 
@@ -34,7 +35,7 @@ export function homeAt(dir: string, account: Account | null, durable: boolean): 
 /** Makes the data directory when absent; its path with links resolved. */
 export async function openDataDir(dataDir: string): Promise<string> {
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeDirectory(dataDir);
     return await realpath(dataDir);
   } catch (error) {
     throw embeddedFailure(`the data directory ${dataDir} cannot be made`, messageOf(error));
@@ -74,7 +75,7 @@ async function homeElsewhere(dataDir: string, account: Account | null): Promise<
   if (known !== null) return known;
   const key = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
   const dir = join(await sharedPlace(account), `cluster-${key}`);
-  await mkdir(dir, { recursive: true, mode: 0o711 });
+  await makeDirectory(dir, 0o711);
   await chmod(dir, 0o711);
   return dir;
 }

@@ -4,6 +4,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canAccess } from './account.ts';
 import { embeddedFailure, messageOf } from './failure.ts';
+import { makeDirectory } from './make-directory.ts';
 import type { Account } from './run.ts';
 
 /**
@@ -27,8 +28,7 @@ function temporaryCandidates(): string[] {
  * must be a real directory of this user's that nobody else can write.
  */
 async function own(dir: string): Promise<void> {
-  const made = await mkdir(dir, { recursive: true, mode: 0o755 });
-  if (made !== undefined) await chmod(dir, 0o755);
+  if (await makeDirectory(dir, 0o755)) await chmod(dir, 0o755);
   const found = await lstat(dir);
   if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o022) !== 0) {
     throw new Error(`${dir} is not a directory of this user's alone`);

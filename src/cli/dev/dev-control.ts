@@ -1,10 +1,11 @@
 /** The control plane of `millrace dev`: a store beside the demo, and an API next to the gateway. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { mergeConfigurations } from '../../control/served.ts';
+import { openDataDir } from '../../embedded/cluster-home.ts';
 import type { EmbeddedServer } from '../../embedded/embedded.ts';
 import type { Store } from '../../store/store.ts';
 import { ControlPlane, type Plane } from '../control/control-plane.ts';
@@ -33,12 +34,11 @@ async function openDevStore(
 ): Promise<Store | null> {
   const { storeUrl, isEphemeral, dataDir } = options;
   if (storeUrl === null && server === null) return null;
-  if (!isEphemeral) await mkdir(dataDir, { recursive: true });
   const isKept = !isEphemeral || storeUrl !== null;
+  if (isKept) await openDataDir(dataDir);
   const key = isKept
     ? { path: join(dataDir, KEY_FILE) }
     : { text: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex') };
-  if (isKept) await mkdir(dataDir, { recursive: true });
   const address =
     storeUrl === null
       ? await storeOnServer(server as EmbeddedServer)
