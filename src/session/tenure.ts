@@ -148,9 +148,10 @@ export class Tenure {
     return true;
   }
 
-  /** The link is gone by itself. */
+  /** The link is gone by itself. A COMMIT that was not answered may have happened. */
   lose(): void {
     if (this.link !== null) this.#detach(this.link);
+    if (this.residue.endTransaction()) this.#host.onCatalogueChanged();
     this.#setPins([]);
   }
 
