@@ -1,7 +1,7 @@
 /** Everything at once on shared links: whatever happens, a client reads its own rows or an error. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.ts';
-import { errorsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
+import { errorsOf, fieldsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
 import {
   bind,
   closeMessage,
@@ -51,7 +51,11 @@ afterEach(async () => {
 function judge(replies: readonly Reply[], n: number, asked: string): void {
   const rows = rowsOf(replies);
   const errors = errorsOf(replies);
-  for (const code of errors) if (!excuses.includes(code)) faults.push(`${asked}: ${code}`);
+  for (const { code, body } of replies) {
+    const { C: sqlstate = '', M: message, R: routine } = code === 'E' ? fieldsOf(body) : {};
+    if (code !== 'E' || excuses.includes(sqlstate)) continue;
+    faults.push(`${asked}: ${sqlstate} ${message} (${routine})`);
+  }
   const isRight = rows.length === 1 && rows[0]?.[0] === `${n}` && rows[0]?.[1] === `body ${n}`;
   if (isRight || (rows.length === 0 && errors.length > 0)) answered++;
   else faults.push(`${asked} for ${n}: ${JSON.stringify(rows)} ${errors.join()}`);
@@ -241,7 +245,9 @@ describe('readers on shared links get their own rows', () => {
   }, 60_000);
 
   it('while tables and functions change under them', async () => {
-    excuses = ['0A000'];
+    // PostgreSQL itself finds out a function's language first and reads its text later, which may be
+    // that of another language by then. One sees it where connections are young: on 15 mostly.
+    excuses = ['0A000', '42601'];
     expect(await storm(change, observe, leave)).toBeGreaterThan(30);
     expect([...new Set(faults)]).toEqual([]);
   }, 60_000);
