@@ -255,10 +255,14 @@ export class Probe extends OwnQuery {
     return found.equals(before) ? before : found;
   }
 
-  /** How many statements prepared by protocol the link has, or null when it was not asked. */
-  statementsFound(): number | null {
+  /**
+   * How many of the statements that are known to lie on the link may be there, which is all that
+   * were prepared by protocol; null when it was not asked.
+   */
+  statementsFound(statements: LinkStatements): number | null {
     const row = this.rows.find(([kind]) => kind === 'held');
-    return row === undefined ? null : Number(row[1]);
+    if (row === undefined) return null;
+    return Number(row[1]) + this.rows.filter((pin) => isKnownPrepare(pin, statements)).length;
   }
 
   /**
@@ -267,13 +271,21 @@ export class Probe extends OwnQuery {
    */
   pinsFound(statements: LinkStatements): string[] {
     const pins = new Set<string>();
-    for (const [kind, reason, name] of this.rows) {
+    for (const row of this.rows) {
+      const [kind, reason] = row;
       if (kind !== 'pin' || typeof reason !== 'string') continue;
-      if (reason === PREPARE && statements.planted(name ?? '')?.isAwaited === false) continue;
-      pins.add(reason);
+      if (!isKnownPrepare(row, statements)) pins.add(reason);
     }
     return [...pins];
   }
+}
+
+/** Whether the row is of a PREPARE of the client's that is followed. */
+function isKnownPrepare(row: readonly (string | null)[], statements: LinkStatements): boolean {
+  const [kind, reason, name] = row;
+  return (
+    kind === 'pin' && reason === PREPARE && statements.planted(name ?? '')?.isAwaited === false
+  );
 }
 
 function namedSettingsText(names: readonly string[]): string {

@@ -209,7 +209,7 @@ export class Tenure {
     const found = probe.settingsFound(this.settings, link.baseline, this.#startup);
     this.settings = found;
     if (!probe.isWhole) return;
-    const prepared = probe.statementsFound() ?? 0;
+    const prepared = probe.statementsFound(link.statements) ?? 0;
     if (prepared < link.statements.preparedCount) link.unfit = LOST_STATEMENTS;
     this.#restore(link, found);
     const { permanent } = this.residue;

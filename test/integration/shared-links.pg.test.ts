@@ -239,6 +239,15 @@ describe('links', () => {
     expect(await a.rows('SHOW idle_session_timeout')).toEqual([['60ms']]);
   });
 
+  it('are given back when they have been looked at with a PREPARE on them', async () => {
+    await b.rows('SELECT 1');
+    const [before] = await b.rows('SELECT pg_backend_pid()');
+    a.send(query('PREPARE p AS SELECT 1'), query('LISTEN x; UNLISTEN x'), query('EXECUTE p'));
+    expect(rowsOf(await a.readReady(3))).toEqual([['1']]);
+    expect(await b.rows('SELECT pg_backend_pid()')).toEqual([before]);
+    expect(await a.rows('EXECUTE p')).toEqual([['1']]);
+  });
+
   it('are given back after a text that is too long to be read', async () => {
     const text = `/* ${'x'.repeat(1_100_000)} */ SET app.hidden = 'seen'; SET work_mem = '123kB'`;
     await a.rows(text);
