@@ -220,7 +220,7 @@ export class MessageReader implements FrameHandler {
     const provision =
       statement === null
         ? this.#sql.provide(facts, link, true)
-        : this.#sql.provideTaken(facts, link);
+        : this.#sql.provideTaken(facts, link, true);
     if (provision !== Provision.Ready) {
       return provision === Provision.Awaited ? Take.Stop : this.#endAnswered();
     }
@@ -250,7 +250,7 @@ export class MessageReader implements FrameHandler {
     const changes = both(prepared, unnamed);
     link.ledger.push(Owed.Query, 0, both(both(removal, load), both(copy, changes)));
     session.statements.unit++;
-    if (statement !== null) this.#sql.describe(facts, statement, link);
+    if (statement !== null) this.#sql.describe(facts, statement, link, true);
     if (session.resets !== null) this.#restoreBehind();
     if (text === null) return Take.Forward;
     return this.#replace(link, ClientCode.Query, Buffer.from(`${text}\0`, 'latin1'));

@@ -3,6 +3,7 @@ import type { Facts } from '../../sql/facts/facts.ts';
 import type { Consequence } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { ClientStatements } from './client-statements.ts';
+import type { Statement } from './statements.ts';
 
 /** Portals to be remembered: more than so many at once, and the oldest is forgotten. */
 const PORTALS_MAX = 64;
@@ -13,9 +14,12 @@ export function removedName(facts: Facts): string | null {
   return name === null || name === '' ? null : utf8ByteString(name);
 }
 
-/** Whether it matters when a portal of the statement is executed: DEALLOCATE, COPY … FROM STDIN. */
+/**
+ * Whether it matters when a portal of the statement is executed: DEALLOCATE, PREPARE,
+ * COPY … FROM STDIN.
+ */
 export function isRemembered(facts: Facts): boolean {
-  return facts.deallocates !== null || facts.copiesIn;
+  return facts.deallocates !== null || facts.preparedAs !== null || facts.copiesIn;
 }
 
 /**
@@ -24,7 +28,7 @@ export function isRemembered(facts: Facts): boolean {
  */
 export class Deallocations {
   readonly #statements: ClientStatements;
-  readonly #portals = new Map<string, Facts>();
+  readonly #portals = new Map<string, Statement>();
 
   constructor(statements: ClientStatements) {
     this.#statements = statements;
@@ -36,12 +40,12 @@ export class Deallocations {
   }
 
   /** A portal is about to be bound. */
-  noteBind(portal: string, facts: Facts | undefined): void {
-    if (facts === undefined || !isRemembered(facts)) {
+  noteBind(portal: string, statement: Statement | undefined): void {
+    if (statement === undefined || !isRemembered(statement.facts)) {
       this.#portals.delete(portal);
       return;
     }
-    this.#portals.set(portal, facts);
+    this.#portals.set(portal, statement);
     if (this.#portals.size <= PORTALS_MAX) return;
     for (const oldest of this.#portals.keys()) {
       this.#portals.delete(oldest);
@@ -49,8 +53,8 @@ export class Deallocations {
     }
   }
 
-  /** What the portal's statement is known to do; undefined when that is nothing special. */
-  factsOf(portal: string): Facts | undefined {
+  /** The portal's statement; undefined when it is known to do nothing special. */
+  statementOf(portal: string): Statement | undefined {
     return this.#portals.get(portal);
   }
 

@@ -2,6 +2,7 @@ import { byteString, indexOfZero } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
 import { ClientCode, ServerCode, TransactionStatus } from '../../protocol/codes.ts';
 import { Take } from '../../protocol/framer.ts';
+import type { Facts } from '../../sql/facts/facts.ts';
 import { Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
@@ -128,12 +129,13 @@ export class PreparedMessages {
       sendDescribe(link.port, statements.changedName(link, Owed.DescribeStatement));
       return Take.Swallow;
     }
-    if (statement !== undefined) {
+    // What a PREPARE leaves that is followed is noted when it runs.
+    if (statement !== undefined && this.#sql.preparedByStatement(statement) === null) {
       this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
     }
     const matters = statement !== undefined && isRemembered(statement.facts);
     if (matters || this.#deallocations.hasPortals) {
-      this.#deallocations.noteBind(byteString(chunk, start + 5, portalEnd), statement?.facts);
+      this.#deallocations.noteBind(byteString(chunk, start + 5, portalEnd), statement);
     }
     session.framer.flushRun();
     const linkName = session.statements.nameFor(name, link, signature, Owed.Bind);
@@ -144,17 +146,29 @@ export class PreparedMessages {
 
   #onExecute(link: Link, chunk: Uint8Array, start: number, end: number): Take {
     const nameEnd = this.#deallocations.hasPortals ? indexOfZero(chunk, start + 5, end) : -1;
-    const facts =
-      nameEnd < 0 ? undefined : this.#deallocations.factsOf(byteString(chunk, start + 5, nameEnd));
-    if (facts === undefined) {
+    const portal = nameEnd < 0 ? '' : byteString(chunk, start + 5, nameEnd);
+    const statement = nameEnd < 0 ? undefined : this.#deallocations.statementOf(portal);
+    if (statement === undefined) {
       link.ledger.push(Owed.Execute, 0, null);
       return Take.Forward;
     }
+    const { facts } = statement;
+    const prepared = this.#sql.preparedByStatement(statement);
+    if (prepared !== null) return this.#onExecutePrepare(link, facts, prepared);
     if (this.#deallocations.isUndecided(facts, link)) return this.#stall();
     this.#session.framer.flushRun();
     const removal = this.#deallocations.consequenceOf(facts, link, false);
     const copy = facts.copiesIn ? this.#session.copyIn.begin() : null;
     link.ledger.push(Owed.Execute, 0, both(removal, copy));
+    return Take.Forward;
+  }
+
+  /** A portal of a PREPARE. */
+  #onExecutePrepare(link: Link, facts: Facts, prepared: Statement): Take {
+    if (this.#sql.provideTaken(facts, link, false) === Provision.Awaited) return Take.Stop;
+    this.#session.framer.flushRun();
+    link.ledger.push(Owed.Execute, 0, this.#sql.prepare(facts, prepared, link));
+    this.#sql.describe(facts, prepared, link, false);
     return Take.Forward;
   }
 

@@ -44,8 +44,18 @@ export class SqlStatements {
    * name can be followed; null otherwise. The statement belongs to this client alone.
    */
   preparedBy(facts: Facts, chunk: Uint8Array, start: number, end: number): Statement | null {
-    const { isSessionMode, isUnsynced, host, settings } = this.#session;
-    if (facts.preparedAs === null || isSessionMode || (isUnsynced && !this.#isOpen)) return null;
+    if (this.#session.isUnsynced && !this.#isOpen) return null;
+    return this.#preparedBy(facts, chunk, start, end);
+  }
+
+  /** The like of what runs in the extended protocol. */
+  preparedByStatement({ facts, body }: Statement): Statement | null {
+    return this.#preparedBy(facts, body, 1, body.indexOf(0, 1));
+  }
+
+  #preparedBy(facts: Facts, chunk: Uint8Array, start: number, end: number): Statement | null {
+    const { isSessionMode, host, settings } = this.#session;
+    if (facts.preparedAs === null || isSessionMode) return null;
     if (facts.statements !== 1 || isReservedName(facts.preparedAs)) return null;
     const textAt = behindPrepare(chunk, start, end);
     if (textAt < 0) return null;
@@ -58,9 +68,9 @@ export class SqlStatements {
   }
 
   /** Sees to it that a PREPARE meets a statement of its name on the link if it must fail of it. */
-  provideTaken(facts: Facts, link: Link): Provision {
+  provideTaken(facts: Facts, link: Link, isSimple: boolean): Provision {
     const name = utf8ByteString(facts.preparedAs as string);
-    return this.#provide(name, link, true, true) ?? this.#proceed(link, true);
+    return this.#provide(name, link, isSimple, true) ?? this.#proceed(link, isSimple);
   }
 
   /** The PREPARE is sent next: what hangs on its answer. */
@@ -73,12 +83,12 @@ export class SqlStatements {
   }
 
   /** The PREPARE is passed on, and its statement asked for its types. */
-  describe(facts: Facts, statement: Statement, link: Link): void {
+  describe(facts: Facts, statement: Statement, link: Link, isSimple: boolean): void {
     const planted = link.statements.planted(utf8ByteString(facts.preparedAs as string));
     if (planted?.statement !== statement) return;
     this.#session.framer.flushThrough();
-    this.#session.statements.describePlanted(planted, link, OWN | SWALLOW);
-    link.sendOwnSync();
+    this.#session.statements.describePlanted(planted, link, isSimple ? OWN | SWALLOW : SWALLOW);
+    if (isSimple) link.sendOwnSync();
   }
 
   /**

@@ -99,6 +99,24 @@ export const SQL_STATEMENT_SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'PREPARE in the extended protocol',
+    steps: [
+      step(unnamed('PREPARE e (int) AS SELECT $1 AS n'), sync()),
+      step(query('EXECUTE e (1)'), use('e', ['2']), unnamed('EXECUTE e (3)'), sync()),
+      step(unnamed('PREPARE e AS SELECT 1'), sync(), query('PREPARE e AS SELECT 1')),
+      step(parse('p', 'PREPARE f AS SELECT 4 AS n'), sync(), query('EXECUTE f')),
+      step(use('p'), use('f'), use('p'), query('DEALLOCATE f')),
+      step(unnamed('SELECT 5'), bind('', 'p'), execute(), bind('', 'f'), execute(), sync()),
+      step(bind('q', 'p'), bind('', 'f'), execute(), execute('q'), sync(), query('EXECUTE f')),
+      step(query('DEALLOCATE f'), unnamed('SELECT 1/0'), bind('', 'p'), execute(), sync()),
+      step(use('f'), unnamed('PREPARE f AS SELEC'), sync()),
+      step(unnamed('PREPARE f AS SELECT none'), sync(), use('f')),
+      step(query('BEGIN'), use('p'), use('f'), query('SELECT 1/0'), use('p')),
+      step(query('ROLLBACK'), use('f'), unnamed('DEALLOCATE f'), unnamed('DEALLOCATE e'), sync()),
+      step(use('f'), use('p'), unnamed('DEALLOCATE ALL'), sync(), use('f'), use('p')),
+    ],
+  },
+  {
     name: 'several statements in one text, PREPARE among them',
     isPinned: true,
     steps: [
