@@ -58,6 +58,22 @@ const TEXTS = [
   'DISCARD ALL',
 ];
 const NAMES = ['', 'a', 'b'];
+/** Under a name the protocol prepares these only, for SQL to run as well. */
+const PLAIN_TEXTS = ['SELECT 1', 'SELECT 5, 6', 'SELECT 1/0'];
+const SQL_TEXTS = [
+  ...PLAIN_TEXTS,
+  'BEGIN',
+  'ROLLBACK',
+  'RESET ALL',
+  "SET TimeZone = 'Asia/Tokyo'",
+  'DEALLOCATE a',
+  'DEALLOCATE b',
+  'DEALLOCATE ALL',
+  'PREPARE a AS SELECT 3',
+  'PREPARE b AS SELECT 4',
+  'EXECUTE a',
+  'EXECUTE b',
+];
 /** Every client has a table of its own, in a schema that it names at startup. */
 const ALTERING_TEXTS = [
   ...TEXTS.filter((text) => !/n ORDER|COPY|RESET ALL|DISCARD ALL|\$1/.test(text)),
@@ -88,7 +104,9 @@ class Dice {
 }
 
 function message(dice: Dice, texts: readonly string[]): { bytes: Buffer; told: string } {
-  const [kind, name, text] = [dice.below(100), dice.of(NAMES), dice.of(texts)];
+  const [kind, name, anyText] = [dice.below(100), dice.of(NAMES), dice.of(texts)];
+  const isPlain = texts === SQL_TEXTS && kind >= 20 && kind < 45 && name !== '';
+  const text = isPlain ? dice.of(PLAIN_TEXTS) : anyText;
   const isAltering = texts === ALTERING_TEXTS;
   if (kind < 20) {
     // Inside a unit PostgreSQL takes it, but can be left in a state in which later ones fail.
@@ -147,6 +165,7 @@ describe.each(
   SEEDS.flatMap((seed) => [
     { what: '', texts: TEXTS, seed },
     { what: ' that alter tables', texts: ALTERING_TEXTS, seed },
+    { what: ' of statements by SQL', texts: SQL_TEXTS, seed },
   ]),
 )('random pipelines$what (seed $seed)', ({ texts, seed }) => {
   let gateway: TestGateway;

@@ -200,6 +200,8 @@ export class ClientStatements implements StatementNames {
   describePlanted(planted: PlantedStatement, link: Link, flags: number): void {
     const description = new Description((described) => {
       planted.isAwaited = false;
+      // That of an EXECUTE is another one's.
+      if (planted.statement.facts.executes.length > 0) return;
       planted.described = described;
       planted.statement.described ??= described;
     });
@@ -211,7 +213,7 @@ export class ClientStatements implements StatementNames {
   uproot(name: string, link: Link, flags: number): boolean {
     const planted = link.statements.planted(name);
     if (planted === undefined) return false;
-    planted.isAwaited = true;
+    link.statements.uproot(planted);
     link.ledger.push(Owed.Close, flags, new Uprooted(planted, link));
     sendClose(link.port, Buffer.from(name, 'latin1'));
     return true;

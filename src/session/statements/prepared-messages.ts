@@ -215,7 +215,7 @@ export class PreparedMessages {
   }
 
   #onClose(link: Link, chunk: Uint8Array, start: number, end: number): Take {
-    const { statements } = this.#session;
+    const { framer, statements } = this.#session;
     if (chunk[start + 5] !== STATEMENT || chunk[end - 1] !== 0) {
       link.ledger.push(Owed.Close, 0, null);
       return Take.Forward;
@@ -226,6 +226,7 @@ export class PreparedMessages {
       return Take.Forward;
     }
     if (statements.isUndecided(name, link)) return this.#stall();
+    framer.flushRun();
     return statements.closeNamed(name, link) ? Take.Swallow : Take.Forward;
   }
 

@@ -7,6 +7,7 @@ import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
 import { both, Planted } from './statement-changes.ts';
 import { sendDescribe } from './statement-messages.ts';
+import { NESTED_EXECUTES_MAX } from './statement-notes.ts';
 import { isReservedName, type Statement } from './statements.ts';
 
 /** What a text that runs prepared statements by name finds on its link. */
@@ -97,11 +98,27 @@ export class SqlStatements {
    */
   provide(facts: Facts, link: Link, isSimple: boolean): Provision {
     if (facts.executes.length === 0 || this.#session.isSessionMode) return Provision.Ready;
-    for (const name of facts.executes) {
-      const provision = this.#provide(utf8ByteString(name), link, isSimple, false);
+    for (const name of this.#namesIn(facts)) {
+      const provision = this.#provide(name, link, isSimple, false);
       if (provision !== null) return provision;
     }
     return this.#proceed(link, isSimple);
+  }
+
+  /**
+   * What a text runs by name, and what that runs, as far as {@link NESTED_EXECUTES_MAX}: innermost
+   * first, since what an EXECUTE returns is settled when it is prepared.
+   */
+  #namesIn({ executes }: Facts): readonly string[] {
+    const { statements } = this.#session;
+    const names = new Set(executes.map(utf8ByteString));
+    let level = [...names];
+    for (let depth = 1; depth < NESTED_EXECUTES_MAX && level.length > 0; depth++) {
+      const inner = level.flatMap((name) => statements.find(name)?.facts.executes ?? []);
+      level = inner.map(utf8ByteString).filter((name) => !names.has(name));
+      for (const name of level) names.add(name);
+    }
+    return [...names].reverse();
   }
 
   /** Null when nothing is in the way of the name. */

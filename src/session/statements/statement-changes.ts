@@ -275,7 +275,7 @@ export class Planted implements Consequence {
   }
 }
 
-/** Such a statement is closed, which fails only when it was not there. */
+/** Such a statement has been taken away, and is closed. */
 export class Uprooted implements Consequence {
   readonly #planted: PlantedStatement;
   readonly #link: Link;
@@ -285,13 +285,11 @@ export class Uprooted implements Consequence {
     this.#link = link;
   }
 
-  commit(): void {
-    this.#link.statements.uproot(this.#planted);
-  }
+  commit(): void {}
 
-  /** It was skipped: the statement is there as before. */
+  /** It was skipped: the statement is there as before, and what came in its place is gone. */
   rollback(): void {
-    this.#planted.isAwaited = false;
+    this.#link.statements.replant(this.#planted);
   }
 }
 

@@ -9,6 +9,8 @@ import { isReservedName, type Statement } from './statements.ts';
 
 /** What is done by a statement that nobody has read. */
 export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
+/** An EXECUTE that runs an EXECUTE, and so on, is followed so far. */
+export const NESTED_EXECUTES_MAX = 8;
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const COMPUTED_NAME = 'set_config with a computed name';
 const MISREAD = 'settings that decide how it is read were changing';
@@ -33,10 +35,13 @@ export class StatementNotes {
     this.#session = session;
   }
 
-  /** Notes what a statement that is about to run may do to the link. */
-  noteStatement(text: Facts): void {
+  /**
+   * Notes what a statement that is about to run may do to the link.
+   * @param outer the texts that run it by EXECUTE, outermost first
+   */
+  noteStatement(text: Facts, outer: readonly Facts[] = []): void {
     const session = this.#session;
-    const facts = text.executes.length === 0 ? text : this.#noteExecuted(text);
+    const facts = text.executes.length === 0 ? text : this.#noteExecuted(text, [...outer, text]);
     const judgement = session.host.judge(facts);
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
@@ -51,14 +56,17 @@ export class StatementNotes {
    * Notes what is run by EXECUTE, as far as it is known.
    * @returns what the text does besides
    */
-  #noteExecuted(text: Facts): Facts {
+  #noteExecuted(text: Facts, outer: readonly Facts[]): Facts {
     const { statements, residue } = this.#session;
     let isKnown = true;
     for (const name of text.executes) {
       const executed = statements.find(utf8ByteString(name));
-      if (executed === undefined) isKnown = false;
-      else {
-        this.noteStatement(executed.facts);
+      // What runs itself, or so many others, the server may run in part before it refuses to go on.
+      const isEndless = executed !== undefined && outer.includes(executed.facts);
+      if (executed === undefined || isEndless || outer.length >= NESTED_EXECUTES_MAX) {
+        isKnown = false;
+      } else {
+        this.noteStatement(executed.facts, outer);
         if (executed.facts.settingParams.length > 0) residue.notePermanent(COMPUTED_NAME);
       }
     }

@@ -217,6 +217,11 @@ export class LinkStatements {
     if (this.#planted.get(planted.name) === planted) this.#planted.delete(planted.name);
   }
 
+  /** It is there after all. */
+  replant(planted: PlantedStatement): void {
+    this.#planted.set(planted.name, planted);
+  }
+
   /** It is another statement than was thought. */
   restate(held: LinkStatement, statement: Statement): void {
     if (this.#statements.get(held.statement) !== held) return;
