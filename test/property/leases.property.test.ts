@@ -229,7 +229,8 @@ function act(world: World, kind: (typeof KINDS)[number], n: number): void {
   }
 }
 
-describe('leases', () => {
+// Some seconds of work, and many more on a machine with other work.
+describe('leases', { timeout: 120_000 }, () => {
   it('never let more connections be than the limit, and starve nobody, whatever happens', () => {
     const scene = fc.record({
       limit: fc.integer({ min: 1, max: 6 }),

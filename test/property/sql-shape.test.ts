@@ -168,7 +168,8 @@ const wild = fc.string({
 /** One seed, so that a run says the same twice; another one by environment searches further. */
 fc.configureGlobal({ seed: Number(process.env['MILLRACE_SHAPE_SEED'] ?? 20_261_121) });
 
-describe('shapes against the scanner of PostgreSQL', () => {
+// Some seconds of work, and many more on a machine with other work.
+describe('shapes against the scanner of PostgreSQL', { timeout: 120_000 }, () => {
   it('are equal only for texts of the same tokens', () => {
     const seen = new Map<string, { text: string; tokens: string }>();
     fc.assert(
