@@ -108,6 +108,22 @@ export type TimeoutsConfig = {
   readonly clientUnreadTimeoutMs: number;
 };
 
+/** How fresh answers that are kept must be: see docs/caching.md. */
+export type CachingMode = 'write-through' | 'ttl';
+
+export type CachingConfig = {
+  readonly disabled: boolean;
+  readonly mode: CachingMode;
+  /** An answer is given for so long without further ado. */
+  readonly maxAgeMs: number;
+  /** And for so long afterwards while a new one is fetched. */
+  readonly staleWhileRevalidateMs: number;
+  /** In mode `ttl`, for so long afterwards when the origin cannot be asked. */
+  readonly staleIfErrorMs: number;
+  /** For all answers of the configuration together. */
+  readonly bytesMax: number;
+};
+
 /** How one user of a configuration proves who it is: a SCRAM verifier, or a password. */
 export type CredentialConfig = {
   readonly user: string;
@@ -132,6 +148,7 @@ export type ConfigurationConfig = {
   /** After so long the reads behind another one are sent elsewhere. */
   readonly hedgeMs: number;
   readonly timeouts: TimeoutsConfig;
+  readonly caching: CachingConfig;
   readonly credentials: readonly CredentialConfig[];
   /** Another value than before asks for fresh links, as a changed origin does. */
   readonly restartedOn?: string;

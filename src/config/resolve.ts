@@ -1,4 +1,5 @@
 /** From the validated file to the model: files read, secrets resolved, rules between keys. */
+import { cachingOf } from './caching.ts';
 import { certificatesProblem, isPair, privateKeyProblem, validUntilMs } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import type {
@@ -175,6 +176,7 @@ async function resolveConfiguration(
       statementTimeoutMs: timeouts.statement_timeout_ms,
       clientUnreadTimeoutMs: timeouts.client_unread_timeout_ms,
     },
+    caching: cachingOf(value.caching),
     credentials,
   };
 }

@@ -1,5 +1,6 @@
 /** The shape of the configuration file, built from the rows of `keys.ts`. */
 import * as z from 'zod';
+import { cachingShape } from './caching.ts';
 import { type KeyDoc, keyDocs } from './key-kinds.ts';
 import {
   apiShape,
@@ -16,12 +17,14 @@ const LISTENERS_MAX = 64;
 const CONFIGURATIONS_MAX = 10_000;
 const CREDENTIALS_MAX = 10_000;
 
+const cachingSchema = z.strictObject(cachingShape);
 const timeoutsSchema = z.strictObject(timeoutsShape);
 
 export const configurationSchema = z.strictObject({
   ...configurationShape,
   origin: z.strictObject(originShape),
   timeouts: timeoutsSchema.default(() => timeoutsSchema.parse({})),
+  caching: cachingSchema.default(() => cachingSchema.parse({})),
   credentials: z.array(z.strictObject(credentialShape)).min(1).max(CREDENTIALS_MAX),
 });
 
@@ -94,6 +97,13 @@ export const sections: readonly Section[] = [
     meaning: 'Time limits of the configuration above it. May be left out.',
     must: 'written as [configurations.timeouts]',
     shape: timeoutsShape,
+  },
+  {
+    path: 'configurations.caching',
+    header: '[configurations.caching]',
+    meaning: 'The query cache of the configuration above it: see docs/caching.md. May be left out.',
+    must: 'written as [configurations.caching]',
+    shape: cachingShape,
   },
   {
     path: 'configurations.credentials',

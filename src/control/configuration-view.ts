@@ -1,5 +1,5 @@
 /** A configuration as it goes over the wire: never a secret. */
-import type { ConfigurationConfig } from '../config/model.ts';
+import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
 import type { ConfigurationRecord } from '../store/configurations.ts';
 import type { ConfigurationResult } from './schemas/configuration.ts';
 import { CONNECTION_LIMIT_DEFAULT, fileConfigurationId } from './served.ts';
@@ -23,13 +23,23 @@ export function viewOfRecord(record: ConfigurationRecord, isServed: boolean): Co
 /** A file does not say when it was written; what reads these must find a time. */
 const NO_TIME = new Date(0).toISOString();
 
+function cachingView(caching: CachingConfig): ConfigurationResult['caching'] {
+  const { disabled, maxAgeMs, staleWhileRevalidateMs } = caching;
+  if (disabled) return { disabled };
+  return {
+    disabled,
+    max_age: maxAgeMs / 1000,
+    stale_while_revalidate: staleWhileRevalidateMs / 1000,
+  };
+}
+
 export function viewOfFile(config: ConfigurationConfig): ConfigurationResult {
   const { host, port, database, user, sslmode } = config.origin;
   return {
     id: fileConfigurationId(config.name),
     name: config.name,
     origin: { scheme: 'postgresql', host, port, database, user },
-    caching: { disabled: true },
+    caching: cachingView(config.caching),
     mtls: { sslmode },
     origin_connection_limit: config.originConnectionLimit,
     created_on: NO_TIME,

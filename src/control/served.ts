@@ -1,10 +1,12 @@
 /** From what the store holds to configurations that a gateway serves. */
 import { createHash } from 'node:crypto';
-import type { ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
+import { cachingDefaults } from '../config/caching.ts';
+import type { CachingConfig, ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
 import { SHARING_DEFAULTS } from '../config/sharing-keys.ts';
 import type { CertificateRecord } from '../store/certificates.ts';
 import type { ConfigurationDraft } from '../store/configurations.ts';
 import type { Snapshot } from '../store/snapshot.ts';
+import type { StoredCaching } from '../store/tables.ts';
 
 /** As in the file, whose default it is too. */
 export const CONNECTION_LIMIT_DEFAULT = 20;
@@ -28,6 +30,16 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i;
  */
 export function sslModeDefault(host: string): SslMode {
   return LOOPBACK.test(host) ? 'prefer' : 'require';
+}
+
+function cachingOf(stored: StoredCaching): CachingConfig {
+  const { disabled, max_age: maxAge, stale_while_revalidate: stale } = stored;
+  return {
+    ...cachingDefaults,
+    disabled,
+    ...(maxAge === undefined ? {} : { maxAgeMs: maxAge * 1000 }),
+    ...(stale === undefined ? {} : { staleWhileRevalidateMs: stale * 1000 }),
+  };
 }
 
 type OpenedCertificate = CertificateRecord & { readonly privateKey: string | null };
@@ -85,6 +97,7 @@ export function servedOf(snapshot: Snapshot, nowMs: number): Served {
     poolMode: 'transaction' as const,
     ...SHARING_DEFAULTS,
     timeouts: TIMEOUTS,
+    caching: cachingOf(record.caching),
     credentials: credentials.get(record.id) ?? [],
     ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),
   }));

@@ -1,7 +1,7 @@
 import { GatewayError } from '../base/errors.ts';
 import { type Log, withFields } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { ConfigurationConfig } from '../config/model.ts';
+import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
 import type { LanesLimits } from '../pool/lanes.ts';
 import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
@@ -12,9 +12,13 @@ import type { Settings } from '../session/settings.ts';
 import type { Statement } from '../session/statements/statements.ts';
 import type { Facts } from '../sql/facts/facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
+import { cacheShown } from './cache/cache-shown.ts';
+import { DatabaseReads } from './cache/database-reads.ts';
+import { LostWrites } from './cache/lost-writes.ts';
+import type { OriginWrites, OriginWritesTable } from './cache/origin-writes.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
-import type { LinkConnection } from './links/link-connection.ts';
+import { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
 import { SharedLinks } from './links/sharing.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
@@ -32,6 +36,22 @@ const CANCEL_RETRY_MS = 5;
 /** There may be thousands of clients: they are looked at only so often. */
 const LOOK_MS = 250;
 
+/** Where the numbers of links are those of somebody between the gateway and the server. */
+const UNSEEN_PROCESSES: ReadonlySet<string> = new Set(['rds-proxy', 'dsql']);
+
+/** What all configurations share. */
+export type DatabaseParts = {
+  readonly statements: StatementReader;
+  readonly parser: SqlParser;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The other processes that serve the configuration; null when there are none. */
+  readonly siblings: Siblings | null;
+  readonly writes: OriginWritesTable;
+  /** Clients of the gateway write through other processes than this one. */
+  readonly hasOtherWriters: boolean;
+};
+
 /** One configuration at work: its links, its clients, and what they share. */
 export class Database implements SessionHost {
   readonly log: Log;
@@ -43,6 +63,10 @@ export class Database implements SessionHost {
   readonly #siblings: Siblings | null;
   readonly #shared: SharedLinks;
   readonly #accepted = new Map<string, Settings>();
+  readonly #reads: DatabaseReads;
+  readonly #lostWrites: LostWrites;
+  readonly #writesTable: OriginWritesTable;
+  #writes: OriginWrites;
   #config: ConfigurationConfig;
   #lookedAtMs = 0;
   #readsSequences = false;
@@ -50,26 +74,29 @@ export class Database implements SessionHost {
   /** Whether the others have yet to hear of changes of pins. */
   #hasUntoldPins = false;
 
-  constructor(
-    config: ConfigurationConfig,
-    parts: {
-      readonly statements: StatementReader;
-      readonly parser: SqlParser;
-      readonly clock: Clock;
-      readonly log: Log;
-      readonly siblings: Siblings | null;
-    },
-  ) {
-    const { siblings } = parts;
+  constructor(config: ConfigurationConfig, parts: DatabaseParts) {
+    const { clock, siblings } = parts;
     this.#config = config;
     this.#siblings = siblings;
     this.#readsSequences = siblings?.hasNews(config.name, 'sequences') ?? false;
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    const capacity = siblings?.capacityOf(config.name) ?? null;
-    this.#links = new Links(() => this.#config, capacity, parts.clock, this.log);
-    this.#shared = this.#shareLinks(parts.clock);
-    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, parts.clock, this.log);
+    this.#writesTable = parts.writes;
+    this.#writes = parts.writes.take(config.origin);
+    this.#writes.listeners.add(this);
+    this.#links = new Links(
+      () => this.#config,
+      siblings?.capacityOf(config.name) ?? null,
+      clock,
+      this.log,
+      (link) => this.#onLinkEnded(link, clock.nowMs()),
+    );
+    this.#shared = this.#shareLinks(clock);
+    this.#lostWrites = new LostWrites(this.#links, this.log);
+    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, clock, this.log, () =>
+      this.#writes.changeCatalogue(),
+    );
+    this.#reads = new DatabaseReads(this, this.#links, clock, this.log, parts.hasOtherWriters);
   }
 
   #shareLinks(clock: Clock): SharedLinks {
@@ -89,6 +116,32 @@ export class Database implements SessionHost {
 
   get isSessionMode(): boolean {
     return this.#config.poolMode === 'session';
+  }
+
+  /** Null in session mode, in which the gateway does not follow what a client does. */
+  get readCache(): DatabaseReads | null {
+    return this.isSessionMode ? null : this.#reads;
+  }
+
+  get caching(): CachingConfig {
+    return this.#config.caching;
+  }
+
+  get writes(): OriginWrites {
+    return this.#writes;
+  }
+
+  get clientEncoding(): string | null {
+    return this.#links.parameters?.get('client_encoding')?.toUpperCase() ?? null;
+  }
+
+  isCatalogueKnown(): boolean {
+    return this.#catalogue.isKnown();
+  }
+
+  noteWrites(link: Link, facts: Facts | null): void {
+    link.writes.changesCatalogue ||= facts?.ddl === true;
+    link.writes.add(this.#writes, facts === null ? 'all' : this.#catalogue.writesOf(facts));
   }
 
   get originUser(): string {
@@ -184,19 +237,21 @@ export class Database implements SessionHost {
   }
 
   onCatalogueChanged(): void {
-    this.onNews('catalogue');
+    this.#writes.changeCatalogue();
     this.#siblings?.tell(this.#config.name, 'catalogue');
   }
 
   /** As if it had been noticed here. */
   onNews(news: News): void {
-    if (news === 'sequences') {
-      this.#readsSequences = true;
-      return;
-    }
+    if (news === 'sequences') this.#readsSequences = true;
+    else this.#writes.changeCatalogue();
+  }
+
+  onOriginCatalogueChanged(): void {
     this.#catalogueEpoch++;
     this.#statements.forget();
     this.#catalogue.invalidate();
+    this.#reads.forgetCatalogue();
   }
 
   onResultTypeChanged(): void {
@@ -208,19 +263,19 @@ export class Database implements SessionHost {
     this.#hasUntoldPins = true;
   }
 
-  showText(name: string): string | null {
-    const shown = this.#shown(name);
+  showText(name: string, session: Session): string | null {
+    const shown = this.#shown(name, session);
     return shown === null ? null : shownText(shown);
   }
 
-  showAnswer(name: string): Uint8Array | null {
-    const shown = this.#shown(name);
+  showAnswer(name: string, session: Session): Uint8Array | null {
+    const shown = this.#shown(name, session);
     return shown === null ? null : shownAnswer(shown);
   }
 
-  #shown(name: string): Shown | null {
+  #shown(name: string, session: Session): Shown | null {
     if (name === 'pins') return pinsShown(this.#allPins());
-    return name === 'sharing' ? this.#shared.shown : null;
+    return name === 'sharing' ? this.#shared.shown : cacheShown(name, this.readCache, session);
   }
 
   *#allPins(): Iterable<PinRow> {
@@ -247,7 +302,7 @@ export class Database implements SessionHost {
         return;
       }
       const { link } = session;
-      if (session.isWaitingForLink) {
+      if (session.isWaiting) {
         session.cancelWaiting();
         return;
       }
@@ -262,12 +317,15 @@ export class Database implements SessionHost {
 
   /** Takes a changed configuration; clients stay. */
   reconfigure(config: ConfigurationConfig, isOriginChanged: boolean): void {
+    if (isOriginChanged) this.#moveTo(config);
     this.#config = config;
     this.#links.setLimits();
     this.#shared.setLimits(lanesLimitsOf(config));
+    this.#reads.reconfigure();
     if (!isOriginChanged) return;
     this.#accepted.clear();
     this.#catalogue.invalidate();
+    this.#reads.forgetCatalogue();
     this.#links.renew();
     this.#shared.renew();
   }
@@ -275,6 +333,8 @@ export class Database implements SessionHost {
   /** To be called every now and then: strikes whoever has run into a limit. */
   tick(nowMs: number): void {
     this.#links.tick(nowMs);
+    this.#reads.tick(nowMs);
+    this.#lostWrites.tick(nowMs, !UNSEEN_PROCESSES.has(this.#config.origin.kind));
     if (nowMs - this.#lookedAtMs >= LOOK_MS) {
       this.#lookedAtMs = nowMs;
       const { statementTimeoutMs, clientUnreadTimeoutMs } = this.#config.timeouts;
@@ -297,9 +357,26 @@ export class Database implements SessionHost {
       const detail = session.isOwed ? 'Whether the statement took effect is not known.' : '';
       session.fail(new GatewayError(code, { detail }));
     }
+    this.#reads.close();
     this.#links.close(new GatewayError(code));
     this.#tellPins();
     this.#catalogue.close();
+    this.#writes.listeners.delete(this);
+    this.#writesTable.release(this.#config.origin);
+  }
+
+  /** Links of now go on writing to where they lead; no answer from there is given any more. */
+  #moveTo({ origin }: ConfigurationConfig): void {
+    this.#writes.listeners.delete(this);
+    const writes = this.#writesTable.take(origin);
+    this.#writesTable.release(this.#config.origin);
+    this.#writes = writes;
+    writes.listeners.add(this);
+  }
+
+  #onLinkEnded(link: Link, nowMs: number): void {
+    if (!link.writes.isPending || !(link.port instanceof LinkConnection)) return;
+    this.#lostWrites.add(link.writes, link.port.processId, nowMs);
   }
 }
 

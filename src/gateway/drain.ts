@@ -1,5 +1,6 @@
 import { GatewayError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import type { Session } from '../session/session.ts';
 import type { Database } from './database.ts';
 
 const POLL_MS = 20;
@@ -22,7 +23,7 @@ export async function drainDatabase(
   log.info({ code, clients: database.clients.size }, 'draining');
   const endThoseAtRest = (): void => {
     for (const { session } of database.clients) {
-      if (session.isAtRest) session.fail(new GatewayError(code));
+      if (isAtRest(session)) session.fail(new GatewayError(code));
     }
   };
   endThoseAtRest();
@@ -41,6 +42,11 @@ async function cancelRunning(database: Database, clock: Clock): Promise<void> {
   const running = [...database.clients].filter(({ session }) => session.isOwed);
   for (const client of running) void database.cancel(client);
   while (running.some(({ session }) => session.isOwed) && clock.nowMs() < untilMs) await nap();
+}
+
+/** Whether the client could be sent away without interrupting anything. */
+function isAtRest({ isStalled, isUnsynced, link }: Session): boolean {
+  return !isStalled && (link === null || (link.isIdle && !isUnsynced));
 }
 
 function nap(): Promise<void> {

@@ -7,6 +7,7 @@ import { closeGently } from '../net/closing.ts';
 import { loadParser } from '../origin/parser.ts';
 import { FactsCache } from '../sql/facts/facts-cache.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
+import { OriginWritesTable } from './cache/origin-writes.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
@@ -39,6 +40,11 @@ export type GatewayOptions = {
   readonly siblings?: Siblings;
   /** When other processes serve the same clients. */
   readonly secrets?: SharedSecrets;
+  /**
+   * Whether other processes write for the same clients to the same origins. What they write is not
+   * seen here, so nothing is kept in mode `write-through`.
+   */
+  readonly hasOtherWriters?: boolean;
 };
 
 /** A configuration with what may fail already done; see {@link Gateway.prepare}. */
@@ -59,7 +65,9 @@ export class Gateway {
   readonly #entrances = new Map<string, Entrance>();
   readonly #listeners: Listeners;
   readonly #parser: SqlParser;
+  readonly #writes = new OriginWritesTable();
   readonly #facts: FactsCache;
+  readonly #hasOtherWriters: boolean;
   #credentials: Credentials;
   #drainTimeoutMs: number;
   readonly #ticker: NodeJS.Timeout;
@@ -69,12 +77,13 @@ export class Gateway {
     parser: SqlParser,
     credentials: Credentials,
     drainTimeoutMs: number,
-    { log, siblings }: GatewayOptions,
+    { log, siblings, hasOtherWriters = false }: GatewayOptions,
   ) {
     this.#parser = parser;
     this.#drainTimeoutMs = drainTimeoutMs;
     this.#credentials = credentials;
     this.#log = log;
+    this.#hasOtherWriters = hasOtherWriters;
     this.#siblings = siblings ?? null;
     this.#clients = new ClientRegistry(random, siblings?.number ?? null);
     this.#listeners = new Listeners((key, socket) => this.receive(key, socket), log);
@@ -230,6 +239,8 @@ export class Gateway {
       clock,
       log: this.#log,
       siblings: this.#siblings,
+      writes: this.#writes,
+      hasOtherWriters: this.#hasOtherWriters,
     };
     this.#databases.set(configuration.name, new Database(configuration, parts));
   }

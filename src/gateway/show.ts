@@ -1,4 +1,4 @@
-import { type Column, encodeResult, INT4 } from '../protocol/result.ts';
+import { type Column, encodeResult, INT4, INT8 } from '../protocol/result.ts';
 import { quoteLiteral } from '../session/settings.ts';
 
 /** What a `SHOW millrace.…` answers with; values are byte strings. */
@@ -22,11 +22,12 @@ export function shownText({ columns, rows }: Shown): string {
     row.map((value, at) => `${quoteLiteral(value)}::${typeOf(columns[at])}`),
   );
   const tuples = (rows.length > 0 ? values : [nothing]).map((tuple) => `(${tuple.join(', ')})`);
-  const names = columns.map(({ name }) => name).join(', ');
+  const names = columns.map(({ name }) => `"${name}"`).join(', ');
   const all = `SELECT * FROM (VALUES ${tuples.join(', ')}) AS shown (${names})`;
   return rows.length > 0 ? all : `${all} WHERE false`;
 }
 
 function typeOf(column: Column | undefined): string {
-  return column?.type === INT4 ? 'pg_catalog.int4' : 'pg_catalog.text';
+  if (column?.type === INT4) return 'pg_catalog.int4';
+  return column?.type === INT8 ? 'pg_catalog.int8' : 'pg_catalog.text';
 }

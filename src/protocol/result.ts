@@ -5,6 +5,7 @@ import { ServerCode } from './codes.ts';
 export type ColumnType = { readonly oid: number; readonly size: number };
 
 export const INT4: ColumnType = { oid: 23, size: 4 };
+export const INT8: ColumnType = { oid: 20, size: 8 };
 export const TEXT: ColumnType = { oid: 25, size: -1 };
 
 export type Column = { readonly name: string; readonly type: ColumnType };

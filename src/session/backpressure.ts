@@ -13,6 +13,10 @@ export class Backpressure {
     this.#port = port;
   }
 
+  get isClientBlocked(): boolean {
+    return this.#isClientBlocked;
+  }
+
   /** The client's socket takes no more, or does again. */
   onClientBlocked(isBlocked: boolean, link: Link | null): void {
     this.#isClientBlocked = isBlocked;

@@ -163,14 +163,24 @@ export class MessageReader implements FrameHandler {
 
   #restore(): void {
     this.#session.framer.flushRun();
-    this.#session.restoreStartup();
+    this.#restoreStartup();
   }
 
   /** Behind the message at hand, of which all is there. */
   #restoreBehind(): void {
     if (this.#session.isUnsynced || this.#session.copyIn.isOpen) return;
     this.#session.framer.flushThrough();
-    this.#session.restoreStartup();
+    this.#restoreStartup();
+  }
+
+  /** What was passed on resets settings: see {@link Tenure.restoreStartup}. */
+  #restoreStartup(): void {
+    const session = this.#session;
+    const { resets } = session;
+    const isCopying = session.copyIn.isOpen || session.link?.ledger.takesCopyData === true;
+    if (resets === null || session.isUnsynced || isCopying) return;
+    session.resets = null;
+    session.tenure.restoreStartup(resets);
   }
 
   /** Whether the message has no place in a COPY that may be under way: see {@link CopyIn}. */
@@ -189,7 +199,8 @@ export class MessageReader implements FrameHandler {
       ((chunk[start + 5] as number) | 0x20) === SMALL_S && end - start <= SHOW_BYTES_MAX;
     if (!isShow || session.isSessionMode || chunk.indexOf(0, start + 5) !== end - 1) return false;
     const facts = session.host.factsOf(chunk, start + 5, end - 1, session.settings);
-    const answer = facts.millraceShow === null ? null : session.host.showAnswer(facts.millraceShow);
+    const answer =
+      facts.millraceShow === null ? null : session.host.showAnswer(facts.millraceShow, session);
     if (answer === null) return false;
     session.port.send(answer, 0, answer.length);
     session.answerReady();
@@ -200,6 +211,7 @@ export class MessageReader implements FrameHandler {
     const session = this.#session;
     if (chunk.indexOf(0, start + 5) !== end - 1) {
       // A text that does not end where its message ends is the server's to refuse.
+      session.host.noteWrites(link, null);
       link.ledger.push(Owed.Query, 0, null);
       return Take.Forward;
     }
@@ -213,7 +225,7 @@ export class MessageReader implements FrameHandler {
       session.residue.mayMisread && !readsTheSame(chunk, start + 5, end - 1)
         ? UNREAD
         : session.host.factsOf(chunk, start + 5, end - 1, session.settings);
-    const isShowWhileProbing = facts.millraceShow !== null && session.isProbing;
+    const isShowWhileProbing = facts.millraceShow !== null && session.tenure.isProbing;
     // What is shown, or removed, is about to change.
     if (isShowWhileProbing || this.#deallocations.isUndecided(facts, link)) return this.#stall();
     const statement = this.#sql.preparedBy(facts, chunk, start + 5, end - 1);
@@ -261,6 +273,7 @@ export class MessageReader implements FrameHandler {
     // The server refuses one that has no number.
     if (end - start >= 9 && !isHarmlessFunction(readUint32(chunk, start + 5))) {
       session.residue.notePermanent('a function call by number');
+      session.host.noteWrites(link, null);
     }
     link.ledger.push(Owed.FunctionCall, 0, null);
     session.statements.unit++;
@@ -273,7 +286,8 @@ export class MessageReader implements FrameHandler {
     if (!session.acquire()) return Take.Stop;
     const link = session.link as Link;
     if (this.#isHeldUp(link, ClientCode.Query)) return this.#stall();
-    if (!session.isSessionMode) this.#notes.noteStatement(UNREAD);
+    if (session.isSessionMode) session.host.noteWrites(link, null);
+    else this.#notes.noteStatement(UNREAD);
     link.ledger.push(Owed.Query, 0, session.statements.dropUnnamed(link));
     session.statements.unit++;
     return Take.Forward;
@@ -293,7 +307,10 @@ export class MessageReader implements FrameHandler {
   #drop(code: number): Take {
     const endsUnit =
       code === ClientCode.Sync || code === ClientCode.Query || code === ClientCode.FunctionCall;
-    if (endsUnit) this.#session.endDropped();
+    if (endsUnit) {
+      this.#session.isDropping = false;
+      this.#session.answerReady();
+    }
     return Take.Swallow;
   }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../base/errors.ts';
 import { ClientCode, ServerCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer, Take } from '../protocol/framer.ts';
 import { type Consequence, Disposition, Ledger, OWN, Owed } from './ledger.ts';
+import { LinkWrites } from './link-writes.ts';
 import { OwnQuery } from './own-query.ts';
 import { TOLD } from './own-unit.ts';
 import { Settings } from './settings.ts';
@@ -72,6 +73,8 @@ export class Link {
   readonly port: LinkPort;
   readonly ledger = new Ledger();
   readonly statements = new LinkStatements();
+  /** What its transaction has written, or may have. */
+  readonly writes = new LinkWrites();
   /** Reported parameters of the fresh link, by lower-case name. */
   readonly baseline: ReadonlyMap<string, string>;
   owner: LinkOwner | null = null;
@@ -257,7 +260,10 @@ export class Link {
     if (disposition === Disposition.Mismatch) throw violation('a ReadyForQuery that was not due');
     this.status = status;
     // Whatever the end of the unit sets free is sent behind what is being read.
-    if (this.ledger.size === 0) this.#isBehindQuiet = true;
+    if (this.ledger.size === 0) {
+      this.#isBehindQuiet = true;
+      if (status === TransactionStatus.Idle) this.writes.settle();
+    }
     const { owner } = this;
     if (disposition === Disposition.Forward) {
       this.#framer.flushThrough();

@@ -1,6 +1,7 @@
 import type { GatewayError } from '../base/errors.ts';
 import type { Facts } from '../sql/facts/facts.ts';
 import type { Link } from './link.ts';
+import type { ReadCache } from './reads/read-cache.ts';
 import type { Judgement } from './residue.ts';
 import type { Session } from './session.ts';
 import type { Estimate } from './sharing/estimate.ts';
@@ -42,6 +43,8 @@ export type SessionHost = {
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */
   readonly linkStatementsMax: number;
+  /** Null where nothing is kept. */
+  readonly readCache: ReadCache | null;
   /** Grows when tables may have changed, by a client. */
   readonly catalogueEpoch: number;
   /** Whether any client's statements use `lastval` or `currval`. */
@@ -66,6 +69,11 @@ export type SessionHost = {
   restate(statement: Statement, signature: string): Statement;
   /** What the catalogue adds to the facts. */
   judge(facts: Facts): Judgement;
+  /**
+   * A statement is about to be sent on the link: what it may write is written from now on until the
+   * end of its transaction. Null for one of which nobody knows what it does.
+   */
+  noteWrites(link: Link, facts: Facts | null): void;
   /** Custom settings that functions of the database are known to change. */
   customSettingNames(): Iterable<string>;
   /** A statement returns something else than when its text was first prepared. */
@@ -75,7 +83,7 @@ export type SessionHost = {
   /** The reasons why a session keeps its link have changed. */
   onPins(reasons: readonly string[]): void;
   /** The query that answers `SHOW millrace.<name>`, or null when there is no such name. */
-  showText(name: string): string | null;
+  showText(name: string, session: Session): string | null;
   /** The like for a client without a link: the whole answer but for its ReadyForQuery. */
-  showAnswer(name: string): Uint8Array | null;
+  showAnswer(name: string, session: Session): Uint8Array | null;
 };

@@ -16,9 +16,10 @@ const UNKNOWN: Noted = { mayReset: true, copiesIn: true };
 
 /**
  * Messages of a client in session mode. The link is the client's, so they pass as they are, names
- * included. Texts are read for one thing only: a RESET takes a setting to the default of the
- * origin's session, where the client's own default is what it asked for at startup. It is given
- * back behind the unit, and that does nothing to what was not reset, so whatever may reset counts.
+ * included. Texts are read for what they write, and for RESET: that takes a setting to the default
+ * of the origin's session, where the client's own default is what it asked for at startup. It is
+ * given back behind the unit, and that does nothing to what was not reset, so whatever may reset
+ * counts.
  */
 export class SessionModeMessages {
   readonly #session: Session;
@@ -34,6 +35,8 @@ export class SessionModeMessages {
 
   /** Passes a simple Query on whose text lies in `[start, end)`. */
   passQuery(link: Link, chunk: Uint8Array, start: number, end: number): void {
+    const { host, settings } = this.#session;
+    host.noteWrites(link, host.factsOf(chunk, start, end, settings));
     const noted = this.#read(chunk, start, end);
     if (noted.mayReset) this.#session.resets = '';
     link.ledger.push(Owed.Query, 0, noted.copiesIn ? this.#session.copyIn.begin() : null);
@@ -47,6 +50,8 @@ export class SessionModeMessages {
         return;
       case ClientCode.Bind:
         this.#onBind(chunk, start, end);
+        // Which statement it is of, and so what it writes, is not followed in this mode.
+        this.#session.host.noteWrites(link, null);
         link.ledger.push(Owed.Bind, 0, null);
         return;
       case ClientCode.Execute:

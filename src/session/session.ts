@@ -6,6 +6,7 @@ import { Backpressure } from './backpressure.ts';
 import { MessageReader } from './client-messages.ts';
 import { CopyIn } from './copy-in.ts';
 import type { Link, LinkOwner } from './link.ts';
+import { CachedReads } from './reads/cached-reads.ts';
 import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
 import type { Settings } from './settings.ts';
@@ -32,6 +33,7 @@ export class Session implements LinkOwner {
   readonly copyIn = new CopyIn();
   /** The rest of a cancelled unit is being dropped. */
   isDropping = false;
+  isClosed = false;
   /** Extended-protocol messages were sent that no Sync has closed yet. */
   isUnsynced = false;
   /** Messages of the unit at hand were sent before the one that is looked at. */
@@ -47,6 +49,8 @@ export class Session implements LinkOwner {
   readonly framer: Framer;
   /** What goes over a link together with what others send. */
   readonly shared: SharedTurn;
+  /** Null where nothing is kept. */
+  readonly reads: CachedReads | null;
   /** The time limit has struck the statement under way: its error is ours to word. */
   isTimedOut = false;
   /** What the client has of its link, as long as it has one. */
@@ -58,8 +62,7 @@ export class Session implements LinkOwner {
   #isReading = false;
   /** The client will send nothing more, but may be owed answers. */
   #isEnding = false;
-  #isClosed = false;
-  /** What is fed next has had its turn on a shared link. */
+  /** What is fed next has had its turn in the cache and on a shared link. */
   #goesAlone = false;
 
   /** @param settings what the client asked for at startup, where it differs from a fresh link */
@@ -72,6 +75,7 @@ export class Session implements LinkOwner {
     this.statements = new ClientStatements(host);
     this.framer = new Framer(new MessageReader(this));
     this.shared = new SharedTurn(this);
+    this.reads = host.readCache === null ? null : new CachedReads(this, host.readCache);
   }
 
   get link(): Link | null {
@@ -86,32 +90,16 @@ export class Session implements LinkOwner {
     return this.tenure.residue;
   }
 
-  /** Of the settings under which the next text is parsed; null when nobody knows them. */
-  get parseSignature(): string | null {
-    return this.tenure.parseSignature;
+  /** Whether the client's statement waits for something else than a server's answer to it. */
+  get isWaiting(): boolean {
+    return this.#stall === Stall.Link || this.#stall === Stall.Read;
   }
 
-  /** Why the link stays with the client outside transactions, for people. */
-  get pins(): readonly string[] {
-    return this.tenure.pins;
-  }
-
-  get isProbing(): boolean {
-    return this.tenure.isProbing;
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  get isWaitingForLink(): boolean {
-    return this.#stall === Stall.Link;
-  }
-
-  /** Whether the client could be sent away without interrupting anything. */
-  get isAtRest(): boolean {
-    if (this.isStalled) return false;
-    return this.link === null || (this.link.isIdle && !this.isUnsynced);
+  /** Whether nothing of the client's is unfinished, so that its next unit can be answered here. */
+  get isFree(): boolean {
+    if (this.link !== null || this.isUnsynced || this.isStalled || this.isClosed) return false;
+    const { isClientBlocked } = this.#backpressure;
+    return !this.isDropping && !isClientBlocked && this.framer.isBetweenMessages;
   }
 
   /** Whether the client waits for an answer. */
@@ -130,21 +118,37 @@ export class Session implements LinkOwner {
    * waits is read on, so that its leaving is noticed.
    */
   feed(chunk: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     if (this.isStalled || this.#isReading) {
       this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
       return;
     }
-    if (!this.#goesAlone && this.shared.attempt(chunk)) return;
+    const rest = this.#goesAlone ? chunk : this.#serve(chunk);
+    if (this.isClosed) return;
+    if (this.isStalled) {
+      this.#held = rest;
+      return;
+    }
+    if (!this.#goesAlone && this.shared.attempt(rest)) return;
     this.#goesAlone = false;
     this.#isReading = true;
-    const stopped = this.framer.feed(chunk, 0, chunk.length);
+    const stopped = this.framer.feed(rest, 0, rest.length);
     this.#isReading = false;
-    if (this.#isClosed) return;
-    this.#held = stopped < chunk.length && this.isStalled ? chunk.subarray(stopped) : NOTHING;
+    if (this.isClosed) return;
+    this.#held = stopped < rest.length && this.isStalled ? rest.subarray(stopped) : NOTHING;
     this.link?.port.flush();
     this.port.flush();
     this.#finishIfDone();
+  }
+
+  /** Answers what it can without a server; what is left. */
+  #serve(chunk: Uint8Array): Uint8Array {
+    if (this.reads === null) return chunk;
+    this.#isReading = true;
+    const served = this.reads.serve(chunk);
+    this.#isReading = false;
+    if (this.reads.isWaiting) this.#stall = Stall.Read;
+    return served === 0 ? chunk : chunk.subarray(served);
   }
 
   /** A unit has gone over a shared link: nothing is read until its answer is complete. */
@@ -172,7 +176,7 @@ export class Session implements LinkOwner {
   }
 
   #finishIfDone(): void {
-    if (!this.#isEnding || this.#isClosed || this.isStalled) return;
+    if (!this.#isEnding || this.isClosed || this.isStalled) return;
     // What the client has begun and will not end is not waited for.
     const isHopeless =
       this.isUnsynced || this.framer.isInsideForward || this.link?.ledger.isCopyIn === true;
@@ -191,17 +195,18 @@ export class Session implements LinkOwner {
 
   /** A link, ready for the client's next message; false when reading must stop. */
   acquire(): boolean {
-    if (this.link !== null) {
-      if (!this.tenure.isRestoring && !this.#isFull(this.link)) return true;
+    const { link } = this;
+    if (link !== null) {
+      // What the gateway answers by itself may be all there is.
+      if (link.ledger.isFull) link.answerSynthetic();
+      if (!this.tenure.isRestoring && !link.ledger.isFull) return true;
       this.stallForAnswers();
       return false;
     }
-    const link = this.host.checkOut(this);
-    if (link === null) {
-      this.#stall = Stall.Link;
-      return false;
-    }
-    return this.#attach(link);
+    const lent = this.host.checkOut(this);
+    if (lent !== null) return this.#attach(lent);
+    this.#stall = Stall.Link;
+    return false;
   }
 
   /** The link that the session has waited for. */
@@ -213,32 +218,26 @@ export class Session implements LinkOwner {
 
   onRefused(error: GatewayError): void {
     this.#stall = Stall.None;
-    this.fail(error);
+    const left = this.reads?.rescue(this.#held) ?? null;
+    if (left === null) this.fail(error);
+    else this.#resume(left);
   }
 
-  /** What was passed on resets settings: see {@link Tenure.restoreStartup}. */
-  restoreStartup(): void {
-    const { resets, copyIn } = this;
-    const isCopying = copyIn.isOpen || this.link?.ledger.takesCopyData === true;
-    if (resets === null || this.isUnsynced || isCopying) return;
-    this.resets = null;
-    this.tenure.restoreStartup(resets);
+  /** What another client asked for has been answered, or never will be. */
+  onReadDone(): void {
+    if (this.#stall !== Stall.Read) return;
+    this.#stall = Stall.None;
+    this.#resume();
   }
 
   /** A CancelRequest came while the session waited: the unit is answered as cancelled. */
   cancelWaiting(): void {
-    if (!this.isWaitingForLink) return;
-    this.host.withdraw(this);
+    if (!this.isWaiting) return;
+    this.#withdraw();
     this.#stall = Stall.None;
     this.isDropping = true;
     this.port.sendError(new GatewayError('MR_QUERY_CANCELED'));
     this.#resume();
-  }
-
-  /** The last message of a cancelled unit has been dropped. */
-  endDropped(): void {
-    this.isDropping = false;
-    this.answerReady();
   }
 
   /** Reads nothing more until answers have come, and then the same message again. */
@@ -250,10 +249,10 @@ export class Session implements LinkOwner {
     this.link.port.send(FLUSH, 0, FLUSH.length);
   }
 
-  #isFull(link: Link): boolean {
-    // What the gateway answers by itself may be all there is.
-    if (link.ledger.isFull) link.answerSynthetic();
-    return link.ledger.isFull;
+  /** What was asked for, of the pool or of the cache, is wanted no more. */
+  #withdraw(): void {
+    if (this.#stall === Stall.Link) this.host.withdraw(this);
+    this.reads?.abandon();
   }
 
   /** Answers a Sync for which there is nothing to ask a server. */
@@ -263,19 +262,19 @@ export class Session implements LinkOwner {
 
   /** Ends the session with a FATAL error for the client. */
   fail(error: GatewayError): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     this.port.fail(error);
     this.close();
   }
 
   /** The client is gone, or is to go: the link is cleaned or discarded, nothing more is read. */
   close(): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     // What came before whatever ends the session is noted as sent.
     if (this.#isReading) this.framer.flushRun();
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#held = NOTHING;
-    if (this.#stall === Stall.Link) this.host.withdraw(this);
+    this.#withdraw();
     this.shared.leave();
     this.#letGo();
     this.tenure.abandon(this.framer.isInsideForward || this.isUnsynced);
@@ -285,6 +284,7 @@ export class Session implements LinkOwner {
   onLinkLost(error: GatewayError): void {
     const sawFatal = this.link?.sawFatal === true;
     this.#letGo();
+    this.reads?.abandon();
     this.tenure.lose();
     // The client may have read the server's own goodbye.
     if (sawFatal) this.port.end();
@@ -309,6 +309,7 @@ export class Session implements LinkOwner {
 
   onReply(chunk: Uint8Array, start: number, end: number): void {
     this.shared.trialBytes += end - start;
+    this.reads?.onReply(chunk, start, end);
     this.port.send(chunk, start, end);
   }
 
@@ -389,11 +390,10 @@ export class Session implements LinkOwner {
   }
 
   /** Goes on with what was held, and lets the socket be read again unless that stalls anew. */
-  #resume(): void {
-    if (this.#isClosed || this.#isReading) return;
-    const held = this.#held;
+  #resume(held = this.#held): void {
+    if (this.isClosed || this.#isReading) return;
     this.#held = NOTHING;
     this.feed(held);
-    if (!this.wantsPause && !this.#isClosed) this.port.resume();
+    if (!this.wantsPause && !this.isClosed) this.port.resume();
   }
 }

@@ -26,6 +26,20 @@ const CANNOT_FAIL: ReadonlySet<string> = new Set([
   'timezone',
 ]);
 
+const NAME_ONLY: ReadonlySet<string> = new Set(['application_name']);
+
+/** Settings of which no result of a statement depends that ends without an error. */
+const RESULTLESS: ReadonlySet<string> = new Set([
+  'application_name',
+  'client_min_messages',
+  'idle_in_transaction_session_timeout',
+  'idle_session_timeout',
+  'lock_timeout',
+  'millrace.cache',
+  'statement_timeout',
+  'transaction_timeout',
+]);
+
 /** What PostgreSQL reports without its being a setting that a session could change. */
 const NOT_SETTABLE: ReadonlySet<string> = new Set([
   'in_hot_standby',
@@ -42,6 +56,7 @@ export class Settings {
   readonly #values: ReadonlyMap<string, string>;
   #parseSignature: string | null = null;
   #sharingSignature: string | null = null;
+  #resultSignature: string | null = null;
 
   private constructor(values: ReadonlyMap<string, string>) {
     this.#values = values;
@@ -85,13 +100,22 @@ export class Settings {
    * link can see.
    */
   get sharingSignature(): string {
-    if (this.#sharingSignature !== null) return this.#sharingSignature;
+    this.#sharingSignature ??= this.#signatureWithout(NAME_ONLY);
+    return this.#sharingSignature;
+  }
+
+  /** Equal for sets under which every statement gives the same bytes; empty for most clients. */
+  get resultSignature(): string {
+    this.#resultSignature ??= this.#signatureWithout(RESULTLESS);
+    return this.#resultSignature;
+  }
+
+  #signatureWithout(names: ReadonlySet<string>): string {
     const parts: string[] = [];
     for (const [name, value] of this.#values) {
-      if (name !== 'application_name') parts.push(`${name}=${value.length}:${value}`);
+      if (!names.has(name)) parts.push(`${name}=${value.length}:${value}`);
     }
-    this.#sharingSignature = parts.sort().join('\n');
-    return this.#sharingSignature;
+    return parts.sort().join('\n');
   }
 
   /** Equal for sets under which every statement text parses the same; empty for most clients. */

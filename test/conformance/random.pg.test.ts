@@ -172,7 +172,7 @@ describe.each(
   const pairs: { ours: WireClient; theirs: WireClient; dice: Dice }[] = [];
 
   beforeAll(async () => {
-    gateway = await TestGateway.start({ links: 2 });
+    gateway = await TestGateway.start({ links: 2, caching: {} });
     const side = await gateway.connectDirect();
     await side.rows('CREATE TABLE n (x int); INSERT INTO n VALUES (1), (2), (NULL)');
     for (let number = 1; number <= CLIENTS; number++) {

@@ -48,7 +48,7 @@ describe('transcripts', () => {
   beforeAll(async () => {
     database = await createDatabase();
     for (const poolMode of ['transaction', 'session'] as const) {
-      gateways.set(poolMode, await TestGateway.start({ poolMode }, database));
+      gateways.set(poolMode, await TestGateway.start({ poolMode, caching: {} }, database));
     }
     side = await gateway('session').connectDirect();
     await side.rows(SCHEMA);

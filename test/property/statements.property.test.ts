@@ -174,6 +174,8 @@ const clean = {
 
 /** A configuration with some links, of which the caller chooses the next one. */
 class World implements SessionHost {
+  readonly readCache = null;
+
   readonly originUser = 'web';
   readonly sharing = null;
   readonly linkStatementsMax = 2;
@@ -221,6 +223,8 @@ class World implements SessionHost {
   restate(statement: Statement): Statement {
     return statement;
   }
+
+  noteWrites(): void {}
 
   judge() {
     return clean;

@@ -163,9 +163,9 @@ export class SimClient implements SessionPort, Author {
       return;
     }
     if (!this.#wantsCancel || this.#burst === null || this.isGone || !dice.oneIn(4)) return;
-    const { link, isWaitingForLink, isOwed } = this.session;
+    const { link, isWaiting, isOwed } = this.session;
     if (!isOwed) return;
-    if (isWaitingForLink) {
+    if (isWaiting) {
       this.#wantsCancel = false;
       this.#wasCancelledWaiting = true;
       this.session.cancelWaiting();

@@ -39,6 +39,8 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   readonly pool: Pool<Link, Session>;
   /** No world of these shares links. */
   readonly sharing = null;
+  /** Nor do they keep answers. */
+  readonly readCache = null;
   readonly #limits: PoolLimits;
   readonly #table: ModelTable;
   readonly #lacks: Lacks;
@@ -84,6 +86,8 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   checkOut(session: Session): Link | null {
     return this.pool.checkOut(session, this.nowMs);
   }
+
+  noteWrites(): void {}
 
   withdraw(session: Session): void {
     this.pool.withdraw(session);

@@ -1,13 +1,21 @@
 /** A gateway in this process, in front of a database of its own. */
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../src/base/log.ts';
-import type { MillraceConfig, PoolMode, TimeoutsConfig } from '../../src/config/model.ts';
+import { cachingDefaults } from '../../src/config/caching.ts';
+import type {
+  CachingConfig,
+  MillraceConfig,
+  PoolMode,
+  TimeoutsConfig,
+} from '../../src/config/model.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { createDatabase, type TestDatabase } from './pg.ts';
 import { WireClient, type WireTarget } from './wire.ts';
 
 const CONFIGURATION = 'app';
 const USER = 'web';
+/** What other tests look at is the origin; but they should not notice. */
+const CACHES_BY_DEFAULT = process.env['MILLRACE_TEST_CACHE'] === 'on';
 
 export type GatewayOptions = {
   readonly poolMode?: PoolMode;
@@ -19,10 +27,13 @@ export type GatewayOptions = {
   readonly shareDepth?: number;
   readonly hedgeMs?: number;
   readonly timeouts?: Partial<TimeoutsConfig>;
+  /** Off unless said: what other tests look at is the origin. */
+  readonly caching?: Partial<CachingConfig>;
   /** Where the origin is to be found instead of at the database itself, such as a proxy. */
   readonly originAt?: { readonly host: string; readonly port: number };
   readonly originUser?: { readonly user: string; readonly password: string };
   readonly loginTimeoutMs?: number;
+  readonly hasOtherWriters?: boolean;
 };
 
 export class TestGateway {
@@ -101,11 +112,19 @@ export class TestGateway {
           hedgeMs: options.hedgeMs ?? 20,
           poolMode: options.poolMode ?? ('transaction' as const),
           timeouts: { ...TIMEOUTS, ...options.timeouts },
+          caching: {
+            ...cachingDefaults,
+            disabled: options.caching === undefined && !CACHES_BY_DEFAULT,
+            ...options.caching,
+          },
           credentials: [{ user: USER, verifier: null, password }],
         },
       ],
     };
-    const gateway = await Gateway.start(config, { log: complaintsTo(complaints) });
+    const gateway = await Gateway.start(config, {
+      log: complaintsTo(complaints),
+      hasOtherWriters: options.hasOtherWriters ?? false,
+    });
     return new TestGateway(gateway, config, used, password, complaints, database === undefined);
   }
 

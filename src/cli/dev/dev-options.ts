@@ -1,4 +1,5 @@
 /** What `millrace dev` was asked for, and the configuration that follows from it. */
+import { cachingDefaults } from '../../config/caching.ts';
 import type { MillraceConfig, OriginConfig, WorkerCount } from '../../config/model.ts';
 import { readOriginUrl } from '../../config/origin-url.ts';
 import { SHARING_DEFAULTS } from '../../config/sharing-keys.ts';
@@ -96,6 +97,7 @@ export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
           statementTimeoutMs: 0,
           clientUnreadTimeoutMs: 300_000,
         },
+        caching: cachingDefaults,
         credentials: [
           {
             user: origin.user,

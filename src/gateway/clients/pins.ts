@@ -23,7 +23,7 @@ export function* pinRows(clients: Iterable<ClientConnection>): Iterable<PinRow> 
     const serverPid = port instanceof LinkConnection ? port.processId : 0;
     const user = utf8ByteString(identity.user);
     const application = session.settings.get('application_name') ?? '';
-    for (const reason of session.pins) {
+    for (const reason of session.tenure.pins) {
       if (++count > ROWS_MAX) return;
       yield [`${identity.processId}`, user, application, `${serverPid}`, reason];
     }

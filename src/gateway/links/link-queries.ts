@@ -24,10 +24,15 @@ export class LinkQueries extends LinkBorrower {
   }
 
   /**
-   * Borrows a link with the settings of a fresh one, for as long as `work` takes.
+   * Borrows a link for as long as `work` takes, with the settings of a fresh one unless others are
+   * given.
    * @throws GatewayError when there is no link to be had, or it breaks
    */
-  static async with<T>(links: Links, work: (run: RunQuery) => Promise<T>): Promise<T> {
+  static async with<T>(
+    links: Links,
+    work: (run: RunQuery) => Promise<T>,
+    settings = Settings.NONE,
+  ): Promise<T> {
     const link = await new Promise<Link>((resolve, reject) => {
       const taken = links.checkOut({ onLink: resolve, onRefused: reject });
       if (taken !== null) resolve(taken);
@@ -35,9 +40,9 @@ export class LinkQueries extends LinkBorrower {
     const queries = new LinkQueries(link);
     let isClean = false;
     try {
-      const change = settingsChange(link.settings, Settings.NONE);
+      const change = settingsChange(link.settings, settings);
       if (change !== null) await queries.#run(settingsChangeText(change));
-      link.settings = Settings.NONE;
+      link.settings = settings;
       const result = await work((sql) => queries.#run(utf8ByteString(sql)));
       isClean = link.isIdle;
       return result;

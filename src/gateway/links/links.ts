@@ -46,12 +46,17 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** As whom the youngest link is logged in. */
   #user: string | null = null;
 
+  readonly #onEnded: (link: Link) => void;
+
+  /** @param onEnded a link is closed, or has broken, and is forgotten */
   constructor(
     config: () => ConfigurationConfig,
     capacity: LinkCapacity | null,
     clock: Clock,
     log: Log,
+    onEnded: (link: Link) => void,
   ) {
+    this.#onEnded = onEnded;
     this.#config = config;
     this.#capacity = capacity;
     this.#clock = clock;
@@ -211,6 +216,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   #forget(link: Link): void {
     this.#cleaning.delete(link);
     this.#awaitingCancel.delete(link);
+    this.#onEnded(link);
     this.#pool.remove(link, this.#clock.nowMs());
   }
 

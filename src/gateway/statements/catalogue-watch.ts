@@ -2,8 +2,10 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import { readCatalogue } from '../../origin/catalogue.ts';
+import { catalogueFingerprint } from '../../origin/catalogue-fingerprint.ts';
 import type { Judgement } from '../../session/residue.ts';
 import { CatalogueSnapshot } from '../../sql/catalogue/catalogue.ts';
+import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import { Effect, type Facts } from '../../sql/facts/facts.ts';
 import type { SqlParser } from '../../sql/facts/parser.ts';
 import { LinkQueries } from '../links/link-queries.ts';
@@ -27,6 +29,10 @@ export class CatalogueWatch {
   readonly #log: Log;
   #snapshot = CatalogueSnapshot.UNKNOWN;
   #judgements = new WeakMap<Facts, Judgement>();
+  #writes = new WeakMap<Facts, RelationSet>();
+  /** Of the catalogue when it was read last; null when that is not to be compared. */
+  #fingerprint: string | null = null;
+  readonly #onChanged: () => void;
   /** Grows with every change that is known of; a reading begun before one is not used. */
   #version = 0;
   #isReading = false;
@@ -36,7 +42,9 @@ export class CatalogueWatch {
   #unaskedSinceMs = 0;
   #isClosed = false;
 
-  constructor(parser: SqlParser, links: Links, clock: Clock, log: Log) {
+  /** @param onChanged somebody else has changed the catalogue since it was read last */
+  constructor(parser: SqlParser, links: Links, clock: Clock, log: Log, onChanged: () => void) {
+    this.#onChanged = onChanged;
     this.#clock = clock;
     this.#parser = parser;
     this.#links = links;
@@ -62,6 +70,22 @@ export class CatalogueWatch {
     return judgement;
   }
 
+  /** Whether it is known. Who asks wants it to be read on. */
+  isKnown(): boolean {
+    this.#wasAsked = true;
+    return this.#snapshot !== CatalogueSnapshot.UNKNOWN;
+  }
+
+  /** See {@link CatalogueSnapshot.writesOf}. */
+  writesOf(facts: Facts): RelationSet {
+    let writes = this.#writes.get(facts);
+    if (writes === undefined) {
+      writes = this.#snapshot.writesOf(facts);
+      this.#writes.set(facts, writes);
+    }
+    return writes;
+  }
+
   get customSettingNames(): Iterable<string> {
     return this.#snapshot.customSettingNames;
   }
@@ -69,6 +93,7 @@ export class CatalogueWatch {
   /** The catalogue may have changed: what is known of it counts no more. */
   invalidate(): void {
     this.#version++;
+    this.#fingerprint = null;
     this.#learn(CatalogueSnapshot.UNKNOWN);
     this.#dueMs = Number.NEGATIVE_INFINITY;
     this.#wasAsked = true;
@@ -94,10 +119,14 @@ export class CatalogueWatch {
     // Until the reading is done: also when it fails, the next one is not at once.
     this.#dueMs = nowMs + REFRESH_MS;
     try {
-      const snapshot = await LinkQueries.with(this.#links, (run) =>
-        readCatalogue(run, this.#parser),
-      );
+      const [fingerprint, snapshot] = await LinkQueries.with(this.#links, async (run) => [
+        await catalogueFingerprint(run),
+        await readCatalogue(run, this.#parser),
+      ]);
       if (version !== this.#version) return;
+      const isChanged = this.#fingerprint !== null && this.#fingerprint !== fingerprint;
+      if (isChanged) this.#onChanged();
+      this.#fingerprint = fingerprint;
       this.#learn(snapshot);
       const tookMs = this.#clock.nowMs() - nowMs;
       this.#dueMs = nowMs + Math.max(REFRESH_MS, tookMs / REFRESH_SHARE_MAX);
@@ -114,6 +143,7 @@ export class CatalogueWatch {
     if (snapshot === this.#snapshot) return;
     this.#snapshot = snapshot;
     this.#judgements = new WeakMap();
+    this.#writes = new WeakMap();
   }
 }
 

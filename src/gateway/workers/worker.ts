@@ -46,7 +46,9 @@ export class Worker {
     const send = (message: ToPrimary) => channel.send(message);
     const siblings = new WorkerSiblings({ ...start, send, log });
     const { config, secrets } = ordersOf(start.orders);
-    const gateway = await Gateway.start(config, { log, siblings, secrets });
+    // There is no single worker: then no process stands before it.
+    const options = { log, siblings, secrets, hasOtherWriters: true };
+    const gateway = await Gateway.start(config, options);
     return new Worker(channel, gateway, siblings, log);
   }
 

@@ -25,8 +25,6 @@ export class SharedTurn implements UnitOwner {
   #trialSinceMs = 0;
   /** Bytes that have come for the client while it had a link of its own. */
   trialBytes = 0;
-  /** The client does not read its answers. */
-  #isBlocked = false;
   /** {@link Settings} of the client, and the same with custom plans. */
   #plain: Settings | null = null;
   #custom: Settings | null = null;
@@ -46,19 +44,18 @@ export class SharedTurn implements UnitOwner {
   }
 
   /**
-   * Sends the chunk over a shared link, if all of it is one unit that may go there. The session
-   * owes its client nothing.
+   * Sends the chunk over a shared link, if all of it is one unit that may go there, and nothing of
+   * the client's is unfinished.
    */
   attempt(chunk: Uint8Array): boolean {
-    const { host, settings, link, isDropping, isUnsynced, framer } = this.#session;
+    const { host, settings } = this.#session;
     this.#trial = null;
-    if (host.sharing === null || link !== null || this.#isBlocked) return false;
-    if (isDropping || isUnsynced || !framer.isBetweenMessages) return false;
+    if (host.sharing === null || !this.#session.isFree) return false;
     if (isWholeQuery(chunk)) {
       const facts = host.factsOf(chunk, 5, chunk.length - 1, settings);
       const estimate = this.#estimateFor(facts);
       if (estimate === null) return false;
-      this.#submit(new SharedUnit(this, chunk, null, settings, estimate));
+      this.#submit(new SharedUnit(this, chunk, null, settings, estimate), facts);
       return true;
     }
     const parts = extendedParts(chunk);
@@ -76,7 +73,7 @@ export class SharedTurn implements UnitOwner {
     if (estimate === null || given === null) return false;
     const told = isParsed ? null : statements.describedOf(name);
     const prepared = { parts, name, statement, told };
-    this.#submit(new SharedUnit(this, chunk, prepared, given, estimate));
+    this.#submit(new SharedUnit(this, chunk, prepared, given, estimate), statement.facts);
     return true;
   }
 
@@ -99,7 +96,6 @@ export class SharedTurn implements UnitOwner {
   }
 
   onClientBlocked(isBlocked: boolean): void {
-    this.#isBlocked = isBlocked;
     const unit = this.#unit;
     unit?.carrier?.onOwnerBlocked(unit, isBlocked);
   }
@@ -119,6 +115,7 @@ export class SharedTurn implements UnitOwner {
       return carrier.link;
     }
     this.leave();
+    this.#session.reads?.abandon();
     this.#session.port.sendError(new GatewayError('MR_QUERY_CANCELED'));
     this.#session.answerReady();
     this.#session.resumeFromShared(null);
@@ -126,7 +123,7 @@ export class SharedTurn implements UnitOwner {
   }
 
   onAnswer(chunk: Uint8Array, start: number, end: number): void {
-    this.#session.port.send(chunk, start, end);
+    this.#session.onReply(chunk, start, end);
   }
 
   onAnswerPause(): void {
@@ -147,6 +144,7 @@ export class SharedTurn implements UnitOwner {
 
   onUnanswered(unit: SharedUnit): void {
     this.#unit = null;
+    this.#session.reads?.onReturned();
     this.#session.resumeFromShared(unit.chunk);
   }
 
@@ -164,8 +162,9 @@ export class SharedTurn implements UnitOwner {
     this.#unit = unit;
   }
 
-  #submit(unit: SharedUnit): void {
+  #submit(unit: SharedUnit, facts: Facts): void {
     this.#unit = unit;
+    this.#session.reads?.onPass(facts);
     this.#session.stallForShared();
     this.#session.host.sharing?.submit(unit);
   }
@@ -188,7 +187,7 @@ export class SharedTurn implements UnitOwner {
       statement.facts.plainRead &&
       !statement.facts.timeLiteral &&
       statement.signature !== null &&
-      statement.signature === this.#session.parseSignature &&
+      statement.signature === this.#session.tenure.parseSignature &&
       !hasUserTypes(statement)
     );
   }

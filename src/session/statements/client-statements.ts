@@ -105,6 +105,16 @@ export class ClientStatements implements StatementNames {
     this.#named.set(name, statement);
   }
 
+  /** A Parse of a name that is free was answered without a server. */
+  adopt(name: string, statement: Statement): void {
+    if (name === '') {
+      this.unnamed.adopt(statement, this.unit);
+      return;
+    }
+    this.#named.set(name, statement);
+    this.#adopted.set(name, this.#source.catalogueEpoch);
+  }
+
   settle(change: NamedChange): void {
     if (this.#pending.get(change.name) === change) this.#pending.delete(change.name);
   }

@@ -50,6 +50,15 @@ export class ClientUnnamed {
     this.#last = statement === null ? null : made;
   }
 
+  /** It was settled without a server: a Parse of it, or null for a simple Query. */
+  adopt(statement: Statement | null, unit: number): void {
+    const { current } = this;
+    if (statement === null && (current === null || current.statement === null)) return;
+    this.isFresh = false;
+    this.#last = new UnnamedStatement(statement, unit, null, null, false);
+    this.#last.isSettled = true;
+  }
+
   /** A simple Query, or a Close, is about to take it away; the answer is to be noted with that. */
   drop(link: Link, unit: number): Consequence | null {
     const { current } = this;

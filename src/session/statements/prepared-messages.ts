@@ -89,8 +89,9 @@ export class PreparedMessages {
       return Take.Forward;
     }
     session.framer.flushRun();
-    if (name !== '') session.statements.parseNamed(name, parsed, link, session.parseSignature);
-    else {
+    if (name !== '') {
+      session.statements.parseNamed(name, parsed, link, session.tenure.parseSignature);
+    } else {
       session.statements.unnamed.parse(parsed, link, session.statements.unit);
       sendParse(link.port, UNNAMED, parsed.body);
     }
@@ -111,7 +112,7 @@ export class PreparedMessages {
     const statement = session.statements.find(name);
     if (this.#isAwaited(statement, link)) return Take.Stop;
     // Before the statement's own effects are noted, which come after it was understood.
-    const signature = session.parseSignature;
+    const signature = session.tenure.parseSignature;
     const readiness = session.statements.readiness(name, link, signature);
     if (this.#mustWait(readiness, name, link, signature)) return Take.Stop;
     if (readiness === Readiness.Changed) {
@@ -132,7 +133,7 @@ export class PreparedMessages {
     // What a PREPARE leaves that is followed is noted when it runs.
     if (statement !== undefined && this.#sql.preparedByStatement(statement) === null) {
       this.#notes.noteBind(statement, chunk, nameEnd + 1, end, size === end - start);
-    }
+    } else session.host.noteWrites(link, null);
     const matters = statement !== undefined && isRemembered(statement.facts);
     if (matters || this.#deallocations.hasPortals) {
       this.#deallocations.noteBind(byteString(chunk, start + 5, portalEnd), statement);
@@ -180,7 +181,8 @@ export class PreparedMessages {
     }
     const name = byteString(chunk, start + 6, end - 1);
     if (session.statements.isUndecided(name, link)) return this.#stall();
-    const { parseSignature, statements } = session;
+    const { statements } = session;
+    const { parseSignature } = session.tenure;
     if (this.#isAwaited(statements.find(name), link)) return Take.Stop;
     const readiness = statements.readiness(name, link, parseSignature);
     const described = statements.describedOf(name);

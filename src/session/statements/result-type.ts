@@ -80,6 +80,12 @@ function parametersOf(described: string): Buffer {
   return Buffer.from(described.slice(0, 2 + count * 4), 'latin1');
 }
 
+/** What {@link rowTypeOf} says, of what a {@link Description} told. */
+export function rowTypeIn(described: string): string {
+  const count = (described.charCodeAt(0) << 8) | described.charCodeAt(1);
+  return described.slice(2 + count * 4);
+}
+
 /**
  * The body of the Parse that prepares a statement again: its parameters have the types that were
  * found at first, as PostgreSQL keeps them, whatever they would be taken for now.

@@ -192,7 +192,7 @@ export class UnnamedStatement implements Consequence {
   found: string | null = null;
   /** The server is being asked that. */
   isDescribing = false;
-  readonly #link: Link;
+  readonly #link: Link | null;
   /** What the link had before. */
   readonly #before: object | null;
   /** Whether it is the older one prepared again, on a link that lacks it. */
@@ -202,27 +202,27 @@ export class UnnamedStatement implements Consequence {
     statement: Statement | null,
     unit: number,
     older: UnnamedStatement | null,
-    link: Link,
+    link: Link | null,
     isAgain: boolean,
   ) {
     this.statement = statement;
     this.unit = unit;
     this.older = older;
     this.#link = link;
-    this.#before = link.unnamed;
+    this.#before = link?.unnamed ?? null;
     this.#isAgain = isAgain;
   }
 
   commit(): void {
     this.isSettled = true;
     this.older = null;
-    if (this.statement === null && this.#link.unnamed === this) this.#link.unnamed = null;
+    const link = this.#link;
+    if (this.statement === null && link?.unnamed === this) link.unnamed = null;
   }
 
   rollback(failed: boolean): void {
     this.isSettled = true;
-    const isOnLink = this.#link.unnamed === this;
-    if (isOnLink) this.#link.unnamed = failed ? null : this.#before;
+    if (this.#link?.unnamed === this) this.#link.unnamed = failed ? null : this.#before;
     if (failed && !this.#isAgain) {
       // A Parse or a Query that fails has already taken the older one away.
       this.statement = null;

@@ -45,6 +45,8 @@ export class StatementNotes {
     const judgement = session.host.judge(facts);
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
+    if (session.link !== null) session.host.noteWrites(session.link, facts);
+    session.reads?.onPass(facts);
     session.isExempt ||= facts.exempt;
     session.mayHavePrepared ||= facts.prepares;
     if (facts.resets !== null) {
@@ -75,12 +77,12 @@ export class StatementNotes {
 
   /** Before the first statement that reads what others may have drawn, when that can still be. */
   #forgetSequences(): void {
-    const { link, framer, pins, residue, isSessionMode, hasOpenUnit } = this.#session;
-    if (link === null || isSessionMode || pins.length > 0) return;
+    const { link, framer, tenure, residue, isSessionMode, hasOpenUnit } = this.#session;
+    if (link === null || isSessionMode || tenure.pins.length > 0) return;
     // Inside a unit it would end the implicit transaction of what went before.
     if (hasOpenUnit || (residue.mayHaveDrawn && !link.isIdle)) return;
     framer.flushRun();
-    this.#session.tenure.forgetSequences(link);
+    tenure.forgetSequences(link);
   }
 
   /**
@@ -97,10 +99,10 @@ export class StatementNotes {
    * that others may share, unless nobody knows what its text means.
    */
   statementOf(chunk: Uint8Array, start: number, end: number): Statement {
-    const { host, settings, parseSignature, residue } = this.#session;
+    const { host, settings, tenure, residue } = this.#session;
     const statement = host.statementOf(chunk, start, end, settings);
     if (!residue.mayMisread) {
-      const isShared = parseSignature !== null && !statement.facts.timeLiteral;
+      const isShared = tenure.parseSignature !== null && !statement.facts.timeLiteral;
       return isShared ? statement : { ...statement, signature: null, described: null };
     }
     const textEnd = chunk.indexOf(0, start + 1);
@@ -134,7 +136,7 @@ export class StatementNotes {
   /** The text to send instead of the client's, as a byte string; null to send the client's. */
   textFor(facts: Facts): string | null {
     const { host, statements } = this.#session;
-    if (facts.millraceShow !== null) return host.showText(facts.millraceShow);
+    if (facts.millraceShow !== null) return host.showText(facts.millraceShow, this.#session);
     const reserved = facts.preparedNames.find(isReservedName);
     // The server refuses it by that name, as it would without us.
     if (reserved !== undefined) {
@@ -149,8 +151,8 @@ export class StatementNotes {
   parseable(statement: Statement): Statement {
     const { facts } = statement;
     // Which statement bears the name is decided when it is executed, unless it may be one of SQL's.
-    const { mayHavePrepared, pins } = this.#session;
-    const maybeOfSql = mayHavePrepared || pins.includes('PREPARE');
+    const { mayHavePrepared, tenure } = this.#session;
+    const maybeOfSql = mayHavePrepared || tenure.pins.includes('PREPARE');
     const isOfProtocol = removedName(facts) !== null && !maybeOfSql;
     const text = this.textFor(facts) ?? (isOfProtocol ? REMOVAL : null);
     if (text === null) return statement;

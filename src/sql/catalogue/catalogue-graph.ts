@@ -11,19 +11,23 @@ export const ANY_DDL = 'ddl';
 
 export type Dirt = { readonly effects: number; readonly reason: string };
 
+/** Statements that reach more than this are not followed to the end. */
+const REACHED_MAX = 10_000;
+
 export class CatalogueGraph {
   readonly #dirt = new Map<string, Dirt>();
   readonly #sequenceReaders = new Set<string>();
   readonly #impure = new Set<string>();
   /** From a node to those that run it. */
   readonly #users = new Map<string, string[]>();
+  /** The other way: from a node to those that it runs. */
+  readonly #runs = new Map<string, string[]>();
   readonly #queue: string[] = [];
 
   /** `user` runs `used`. */
   edge(user: string, used: string): void {
-    const users = this.#users.get(used);
-    if (users === undefined) this.#users.set(used, [user]);
-    else users.push(user);
+    append(this.#users, used, user);
+    append(this.#runs, user, used);
   }
 
   /** Adds effects to a node; the reason of the gravest stays. */
@@ -77,4 +81,21 @@ export class CatalogueGraph {
   isSequenceReader(node: string): boolean {
     return this.#sequenceReaders.has(node);
   }
+
+  /** OIDs of the relations that are written by what runs these nodes; null when they are many. */
+  writtenFrom(nodes: readonly string[]): number[] | null {
+    const reached = new Set(nodes);
+    // What is added while a set is walked is walked as well.
+    for (const node of reached) {
+      if (reached.size > REACHED_MAX) return null;
+      for (const run of this.#runs.get(node) ?? []) reached.add(run);
+    }
+    return [...reached].filter((node) => node[0] === 'w').map((node) => Number(node.slice(1)));
+  }
+}
+
+function append(map: Map<string, string[]>, key: string, value: string): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [value]);
+  else known.push(value);
 }

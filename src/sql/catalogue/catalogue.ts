@@ -3,6 +3,7 @@ import { type BuiltCatalogue, buildCatalogue } from './catalogue-build.ts';
 import { ANY_DDL, EVERYTHING } from './catalogue-graph.ts';
 import type { CatalogueRows } from './catalogue-rows.ts';
 import type { FunctionReader } from './function-facts.ts';
+import { type RelationSet, writesOf } from './write-set.ts';
 
 /** All that a statement may leave on its session, its own words and the catalogue together. */
 export type CatalogueJudgement = {
@@ -54,6 +55,11 @@ export class CatalogueSnapshot {
   /** Custom settings that functions of the database set; `pg_settings` does not show them. */
   get customSettingNames(): readonly string[] {
     return this.#built?.customSettingNames ?? [];
+  }
+
+  /** What the statement may write, with all that follows from it. */
+  writesOf(facts: Facts): RelationSet {
+    return writesOf(facts, this.#built);
   }
 
   judge(facts: Facts): CatalogueJudgement {

@@ -88,6 +88,14 @@ describe('a valid file', () => {
           statementTimeoutMs: 0,
           clientUnreadTimeoutMs: 300_000,
         },
+        caching: {
+          disabled: false,
+          mode: 'write-through',
+          maxAgeMs: 60_000,
+          staleWhileRevalidateMs: 15_000,
+          staleIfErrorMs: 300_000,
+          bytesMax: 67_108_864,
+        },
         credentials: [{ user: 'web', verifier: null, password: 'pw' }],
       },
     ]);

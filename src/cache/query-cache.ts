@@ -1,0 +1,168 @@
+import type { RelationSet } from '../sql/catalogue/write-set.ts';
+import { AnswerStore, type StoredAnswer } from './answer-store.ts';
+import { Fill, type FillOwner } from './fill.ts';
+import type { RelationVersions } from './relation-versions.ts';
+
+/** How long answers may be given, of one configuration or one statement. */
+export type CachePolicy = {
+  /** Younger ones are given without further ado. */
+  readonly maxAgeMs: number;
+  /** For so long afterwards they are given while a new one is fetched. */
+  readonly staleWhileRevalidateMs: number;
+  /** For so long afterwards they are given when the server cannot be asked. */
+  readonly staleIfErrorMs: number;
+  /** A longer answer is passed on and not kept. */
+  readonly resultBytesMax: number;
+};
+
+/** What is asked for. */
+export type CacheQuestion = {
+  readonly key: string;
+  /** Null as long as nobody knows: the answer is then taken, and kept once that is known. */
+  readonly reads: RelationSet | null;
+  /** The writes that have passed by; null in mode `ttl`, which does not look at them. */
+  readonly versions: RelationVersions | null;
+  readonly policy: CachePolicy;
+  /** Whether the asker needs a RowDescription. */
+  readonly needsDescription: boolean;
+};
+
+export type CacheReply =
+  | { readonly kind: 'hit'; readonly answer: StoredAnswer }
+  /** `refresh` is for the gateway to carry out, or null when somebody does already. */
+  | { readonly kind: 'stale'; readonly answer: StoredAnswer; readonly refresh: Fill | null }
+  /** Somebody is asking the same: {@link Fill.join}. */
+  | { readonly kind: 'pending'; readonly fill: Fill }
+  /**
+   * The asker goes to the server. `fill` takes the answer; null when it must not be kept, because
+   * what it reads is being written. `spare` is to be given if the server cannot be asked.
+   */
+  | { readonly kind: 'miss'; readonly fill: Fill | null; readonly spare: StoredAnswer | null };
+
+type Flight = { readonly fill: Fill; question: CacheQuestion };
+
+/**
+ * Answers to reads (DESIGN §7), one budget for all configurations. Pure: it neither asks servers
+ * nor looks at a clock.
+ */
+export class QueryCache implements FillOwner {
+  readonly #store: AnswerStore;
+  readonly #flights = new Map<string, Flight>();
+  #bytesMax: number;
+  #fillBytes = 0;
+
+  /** @param bytesMax for answers that are kept; those under way may take as much again */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#store = new AnswerStore(bytesMax);
+  }
+
+  /** Bytes of answers that are kept. */
+  get bytes(): number {
+    return this.#store.bytes;
+  }
+
+  get answerCount(): number {
+    return this.#store.size;
+  }
+
+  /** Bytes of answers under way. */
+  get fillBytes(): number {
+    return this.#fillBytes;
+  }
+
+  resize(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
+    this.#store.resize(bytesMax);
+  }
+
+  /** Forgets all answers; those under way are not kept either. */
+  clear(): void {
+    this.#store.clear();
+    // Who hears of it may ask again at once.
+    const flights = [...this.#flights.values()];
+    for (const { fill } of flights) fill.abandon();
+  }
+
+  /** What a fill's answer is read from has become known. */
+  learn(fill: Fill, reads: RelationSet): void {
+    const flight = this.#flights.get(fill.key);
+    if (flight?.fill === fill) flight.question = { ...flight.question, reads };
+  }
+
+  ask(question: CacheQuestion, nowMs: number): CacheReply {
+    const { policy } = question;
+    const known = this.#known(question);
+    const age = known === null ? 0 : nowMs - known.askedAtMs;
+    if (known !== null && age < policy.maxAgeMs) return { kind: 'hit', answer: known };
+    const flight = this.#flights.get(question.key);
+    if (known !== null && age < policy.maxAgeMs + policy.staleWhileRevalidateMs) {
+      const refresh = flight === undefined ? this.#begin(question, nowMs) : null;
+      return { kind: 'stale', answer: known, refresh };
+    }
+    if (flight !== undefined && this.#mayJoin(flight, question)) {
+      return { kind: 'pending', fill: flight.fill };
+    }
+    const fill = flight === undefined ? this.#begin(question, nowMs) : null;
+    const isSpare = known !== null && age < policy.maxAgeMs + policy.staleIfErrorMs;
+    return { kind: 'miss', fill, spare: isSpare ? known : null };
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#fillBytes + bytes > this.#bytesMax) return false;
+    this.#fillBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#fillBytes -= bytes;
+  }
+
+  keep(fill: Fill, answer: StoredAnswer): boolean {
+    const flight = this.#flights.get(fill.key);
+    if (flight?.fill !== fill || !isCurrent(flight.question, answer.readTime)) return false;
+    this.#store.set(fill.key, answer);
+    return true;
+  }
+
+  forget(fill: Fill): void {
+    if (this.#flights.get(fill.key)?.fill === fill) this.#flights.delete(fill.key);
+  }
+
+  /** The answer that is kept, unless it is older than a write or lacks what is needed. */
+  #known(question: CacheQuestion): StoredAnswer | null {
+    const answer = this.#store.get(question.key);
+    if (answer === undefined) return null;
+    if (!isCurrent(question, answer.readTime)) {
+      // While it is being written it may yet turn out that nothing was.
+      if (isOutdated(question, answer.readTime)) this.#store.delete(question.key);
+      return null;
+    }
+    return question.needsDescription && answer.description === null ? null : answer;
+  }
+
+  /** A fill that was asked for before a write is of no use to who comes after it. */
+  #mayJoin({ fill, question: asked }: Flight, question: CacheQuestion): boolean {
+    if (question.needsDescription && !asked.needsDescription) return false;
+    return asked.reads !== null && isCurrent(question, fill.readTime);
+  }
+
+  #begin(question: CacheQuestion, askedAtMs: number): Fill | null {
+    const { key, reads, versions, policy } = question;
+    // Where nobody knows yet what is read, a write that is under way is found out at the end.
+    const readTime = versions === null ? 0 : versions.readTime(reads ?? []);
+    if (readTime === null) return null;
+    const fill = new Fill(this, { key, readTime, askedAtMs }, policy.resultBytesMax);
+    this.#flights.set(key, { fill, question });
+    return fill;
+  }
+}
+
+function isCurrent({ versions, reads }: CacheQuestion, readTime: number): boolean {
+  if (reads === null) return false;
+  return versions === null || versions.isCurrent(readTime, reads);
+}
+
+function isOutdated({ versions, reads }: CacheQuestion, readTime: number): boolean {
+  return reads !== null && (versions?.isOutdated(readTime, reads) ?? false);
+}

@@ -1,0 +1,235 @@
+import type { Log } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { Fill, Joiner } from '../../cache/fill.ts';
+import { type CachePolicy, type CacheQuestion, QueryCache } from '../../cache/query-cache.ts';
+import type { CachingConfig } from '../../config/model.ts';
+import type { ResolvedRead } from '../../origin/resolved-read.ts';
+import { TransactionStatus } from '../../protocol/codes.ts';
+import type {
+  Answer,
+  CacheStatus,
+  Capture,
+  Read,
+  ReadCache,
+  ReadReply,
+} from '../../session/reads/read-cache.ts';
+import { StatusNote } from '../../session/reads/read-cache.ts';
+import type { Session } from '../../session/session.ts';
+import type { SessionHost } from '../../session/session-host.ts';
+import type { Facts } from '../../sql/facts/facts.ts';
+import type { Links } from '../links/links.ts';
+import { CacheCounts } from './cache-counts.ts';
+import { CountedCapture } from './counted-capture.ts';
+import type { OriginWrites } from './origin-writes.ts';
+import { isReadable, verdictOf, wishOf } from './read-verdict.ts';
+import { Refresher, unitOf } from './refresher.ts';
+import { Resolutions } from './resolutions.ts';
+
+/** As Hyperdrive's. */
+const RESULT_BYTES_MAX = 50_000_000;
+/** No answer takes more than this share of the budget: it would drive out all others. */
+const RESULT_SHARE_MAX = 1 / 8;
+/** So many wait for one answer; further ones ask the server themselves. */
+const JOINERS_MAX = 1_000;
+/** Whoever has waited for so long asks the server: nobody is held up by a stranger. */
+const JOIN_TIMEOUT_MS = 500;
+const REFRESHES_MAX = 4;
+const REFRESH_TIMEOUT_MS = 15_000;
+
+type Waiter = { readonly fill: Fill; readonly joiner: Joiner; readonly untilMs: number };
+
+/** What of a database the cache needs. */
+export type ReadsHost = SessionHost & {
+  readonly caching: CachingConfig;
+  readonly writes: OriginWrites;
+  /** Whether the catalogue has been looked at since it was last known to change. */
+  isCatalogueKnown(): boolean;
+  /** In upper case; null as long as nobody knows. */
+  readonly clientEncoding: string | null;
+};
+
+/** The cache of one configuration: what of its clients' reads is kept, and for whom. */
+export class DatabaseReads implements ReadCache {
+  readonly counts = new CacheCounts();
+  readonly #host: ReadsHost;
+  readonly #clock: Clock;
+  readonly #hasOtherWriters: boolean;
+  readonly #cache: QueryCache;
+  readonly #resolutions: Resolutions;
+  readonly #waiters = new Map<Session, Waiter>();
+  readonly #refreshers = new Set<Refresher>();
+
+  /** @param hasOtherWriters clients of the same gateway write where this process does not see it */
+  constructor(host: ReadsHost, links: Links, clock: Clock, log: Log, hasOtherWriters: boolean) {
+    this.#host = host;
+    this.#clock = clock;
+    this.#hasOtherWriters = hasOtherWriters;
+    this.#cache = new QueryCache(host.caching.bytesMax);
+    this.#resolutions = new Resolutions(links, log);
+  }
+
+  get isOn(): boolean {
+    const { disabled, mode } = this.#host.caching;
+    return !disabled && (mode === 'ttl' || !this.#hasOtherWriters);
+  }
+
+  get answerCount(): number {
+    return this.#cache.answerCount;
+  }
+
+  get bytes(): number {
+    return this.#cache.bytes;
+  }
+
+  ask(session: Session, read: Read, hasWaited: boolean): ReadReply {
+    const host = this.#host;
+    const status =
+      verdictOf(read.facts) ??
+      wishOf(read) ??
+      (isReadable(read, host.clientEncoding) && host.judge(read.facts).effects === 0
+        ? null
+        : 'uncacheable');
+    if (status !== null) return this.#refuse(session, status);
+    // Until it is known, nobody can say what writes to what.
+    if (!host.isCatalogueKnown()) return this.#refuse(session, 'miss');
+    const nowMs = this.#clock.nowMs();
+    const resolution = this.#resolutions.find(read, host.originUser, nowMs);
+    if (resolution === null) return this.#refuse(session, 'miss');
+    const { outcome } = resolution;
+    if (outcome?.isCacheable === false) return this.#refuse(session, outcome.status);
+    const question = this.#questionOf(read, outcome?.relations ?? null);
+    const reply = this.#cache.ask(question, nowMs);
+    switch (reply.kind) {
+      case 'hit':
+        return this.#give(session, read, reply.answer, hasWaited ? 'coalesced' : 'hit');
+      case 'stale':
+        if (reply.refresh !== null) this.#refresh(session, read, reply.refresh, nowMs);
+        return this.#give(session, read, reply.answer, 'stale');
+      case 'pending':
+        if (hasWaited || reply.fill.joinerCount >= JOINERS_MAX)
+          return this.#refuse(session, 'miss');
+        this.#join(session, reply.fill, nowMs);
+        return { kind: 'wait' };
+      default: {
+        const { fill, spare } = reply;
+        if (fill === null) return { ...this.#refuse(session, 'miss'), spare };
+        const note = new StatusNote('miss');
+        if (session.reads !== null) session.reads.last = note;
+        const user = host.originUser;
+        const learn = (resolved: ResolvedRead): boolean => {
+          // A rotation may have given it to a link of another user than the key says.
+          if (!resolved.isCacheable || host.originUser !== user) return false;
+          this.#cache.learn(fill, resolved.relations);
+          return true;
+        };
+        const capture = new CountedCapture(fill, resolution, learn, note, this.counts);
+        return { kind: 'pass', capture, spare };
+      }
+    }
+  }
+
+  leave(session: Session): void {
+    const waiter = this.#waiters.get(session);
+    if (waiter === undefined) return;
+    this.#waiters.delete(session);
+    waiter.fill.leave(waiter.joiner);
+  }
+
+  pass(session: Session, facts: Facts): void {
+    if (facts.millraceShow !== null) return;
+    if (!this.isOn) this.note(session, 'disabled');
+    else if ((session.link?.status ?? TransactionStatus.Idle) !== TransactionStatus.Idle) {
+      this.note(session, 'transaction');
+    } else this.note(session, verdictOf(facts) ?? 'uncacheable');
+  }
+
+  note(session: Session, status: CacheStatus): void {
+    this.counts.add(status);
+    if (session.reads !== null) session.reads.last = new StatusNote(status);
+  }
+
+  /** The configuration has changed. */
+  reconfigure(): void {
+    this.#cache.resize(this.#host.caching.bytesMax);
+    if (!this.isOn) this.#cache.clear();
+  }
+
+  /** Forgets all answers. */
+  purge(): void {
+    this.#cache.clear();
+  }
+
+  /** The catalogue may be another one. */
+  forgetCatalogue(): void {
+    this.#resolutions.clear();
+    this.#cache.clear();
+  }
+
+  tick(nowMs: number): void {
+    for (const [session, { untilMs }] of this.#waiters) {
+      if (nowMs < untilMs) continue;
+      this.leave(session);
+      session.onReadDone();
+    }
+    for (const refresher of this.#refreshers) {
+      if (nowMs - refresher.sinceMs > REFRESH_TIMEOUT_MS) refresher.close();
+    }
+  }
+
+  close(): void {
+    for (const refresher of this.#refreshers) refresher.close();
+    this.forgetCatalogue();
+  }
+
+  #questionOf(read: Read, reads: readonly number[] | null): CacheQuestion {
+    const { caching, writes } = this.#host;
+    const isTtl = caching.mode === 'ttl';
+    const { maxAgeS } = read.hints;
+    const policy: CachePolicy = {
+      maxAgeMs: maxAgeS === null ? caching.maxAgeMs : maxAgeS * 1000,
+      staleWhileRevalidateMs: caching.staleWhileRevalidateMs,
+      staleIfErrorMs: isTtl ? caching.staleIfErrorMs : 0,
+      resultBytesMax: Math.min(RESULT_BYTES_MAX, caching.bytesMax * RESULT_SHARE_MAX),
+    };
+    const versions = isTtl ? null : writes.versions;
+    const { key, needsDescription } = read;
+    return { key, reads, versions, policy, needsDescription };
+  }
+
+  #refuse(session: Session, status: CacheStatus): ReadReply & { kind: 'pass' } {
+    this.note(session, status);
+    return { kind: 'pass', capture: null, spare: null };
+  }
+
+  /** Who was told of other columns before must hear of it from the server. */
+  #give(session: Session, read: Read, answer: Answer, status: CacheStatus): ReadReply {
+    if (read.rowType !== null && read.rowType !== answer.rowType) {
+      return this.#refuse(session, 'miss');
+    }
+    this.note(session, status);
+    return { kind: 'answer', answer };
+  }
+
+  #join(session: Session, fill: Fill, nowMs: number): void {
+    const wake = (): void => {
+      if (!this.#waiters.delete(session)) return;
+      // What runs now is the answering of somebody else.
+      queueMicrotask(() => session.onReadDone());
+    };
+    const joiner: Joiner = { onAnswer: wake, onGone: wake };
+    this.#waiters.set(session, { fill, joiner, untilMs: nowMs + JOIN_TIMEOUT_MS });
+    fill.join(joiner);
+  }
+
+  #refresh(session: Session, read: Read, capture: Capture, nowMs: number): void {
+    if (this.#refreshers.size >= REFRESHES_MAX) {
+      capture.abandon();
+      return;
+    }
+    const refresher = new Refresher(this.#host, session.settings, capture, nowMs, (done) =>
+      this.#refreshers.delete(done),
+    );
+    this.#refreshers.add(refresher);
+    refresher.ask(unitOf(read));
+  }
+}

@@ -1,0 +1,150 @@
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { type ResolvedRead, resolveRead } from '../../origin/resolved-read.ts';
+import type { Read } from '../../session/reads/read-cache.ts';
+import { Settings } from '../../session/settings.ts';
+import { decidesMeaning } from '../../sql/facts/meaning-settings.ts';
+import { LinkQueries } from '../links/link-queries.ts';
+import type { Links } from '../links/links.ts';
+
+/** So many statements are remembered; the oldest is forgotten. */
+const RESOLUTIONS_MAX = 10_000;
+const RESOLUTION_BYTES_MAX = 16 << 20;
+/** So many wait to be looked at, one after the other. */
+const WAITING_MAX = 64;
+/**
+ * At most so many are looked at in a row, and then so many a second: each costs the server some
+ * rows of its catalogue that are rolled back.
+ */
+const BURST_MAX = 50;
+const PER_SECOND = 10;
+
+/** Clients come first: an idle link is waited for before the queue is joined. */
+const IDLE_WAIT_MS = 250;
+const IDLE_LOOK_MS = 10;
+
+/** What PostgreSQL makes of one statement: see `resolved-read.ts`. */
+export class Resolution {
+  outcome: ResolvedRead | null = null;
+  readonly #waiting: ((outcome: ResolvedRead | null) => void)[] = [];
+
+  /** Calls back when the outcome is known, or with null when it will not be. */
+  whenKnown(callback: (outcome: ResolvedRead | null) => void): void {
+    if (this.outcome === null) this.#waiting.push(callback);
+    else callback(this.outcome);
+  }
+
+  end(outcome: ResolvedRead | null): void {
+    this.outcome = outcome;
+    for (const callback of this.#waiting.splice(0)) callback(outcome);
+  }
+}
+
+type Task = {
+  readonly key: string;
+  readonly read: Read;
+  readonly resolution: Resolution;
+  readonly epoch: number;
+};
+
+/** Asks the origin about statements, each once, until its catalogue changes. */
+export class Resolutions {
+  readonly #links: Links;
+  readonly #log: Log;
+  readonly #known = new Map<string, Resolution>();
+  #bytes = 0;
+  #tasks: Task[] = [];
+  #isAsking = false;
+  /** Grows when everything is forgotten: what was begun before counts for nothing. */
+  #epoch = 0;
+  #tokens = BURST_MAX;
+  #filledAtMs = 0;
+
+  constructor(links: Links, log: Log) {
+    this.#links = links;
+    this.#log = log;
+  }
+
+  /** Null when it is not looked at for now. */
+  find(read: Read, user: string, nowMs: number): Resolution | null {
+    const key = `${user}\0${read.settings.parseSignature}\0${read.types.join()}\0${read.text}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;
+    const resolution = new Resolution();
+    this.#remember(key, resolution);
+    this.#tasks.push({ key, read, resolution, epoch: this.#epoch });
+    // The client that asks takes its link first.
+    if (!this.#isAsking) queueMicrotask(() => void this.#work());
+    this.#isAsking = true;
+    return resolution;
+  }
+
+  /** The catalogue may have changed. */
+  clear(): void {
+    this.#epoch++;
+    this.#known.clear();
+    this.#bytes = 0;
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    for (const { resolution } of tasks) resolution.end(null);
+  }
+
+  #takeToken(nowMs: number): boolean {
+    const earned = ((nowMs - this.#filledAtMs) / 1000) * PER_SECOND;
+    this.#tokens = Math.min(BURST_MAX, this.#tokens + earned);
+    this.#filledAtMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  #remember(key: string, resolution: Resolution): void {
+    this.#known.set(key, resolution);
+    this.#bytes += key.length;
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= RESOLUTIONS_MAX && this.#bytes <= RESOLUTION_BYTES_MAX) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(key: string): void {
+    if (this.#known.delete(key)) this.#bytes -= key.length;
+  }
+
+  async #work(): Promise<void> {
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
+      const outcome = await this.#resolve(task.read);
+      if (task.epoch !== this.#epoch) task.resolution.end(null);
+      else {
+        if (outcome === null) this.#forget(task.key);
+        task.resolution.end(outcome);
+      }
+    }
+    this.#isAsking = false;
+  }
+
+  async #resolve(read: Read): Promise<ResolvedRead | null> {
+    let settings = Settings.NONE;
+    for (const [name, value] of read.settings.entries()) {
+      if (decidesMeaning(name)) settings = settings.with(name, value);
+    }
+    const text = Buffer.from(read.text, 'latin1').toString();
+    for (let waitedMs = 0; this.#links.counts.idle === 0 && waitedMs < IDLE_WAIT_MS; ) {
+      await new Promise((resolve) => setTimeout(resolve, IDLE_LOOK_MS));
+      waitedMs += IDLE_LOOK_MS;
+    }
+    try {
+      return await LinkQueries.with(
+        this.#links,
+        (run) => resolveRead(run, text, read.types),
+        settings,
+      );
+    } catch (error) {
+      // The statement itself goes on its own way; only nothing is kept of it.
+      const reason = error instanceof GatewayError ? error.message : String(error);
+      this.#log.debug({ reason }, 'a statement could not be resolved');
+      return null;
+    }
+  }
+}

@@ -1,0 +1,260 @@
+import { byteString, readUint16, readUint32 } from '../../base/bytes.ts';
+import { ServerCode, TransactionStatus } from '../../protocol/codes.ts';
+import { holdsTimeWord } from '../../sql/facts/time-words.ts';
+import type { Session } from '../session.ts';
+import { rowTypeIn } from '../statements/result-type.ts';
+import { isReservedName, type Statement } from '../statements/statements.ts';
+import { AnswerTap } from './answer-tap.ts';
+import type { Answer, Capture, Read, ReadCache, ReadReply, StatusNote } from './read-cache.ts';
+import { type ReadText, readText } from './read-text.ts';
+import { WholeUnit } from './whole-unit.ts';
+
+/** Longer units are not looked up. */
+const UNIT_BYTES_MAX = 65_536;
+
+const PARSE_COMPLETE = Buffer.from([ServerCode.ParseComplete, 0, 0, 0, 4]);
+const BIND_COMPLETE = Buffer.from([ServerCode.BindComplete, 0, 0, 0, 4]);
+const PARSE_AND_BIND_COMPLETE = Buffer.concat([PARSE_COMPLETE, BIND_COMPLETE]);
+const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
+
+/** Texts of statements that clients prepared, which need not be read again. */
+const texts = new WeakMap<Statement, ReadText | null>();
+/** The unit that is looked at; nobody keeps it. */
+const unit = new WholeUnit();
+
+/** What a client's reads have to do with the cache: asks it, and gives and takes answers. */
+export class CachedReads {
+  /** What became of the client's last statement; null before the first. */
+  last: StatusNote | null = null;
+  /** The last statement was asked for, so that nobody needs to count it again. */
+  isAsked = false;
+  readonly #session: Session;
+  readonly #cache: ReadCache;
+  #tap: AnswerTap | null = null;
+  /** What to give when the server cannot be asked, and the statement that asks for it. */
+  #spare: Answer | null = null;
+  #spareStatement: Statement | null = null;
+  #isWaiting = false;
+  #hasWaited = false;
+  /** The statement of the unit at hand, or null for a simple Query. */
+  #statement: Statement | null = null;
+  /** Everything goes to the server. */
+  #isBypassed = false;
+
+  constructor(session: Session, cache: ReadCache) {
+    this.#session = session;
+    this.#cache = cache;
+  }
+
+  /** The next unit's answer is for `capture`, and no unit is looked up. */
+  take(capture: Capture): void {
+    this.#isBypassed = true;
+    this.#tap = new AnswerTap(capture);
+  }
+
+  /** Whether the client waits for what another one asked for. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** Whether an answer that was being taken has come to its end. */
+  get isTaken(): boolean {
+    return this.#tap === null || this.#tap.isOver;
+  }
+
+  /**
+   * Answers what it can of a client's bytes, of which nothing came before that is not answered.
+   * @returns how many bytes of them are done with
+   */
+  serve(chunk: Uint8Array): number {
+    this.#isWaiting = false;
+    if (this.#isBypassed || !this.#cache.isOn) return 0;
+    if (chunk.length > 0 && this.#session.isFree) this.#dropTap();
+    let at = 0;
+    while (at < chunk.length && this.#session.isFree) {
+      const read = this.#readAt(chunk, at);
+      if (read === null) return at;
+      const reply = this.#cache.ask(this.#session, read, this.#hasWaited);
+      this.#isWaiting = reply.kind === 'wait';
+      this.#hasWaited = this.#isWaiting;
+      if (reply.kind !== 'answer') {
+        this.#begin(reply, read);
+        return at;
+      }
+      this.#give(reply.answer, this.#statement, chunk);
+      at = unit.end;
+      // A client that does not take its answers is read no further.
+      this.#session.port.flush();
+    }
+    return at;
+  }
+
+  /** A statement is about to go to the server. */
+  onPass(facts: Read['facts']): void {
+    if (this.isAsked) this.isAsked = false;
+    else if (!this.#isBypassed) this.#cache.pass(this.#session, facts);
+  }
+
+  /** What was sent over a shared link is to be sent again, alone. */
+  onReturned(): void {
+    this.isAsked = true;
+  }
+
+  /** Bytes for the client. */
+  onReply(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#tap === null) return;
+    this.#tap.feed(chunk, start, end);
+    if (this.#tap.isOver) this.#tap = null;
+    this.#spare = null;
+  }
+
+  /**
+   * The server cannot be asked: what is kept is given in its place.
+   * @returns what is left of the bytes that were held, or null when there is nothing to give
+   */
+  rescue(held: Uint8Array): Uint8Array | null {
+    const spare = this.#spare;
+    if (spare === null || !unit.read(held, 0, held.length)) return null;
+    this.abandon();
+    this.#cache.note(this.#session, 'stale');
+    this.#give(spare, this.#spareStatement, held);
+    return held.subarray(unit.end);
+  }
+
+  /** What was under way will not come to its end. */
+  abandon(): void {
+    if (this.#isWaiting) this.#cache.leave(this.#session);
+    this.#isWaiting = false;
+    this.isAsked = false;
+    this.#spare = null;
+    this.#dropTap();
+  }
+
+  /** Whatever has been answered past it, the next answer is another one's. */
+  #dropTap(): void {
+    this.#tap?.abandon();
+    this.#tap = null;
+  }
+
+  #begin(reply: ReadReply, read: Read): void {
+    if (reply.kind !== 'pass') return;
+    this.isAsked = true;
+    this.#tap?.abandon();
+    this.#tap = reply.capture === null ? null : new AnswerTap(reply.capture);
+    if (read.rowType !== null) reply.capture?.knowRowType(read.rowType);
+    this.#spare = reply.spare;
+    this.#spareStatement = this.#statement;
+  }
+
+  /** What is asked for at `at`, or null when that is nothing for the cache. */
+  #readAt(chunk: Uint8Array, at: number): Read | null {
+    this.#statement = null;
+    const isLong = chunk.length - at >= 5 && readUint32(chunk, at + 1) > UNIT_BYTES_MAX;
+    if (!isLong && !unit.read(chunk, at, chunk.length)) return null;
+    if (isLong || unit.end - at > UNIT_BYTES_MAX) {
+      this.isAsked = true;
+      this.#cache.note(this.#session, 'oversizedquery');
+      return null;
+    }
+    return unit.isSimple ? this.#simple(chunk, at + 5, unit.end - 1) : this.#extended(chunk);
+  }
+
+  #simple(chunk: Uint8Array, start: number, end: number): Read | null {
+    const { host, settings } = this.#session;
+    const facts = host.factsOf(chunk, start, end, settings);
+    if (facts.verb !== 'SelectStmt') return null;
+    const known = readText(chunk, start, end);
+    if (known === null) return null;
+    return {
+      key: `Q${host.originUser}\0${settings.resultSignature}\0${known.text}`,
+      ...known,
+      bound: null,
+      types: [],
+      facts,
+      settings,
+      hasTimeWord: false,
+      needsDescription: true,
+      rowType: null,
+    };
+  }
+
+  #extended(chunk: Uint8Array): Read | null {
+    const { host, settings, statements } = this.#session;
+    const { parseSignature } = this.#session.tenure;
+    const { portalEnd, nameEnd, bindEnd } = unit;
+    const name = nameEnd === portalEnd + 1 ? '' : byteString(chunk, portalEnd + 1, nameEnd);
+    const isParsed = unit.parseAt >= 0;
+    const statement = isParsed ? this.#parsed(chunk, name) : statements.find(name);
+    if (statement === undefined || parseSignature === null) return null;
+    // Prepared under other settings it may mean something else.
+    if (statement.signature !== parseSignature || statement.facts.verb !== 'SelectStmt')
+      return null;
+    const known = textOf(statement);
+    const types = typesOf(statement.body);
+    if (known === null || types === null) return null;
+    this.#statement = statement;
+    const { facts, body } = statement;
+    const typed = byteString(body, body.length - types.length * 4, body.length);
+    const bound = byteString(chunk, nameEnd + 1, bindEnd);
+    const told = isParsed ? null : statements.describedOf(name);
+    return {
+      key: `X${host.originUser}\0${settings.resultSignature}\0${known.text}\0${typed}\0${bound}`,
+      ...known,
+      bound,
+      types,
+      facts,
+      settings,
+      hasTimeWord: holdsTimeWord(chunk, nameEnd + 1, bindEnd),
+      needsDescription: unit.isDescribed,
+      rowType: told === null ? null : rowTypeIn(told),
+    };
+  }
+
+  /** The statement of the unit's Parse, when it is for the name and may be had without a server. */
+  #parsed(chunk: Uint8Array, name: string): Statement | undefined {
+    const { host, settings, statements } = this.#session;
+    const start = unit.parseAt + 5;
+    const nameEnd = chunk.indexOf(0, start);
+    if (nameEnd < 0 || nameEnd >= unit.parseEnd) return undefined;
+    if (byteString(chunk, start, nameEnd) !== name) return undefined;
+    // A name in use is an error of the server's.
+    const isTaken = name !== '' && (isReservedName(name) || statements.find(name) !== undefined);
+    return isTaken ? undefined : host.statementOf(chunk, nameEnd, unit.parseEnd, settings);
+  }
+
+  #give(answer: Answer, statement: Statement | null, chunk: Uint8Array): void {
+    const { port, statements } = this.#session;
+    const { description, rows } = answer;
+    if (unit.isSimple) statements.unnamed.adopt(null, statements.unit);
+    else if (unit.parseAt >= 0) {
+      const { portalEnd, nameEnd } = unit;
+      statements.adopt(byteString(chunk, portalEnd + 1, nameEnd), statement as Statement);
+      port.send(PARSE_AND_BIND_COMPLETE, 0, PARSE_AND_BIND_COMPLETE.length);
+    } else port.send(BIND_COMPLETE, 0, BIND_COMPLETE.length);
+    if ((unit.isSimple || unit.isDescribed) && description !== null) {
+      port.send(description, 0, description.length);
+    }
+    port.send(rows, 0, rows.length);
+    port.send(READY_IDLE, 0, READY_IDLE.length);
+    statements.unit++;
+  }
+}
+
+function textOf(statement: Statement): ReadText | null {
+  let known = texts.get(statement);
+  if (known === undefined) {
+    const { body } = statement;
+    known = readText(body, 1, Math.max(body.indexOf(0, 1), 1));
+    texts.set(statement, known);
+  }
+  return known;
+}
+
+/** Types of the parameters in the body of a Parse; null when it is malformed. */
+function typesOf(body: Uint8Array): number[] | null {
+  const textEnd = body.indexOf(0, 1);
+  if (textEnd < 0 || textEnd + 3 > body.length) return null;
+  const count = readUint16(body, textEnd + 1);
+  if (textEnd + 3 + count * 4 !== body.length) return null;
+  return Array.from({ length: count }, (_, n) => readUint32(body, textEnd + 3 + n * 4));
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { WholeUnit } from '../../../../src/session/reads/whole-unit.ts';
+import * as wire from '../../../support/wire-messages.ts';
+
+const read = (...messages: readonly Uint8Array[]): WholeUnit | null => {
+  const chunk = Buffer.concat(messages);
+  const unit = new WholeUnit();
+  return unit.read(chunk, 0, chunk.length) ? unit : null;
+};
+const parse = wire.parse('', 'SELECT 1');
+const bind = wire.bind('', '');
+const describe_ = wire.describeMessage('P', '');
+const rest = [wire.execute(), wire.sync()];
+
+describe('a whole unit', () => {
+  it.each([
+    ['a simple Query', [wire.query('SELECT 1')]],
+    ['Parse, Bind, Describe, Execute, Sync', [parse, bind, describe_, ...rest]],
+    ['without a Describe', [parse, bind, ...rest]],
+    ['of a named statement', [wire.bind('', 'a'), ...rest]],
+  ])('is %s', (_name, messages) => {
+    const unit = read(...messages, wire.query('SELECT 2'));
+    expect(unit?.end).toBe(Buffer.concat(messages).length);
+  });
+
+  it.each([
+    ['a Query with something behind its text', [wire.message('Q', Buffer.from('SELECT 1\0x\0'))]],
+    ['a Query without an end', [wire.message('Q', Buffer.from('SELECT 1'))]],
+    ['without a Sync', [parse, bind, wire.execute()]],
+    ['with a Flush', [parse, bind, wire.flush(), ...rest]],
+    ['with a limit of rows', [parse, bind, wire.execute('', 1), wire.sync()]],
+    ['of a named portal', [parse, wire.bind('p', ''), wire.execute('p'), wire.sync()]],
+    ['with another portal', [parse, bind, wire.execute('p'), wire.sync()]],
+    ['with a Describe of the statement', [parse, bind, wire.describeMessage('S', ''), ...rest]],
+    ['of two statements', [parse, bind, wire.execute(), bind, ...rest]],
+    ['a Parse alone', [parse, wire.sync()]],
+    ['a Sync alone', [wire.sync()]],
+    ['a lie about its length', [wire.message('Q', Buffer.from('SELECT 1\0'), 2)]],
+  ])('is not %s', (_name, messages) => {
+    expect(read(...messages)).toBeNull();
+  });
+
+  it('is not one of which anything is missing', () => {
+    const whole = Buffer.concat([parse, bind, describe_, ...rest]);
+    for (let size = 0; size < whole.length; size++) {
+      expect(new WholeUnit().read(whole, 0, size)).toBe(false);
+    }
+  });
+});
