@@ -1,13 +1,16 @@
 import type { Answer } from '../session/reads/read-cache.ts';
+import type { RelationSet } from '../sql/catalogue/write-set.ts';
 import { answerBytes } from './answer.ts';
 
 /** An answer with the times that decide how long it may be given. */
-export type StoredAnswer = Answer & {
+export type DatedAnswer = Answer & {
   /** When it was asked for, by the clock of the relations. */
   readonly readTime: number;
   /** When it was asked for, in milliseconds: it is as old as the moment it was true. */
   readonly askedAtMs: number;
 };
+
+export type StoredAnswer = DatedAnswer & { readonly reads: RelationSet };
 
 /** Answers within a budget of bytes; what was used longest ago makes room for what comes. */
 export class AnswerStore {
@@ -54,6 +57,13 @@ export class AnswerStore {
     if (answer === undefined) return;
     this.#answers.delete(key);
     this.#bytes -= answerBytes(key, answer);
+  }
+
+  /** Forgets those that are meant; how many. */
+  deleteWhere(isMeant: (key: string, reads: RelationSet) => boolean): number {
+    const before = this.#answers.size;
+    for (const [key, { reads }] of this.#answers) if (isMeant(key, reads)) this.delete(key);
+    return before - this.#answers.size;
   }
 
   clear(): void {

@@ -1,7 +1,7 @@
 import { ServerCode } from '../protocol/codes.ts';
 import type { Answer, Capture } from '../session/reads/read-cache.ts';
 import { rowTypeOf } from '../session/statements/result-type.ts';
-import type { StoredAnswer } from './answer-store.ts';
+import type { DatedAnswer } from './answer-store.ts';
 
 /** Somebody who waits for the same answer. */
 export type Joiner = {
@@ -17,7 +17,7 @@ export type FillOwner = {
   reserve(bytes: number): boolean;
   release(bytes: number): void;
   /** Takes the whole answer; whether it is current, so that joiners may have it. */
-  keep(fill: Fill, answer: StoredAnswer): boolean;
+  keep(fill: Fill, answer: DatedAnswer): boolean;
   /** The fill is over, whichever way. */
   forget(fill: Fill): void;
 };

@@ -1,5 +1,5 @@
 import type { RelationSet } from '../sql/catalogue/write-set.ts';
-import { AnswerStore, type StoredAnswer } from './answer-store.ts';
+import { AnswerStore, type DatedAnswer, type StoredAnswer } from './answer-store.ts';
 import { Fill, type FillOwner } from './fill.ts';
 import type { RelationVersions } from './relation-versions.ts';
 
@@ -84,6 +84,20 @@ export class QueryCache implements FillOwner {
     for (const { fill } of flights) fill.abandon();
   }
 
+  /**
+   * Forgets the answers that are meant; how many. Those under way are not kept if they are meant,
+   * which is asked with null as long as nobody knows what they read.
+   */
+  purge(isMeant: (key: string, reads: RelationSet | null) => boolean): number {
+    const purged = this.#store.deleteWhere(isMeant);
+    // Who hears of it may ask again at once.
+    const flights = [...this.#flights.values()];
+    for (const { fill, question } of flights) {
+      if (isMeant(fill.key, question.reads)) fill.abandon();
+    }
+    return purged;
+  }
+
   /** What a fill's answer is read from has become known. */
   learn(fill: Fill, reads: RelationSet): void {
     const flight = this.#flights.get(fill.key);
@@ -118,11 +132,12 @@ export class QueryCache implements FillOwner {
     this.#fillBytes -= bytes;
   }
 
-  keep(fill: Fill, answer: StoredAnswer): boolean {
+  keep(fill: Fill, answer: DatedAnswer): boolean {
     const flight = this.#flights.get(fill.key);
     if (flight?.fill !== fill || !isCurrent(flight.question, answer.readTime)) return false;
-    this.#store.set(fill.key, answer);
-    return true;
+    const { reads } = flight.question;
+    if (reads !== null) this.#store.set(fill.key, { ...answer, reads });
+    return reads !== null;
   }
 
   forget(fill: Fill): void {

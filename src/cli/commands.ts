@@ -25,6 +25,7 @@ import {
 } from './config/commands.ts';
 import { configCredentialsArgs, configCredentialsCommand } from './config/credentials.ts';
 import { originAliases } from './config/origin-options.ts';
+import { configPurgeArgs, configPurgeCommand } from './config/purge.ts';
 import { devArgs, devCommand } from './dev/dev.ts';
 import { doctorArgs, doctorCommand } from './doctor/doctor.ts';
 import { checkConfigArgs, checkConfigCommand } from './serve/check-config.ts';
@@ -46,6 +47,7 @@ export const commandArgs = {
   'config delete': configDeleteArgs,
   'config restart': configRestartArgs,
   'config test': configTestArgs,
+  'config purge': configPurgeArgs,
   'config credentials': configCredentialsArgs,
   'setup-role': setupRoleArgs,
   doctor: doctorArgs,
@@ -100,6 +102,7 @@ export function makeProgram(terminal: Terminal, version: string): Program {
     'config delete': bind(configDeleteCommand(terminal), name),
     'config restart': bind(configRestartCommand(terminal), name),
     'config test': bind(configTestCommand(terminal), name),
+    'config purge': bind(configPurgeCommand(terminal), name),
     'config credentials': bind(configCredentialsCommand(terminal), name),
     'setup-role': bind(setupRoleCommand(terminal), name),
     doctor: bind(doctorCommand(terminal), name),

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { MillraceConfig, WorkerCount } from '../config/model.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { BoundAddress } from '../gateway/listeners.ts';
+import type { PurgeOutcome, PurgeTarget } from '../gateway/purge.ts';
 import type { ConfigurationStatus } from '../gateway/status.ts';
 import { Workers } from '../gateway/workers/workers.ts';
 import type { Stoppable } from './stopping.ts';
@@ -14,6 +15,8 @@ export type RunningGateway = Stoppable & {
   reload(config: MillraceConfig): Promise<void>;
   /** Each configuration at work, in all processes together. */
   status(): Promise<readonly ConfigurationStatus[]>;
+  /** Forgets answers of a configuration's query cache, in all processes. */
+  purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome>;
   /** Replaces its processes one after the other; null when it has none of its own. */
   readonly restart: (() => Promise<void>) | null;
   /** Rejects when it cannot go on. */
@@ -39,6 +42,7 @@ export async function startGateway(
       addresses: () => gateway.addresses(),
       reload: (next) => gateway.reload(next),
       status: async () => gateway.status(),
+      purge: (configuration, target) => gateway.purge(configuration, target),
       drain: (timeoutMs) => gateway.drain(timeoutMs),
       close: () => gateway.close(),
       restart: null,
@@ -55,6 +59,7 @@ export async function startGateway(
     addresses: () => running.addresses(),
     reload: (next) => running.reload(next),
     status: () => running.status(),
+    purge: (configuration, target) => running.purge(configuration, target),
     drain: (timeoutMs) => running.drain(timeoutMs),
     close: () => running.close(),
     restart: () => running.restart(),

@@ -2,6 +2,7 @@
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/time.ts';
 import type { ConfigurationConfig } from '../config/model.ts';
+import type { PurgeOutcome, PurgeTarget } from '../gateway/purge.ts';
 import type { ConfigurationStatus } from '../gateway/status.ts';
 import type { Store } from '../store/store.ts';
 
@@ -12,6 +13,8 @@ export type ControlContext = {
   fileConfigurations(): readonly ConfigurationConfig[];
   /** What runs, over all workers. */
   status(): Promise<readonly ConfigurationStatus[]>;
+  /** Forgets answers of a configuration's query cache, in all workers. */
+  purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome>;
   /** Settles when the running gateway has taken over all changes made before; never rejects. */
   changesApplied(): Promise<void>;
   /** Where clients of the gateway connect, for connection strings; null when nothing listens. */

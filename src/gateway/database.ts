@@ -22,6 +22,7 @@ import { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
 import { SharedLinks } from './links/sharing.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
+import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
 import type { News, PinRow, Siblings } from './siblings.ts';
 import { CatalogueWatch } from './statements/catalogue-watch.ts';
@@ -313,6 +314,11 @@ export class Database implements SessionHost {
       // What runs is the gateway's own; the client's statement is next.
       await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS));
     }
+  }
+
+  /** Forgets answers of the query cache. */
+  async purge(target: PurgeTarget): Promise<PurgeOutcome> {
+    return this.readCache?.purge(target) ?? { answers: 0, problem: null };
   }
 
   /** Takes a changed configuration; clients stay. */

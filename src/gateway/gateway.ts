@@ -20,6 +20,7 @@ import {
 } from './listeners.ts';
 import { Credentials } from './login/credentials.ts';
 import { Reception } from './login/reception.ts';
+import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import type { SharedSecrets } from './shared-secrets.ts';
 import type { News, Siblings } from './siblings.ts';
 import { StatementReader } from './statements/statement-reader.ts';
@@ -191,6 +192,12 @@ export class Gateway {
       waiting: counts.waiting,
       links: { idle: counts.idle, checkedOut: counts.checkedOut, opening: counts.opening },
     }));
+  }
+
+  /** Forgets answers of a configuration's query cache. */
+  async purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome> {
+    const database = this.#databases.get(configuration);
+    return database?.purge(target) ?? { answers: 0, problem: 'unserved' };
   }
 
   /** Ends politely: no new clients; see {@link drainDatabase}. */

@@ -81,6 +81,7 @@ export class TestControl {
             configurations: mergeConfigurations(base.configurations, stored),
           }),
         status: async () => gateway.status(),
+        purge: (configuration, target) => gateway.purge(configuration, target),
         addresses: () => gateway.addresses(),
       },
       version: '0.0.0',

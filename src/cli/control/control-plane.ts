@@ -5,6 +5,7 @@ import type { ApiConfig, ConfigurationConfig } from '../../config/model.ts';
 import type { ControlContext } from '../../control/context.ts';
 import { type ApiServer, serveApi } from '../../control/http/server.ts';
 import { servedOf } from '../../control/served.ts';
+import type { PurgeOutcome, PurgeTarget } from '../../gateway/purge.ts';
 import type { ConfigurationStatus } from '../../gateway/status.ts';
 import type { Store } from '../../store/store.ts';
 import { tokenHash } from '../../store/tokens.ts';
@@ -20,6 +21,7 @@ export type Plane = {
   /** From now on these are served beside those of the file. Rejects when they could not be. */
   serve(configurations: readonly ConfigurationConfig[]): Promise<void>;
   status(): Promise<readonly ConfigurationStatus[]>;
+  purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome>;
   addresses(): readonly { readonly address: string; readonly port: number }[];
 };
 
@@ -83,6 +85,7 @@ function contextOf(options: ControlOptions, api: ApiConfig, watch: StoreWatch): 
     rootTokenHash: tokenHash(api.token),
     fileConfigurations: () => plane.fileConfigurations(),
     status: () => plane.status(),
+    purge: (configuration, target) => plane.purge(configuration, target),
     changesApplied: () => atMost(watch.look(), APPLY_TIMEOUT_MS),
     clientAddress: () => clientAddressOf(plane.addresses()),
     random: { bytes: (count) => randomBytes(count) },

@@ -83,6 +83,7 @@ function planeOf(options: DevOptions, origin: OriginConfig, gateway: RunningGate
         configurations: mergeConfigurations(config.configurations, stored),
       }),
     status: () => gateway.status(),
+    purge: (configuration, target) => gateway.purge(configuration, target),
     addresses: () => gateway.addresses(),
   };
 }

@@ -57,6 +57,7 @@ export class Running {
         fileConfigurations: () => this.#source.file.config.configurations,
         serve: (configurations) => this.#serve(configurations),
         status: () => this.gateway.status(),
+        purge: (configuration, target) => this.gateway.purge(configuration, target),
         addresses: () => this.gateway.addresses(),
       },
       version: readVersion(),

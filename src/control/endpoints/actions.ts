@@ -1,11 +1,18 @@
-/** What can be done with a configuration besides changing it: restart, test, status. */
+/** What can be done with a configuration besides changing it: restart, test, purge, status. */
 import * as z from 'zod';
+import type { PurgeProblem, PurgeTarget } from '../../gateway/purge.ts';
 import { ApiError } from '../api-error.ts';
 import type { ControlContext } from '../context.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { checkOrigin } from '../origin-check.ts';
 import { accountParams } from '../schemas/common.ts';
-import { configurationResult, statusResult, testResult } from '../schemas/configuration.ts';
+import {
+  configurationResult,
+  purgeInput,
+  purgeResult,
+  statusResult,
+  testResult,
+} from '../schemas/configuration.ts';
 import {
   CONFIG_PATH,
   configParams,
@@ -76,6 +83,39 @@ const test = endpoint(
   },
 );
 
+const PURGE_PROBLEMS: Readonly<Record<PurgeProblem, () => ApiError>> = {
+  unserved: () => new ApiError('notFound', 'The gateway does not serve it yet'),
+  noSuchTable: () => new ApiError('notFound', 'There is no such table'),
+  originAway: () => new ApiError('unpurged', 'The origin, which knows the table, is not reached'),
+  unanswered: () => new ApiError('unpurged'),
+};
+
+const purge = endpoint(
+  {
+    ...shared,
+    method: 'post',
+    path: `${CONFIG_PATH}/purge`,
+    operationId: 'purge-hyperdrive',
+    summary: 'Forget answers of the query cache: all, those read from a table, or those to a text',
+    scope: 'write',
+    params: configParams,
+    body: purgeInput,
+    result: purgeResult,
+  },
+  async ({ params, body, context }) => {
+    const { account_id: accountId, hyperdrive_id: id } = params;
+    const { name } = findInFile(context, id) ?? (await recordOf(context, accountId, id));
+    const { answers, problem } = await context.purge(name, targetOf(body));
+    if (problem !== null) throw PURGE_PROBLEMS[problem]();
+    return { purged: answers };
+  },
+);
+
+function targetOf({ table, statement }: z.output<typeof purgeInput>): PurgeTarget {
+  if (table !== undefined) return { kind: 'table', table };
+  return statement === undefined ? { kind: 'all' } : { kind: 'statement', statement };
+}
+
 const status = endpoint(
   {
     ...shared,
@@ -110,4 +150,4 @@ const statusOfAll = endpoint(
   async ({ context }) => statusOf(context),
 );
 
-export const actionEndpoints: readonly Endpoint[] = [restart, test, status, statusOfAll];
+export const actionEndpoints: readonly Endpoint[] = [restart, test, purge, status, statusOfAll];

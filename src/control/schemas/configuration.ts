@@ -152,3 +152,24 @@ export const statusResult = z
     links: z.object({ idle: z.int(), checked_out: z.int(), opening: z.int() }),
   })
   .meta({ id: 'Status' });
+
+const TEXT_LENGTH_MAX = 65_536;
+const NAME_LENGTH_MAX = 256;
+
+export const purgeInput = z
+  .strictObject({
+    table: z.string().min(1).max(NAME_LENGTH_MAX).optional().meta({
+      description: 'Only answers that are read from it: `table` or `schema.table`, as in SQL',
+    }),
+    statement: z.string().min(1).max(TEXT_LENGTH_MAX).optional().meta({
+      description: 'Only answers to this text, whatever its parameters and comments',
+    }),
+  })
+  .refine(({ table, statement }) => table === undefined || statement === undefined, {
+    error: 'only one of table and statement may be given',
+  })
+  .meta({ id: 'PurgeInput' });
+
+export const purgeResult = z
+  .object({ purged: z.int().meta({ description: 'How many answers were forgotten' }) })
+  .meta({ id: 'PurgeResult' });

@@ -11,6 +11,11 @@ const STATUSES_COLUMNS: readonly Column[] = [
   { name: 'statements', type: INT8 },
 ];
 
+const SIZE_COLUMNS: readonly Column[] = [
+  { name: 'name', type: TEXT },
+  { name: 'value', type: INT8 },
+];
+
 /** What `SHOW millrace.<name>` tells of the cache; null when there is no such name. */
 export function cacheShown(
   name: string,
@@ -28,6 +33,13 @@ export function cacheShown(
       const counts = reads?.counts.entries() ?? [];
       const rows = [...counts].map(([status, count]) => [status, `${count}`]);
       return { columns: STATUSES_COLUMNS, rows };
+    }
+    case 'cache_size': {
+      const sizes = [
+        ['answers', `${reads?.answerCount ?? 0}`],
+        ['bytes', `${reads?.bytes ?? 0}`],
+      ];
+      return { columns: SIZE_COLUMNS, rows: sizes };
     }
     default:
       return null;

@@ -1,8 +1,10 @@
+import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Fill, Joiner } from '../../cache/fill.ts';
 import { type CachePolicy, type CacheQuestion, QueryCache } from '../../cache/query-cache.ts';
 import type { CachingConfig } from '../../config/model.ts';
+import { relationName, relationsByName } from '../../origin/relations-by-name.ts';
 import type { ResolvedRead } from '../../origin/resolved-read.ts';
 import { TransactionStatus } from '../../protocol/codes.ts';
 import type {
@@ -14,10 +16,15 @@ import type {
   ReadReply,
 } from '../../session/reads/read-cache.ts';
 import { StatusNote } from '../../session/reads/read-cache.ts';
+import { textOfKey } from '../../session/reads/read-key.ts';
+import { readText } from '../../session/reads/read-text.ts';
 import type { Session } from '../../session/session.ts';
 import type { SessionHost } from '../../session/session-host.ts';
+import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
+import { LinkQueries } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
+import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import { CacheCounts } from './cache-counts.ts';
 import { CountedCapture } from './counted-capture.ts';
 import type { OriginWrites } from './origin-writes.ts';
@@ -52,6 +59,8 @@ export type ReadsHost = SessionHost & {
 export class DatabaseReads implements ReadCache {
   readonly counts = new CacheCounts();
   readonly #host: ReadsHost;
+  readonly #links: Links;
+  readonly #log: Log;
   readonly #clock: Clock;
   readonly #hasOtherWriters: boolean;
   readonly #cache: QueryCache;
@@ -62,6 +71,8 @@ export class DatabaseReads implements ReadCache {
   /** @param hasOtherWriters clients of the same gateway write where this process does not see it */
   constructor(host: ReadsHost, links: Links, clock: Clock, log: Log, hasOtherWriters: boolean) {
     this.#host = host;
+    this.#links = links;
+    this.#log = log;
     this.#clock = clock;
     this.#hasOtherWriters = hasOtherWriters;
     this.#cache = new QueryCache(host.caching.bytesMax);
@@ -154,9 +165,28 @@ export class DatabaseReads implements ReadCache {
     if (!this.isOn) this.#cache.clear();
   }
 
-  /** Forgets all answers. */
-  purge(): void {
-    this.#cache.clear();
+  /** Forgets the answers that are meant. */
+  async purge(target: PurgeTarget): Promise<PurgeOutcome> {
+    if (target.kind === 'all') return purged(this.#cache.purge(() => true));
+    if (target.kind === 'statement') {
+      const bytes = Buffer.from(target.statement);
+      const text = readText(bytes, 0, bytes.length)?.text;
+      return purged(this.#cache.purge((key) => textOfKey(key) === text));
+    }
+    const name = relationName(target.table);
+    if (name === null) return { answers: 0, problem: 'noSuchTable' };
+    try {
+      const found = await LinkQueries.with(this.#links, (run) => relationsByName(run, name));
+      if (found.length === 0) return { answers: 0, problem: 'noSuchTable' };
+      const meant = new Set(found);
+      const reach = (reads: RelationSet | null): boolean =>
+        reads === null || reads === 'all' || reads.some((relation) => meant.has(relation));
+      return purged(this.#cache.purge((_key, reads) => reach(reads)));
+    } catch (error) {
+      const reason = error instanceof GatewayError ? error.message : String(error);
+      this.#log.debug({ reason }, 'a table to purge could not be looked up');
+      return { answers: 0, problem: 'originAway' };
+    }
   }
 
   /** The catalogue may be another one. */
@@ -232,4 +262,8 @@ export class DatabaseReads implements ReadCache {
     this.#refreshers.add(refresher);
     refresher.ask(unitOf(read));
   }
+}
+
+function purged(answers: number): PurgeOutcome {
+  return { answers, problem: null };
 }

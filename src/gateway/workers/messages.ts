@@ -3,12 +3,13 @@
  * process. Messages of one direction arrive in order. Byte strings are Latin-1, keys are Base64.
  */
 import type { MillraceConfig } from '../../config/model.ts';
+import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import type { SharedSecrets } from '../shared-secrets.ts';
 import type { News, PinRow } from '../siblings.ts';
 import type { ConfigurationStatus } from '../status.ts';
 
 /** Changes with the messages: a primary does not work with workers of another version. */
-export const MESSAGES_VERSION = 1;
+export const MESSAGES_VERSION = 2;
 
 /** Pins of one configuration, as one worker has told them. */
 export type ToldPins = {
@@ -63,6 +64,12 @@ export type ToWorker =
   | ({ readonly kind: 'pins' } & ToldPins)
   | ({ readonly kind: 'news' } & ToldNews)
   | { readonly kind: 'status'; readonly id: number }
+  | {
+      readonly kind: 'purge';
+      readonly id: number;
+      readonly configuration: string;
+      readonly target: PurgeTarget;
+    }
   /** To be answered at once: it shows that the event loop turns. */
   | { readonly kind: 'ping' }
   /** No more connections come; end when all clients have, or after the time. */
@@ -85,6 +92,7 @@ export type ToPrimary =
       readonly id: number;
       readonly rows: readonly ConfigurationStatus[];
     }
+  | { readonly kind: 'purged'; readonly id: number; readonly outcome: PurgeOutcome }
   | { readonly kind: 'pong' }
   /** A pool begins. Accounts are numbers that a worker uses once. */
   | { readonly kind: 'accountOpened'; readonly account: number; readonly configuration: string }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import type { ConfigurationStatus } from '../status.ts';
 import type { ToPrimary, ToWorker } from './messages.ts';
 
@@ -32,7 +33,11 @@ export function secretEnvironment(): Readonly<Record<string, string>> {
   );
 }
 
-type Answer = Extract<ToPrimary, { kind: 'done' | 'status' }>;
+type Answer = Extract<ToPrimary, { kind: 'done' | 'status' | 'purged' }>;
+
+function isAnswer(message: ToPrimary): message is Answer {
+  return message.kind === 'done' || message.kind === 'status' || message.kind === 'purged';
+}
 
 export type WorkerProgram = {
   /** The file that a worker runs, and its arguments, which hold no secret. */
@@ -75,7 +80,7 @@ export class WorkerProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child.on('message', (message: ToPrimary) => {
-      if (message.kind === 'done' || message.kind === 'status') {
+      if (isAnswer(message)) {
         this.#answers.get(message.id)?.(message);
       } else events.onMessage(this, message);
     });
@@ -120,6 +125,15 @@ export class WorkerProcess {
   async status(): Promise<readonly ConfigurationStatus[]> {
     const answer = await this.#answerTo((id) => ({ kind: 'status', id }), STATUS_TIMEOUT_MS);
     return answer !== 'late' && answer?.kind === 'status' ? answer.rows : [];
+  }
+
+  /** Has it forget answers of its query cache. */
+  async purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome> {
+    const question = (id: number) => ({ kind: 'purge', id, configuration, target }) as const;
+    const answer = await this.#answerTo(question, ANSWER_TIMEOUT_MS);
+    if (answer !== 'late' && answer?.kind === 'purged') return answer.outcome;
+    // With a worker its answers have gone.
+    return { answers: 0, problem: answer === 'late' ? 'unanswered' : null };
   }
 
   kill(): void {

@@ -63,7 +63,8 @@ export class Worker {
     else if (message.kind === 'ping') this.#channel.send({ kind: 'pong' });
     else if (message.kind === 'status') {
       this.#channel.send({ kind: 'status', id: message.id, rows: this.#gateway.status() });
-    } else if (message.kind === 'drain') void this.end(message.timeoutMs);
+    } else if (message.kind === 'purge') void this.#purge(message);
+    else if (message.kind === 'drain') void this.end(message.timeoutMs);
     else if (message.kind === 'close') void this.end(0);
   }
 
@@ -105,6 +106,11 @@ export class Worker {
     if (this.#prepared !== null && !this.#isEnding) this.#gateway.apply(this.#prepared);
     this.#prepared = null;
     this.#channel.send({ kind: 'done', id, problem: null });
+  }
+
+  async #purge({ id, configuration, target }: Extract<ToWorker, { kind: 'purge' }>): Promise<void> {
+    const outcome = await this.#gateway.purge(configuration, target);
+    this.#channel.send({ kind: 'purged', id, outcome });
   }
 
   async #cancel(asked: Extract<ToWorker, { kind: 'cancel' }>): Promise<void> {

@@ -11,6 +11,7 @@ import {
   preparedListeners,
 } from '../listeners.ts';
 import { Credentials } from '../login/credentials.ts';
+import { type PurgeOutcome, type PurgeTarget, sumOfPurges } from '../purge.ts';
 import { type ConfigurationStatus, sumOfStatus } from '../status.ts';
 import { Exchange } from './exchange.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -114,6 +115,14 @@ export class Workers {
   /** Of all workers together; one that does not answer at once is left out. */
   async status(): Promise<readonly ConfigurationStatus[]> {
     return sumOfStatus(await Promise.all([...this.#workers].map((worker) => worker.status())));
+  }
+
+  /** Has every worker forget answers of a configuration's query cache. */
+  async purge(configuration: string, target: PurgeTarget): Promise<PurgeOutcome> {
+    // One that begins has no answers.
+    const atWork = [...this.#workers].filter(({ isReady }) => isReady);
+    const ask = (worker: WorkerProcess) => worker.purge(configuration, target);
+    return sumOfPurges(await Promise.all(atWork.map(ask)));
   }
 
   /** Process IDs of the workers, by their numbers. */

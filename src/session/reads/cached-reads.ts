@@ -6,6 +6,7 @@ import { rowTypeIn } from '../statements/result-type.ts';
 import { isReservedName, type Statement } from '../statements/statements.ts';
 import { AnswerTap } from './answer-tap.ts';
 import type { Answer, Capture, Read, ReadCache, ReadReply, StatusNote } from './read-cache.ts';
+import { extendedKey, simpleKey } from './read-key.ts';
 import { type ReadText, readText } from './read-text.ts';
 import { WholeUnit } from './whole-unit.ts';
 
@@ -165,8 +166,10 @@ export class CachedReads {
     if (facts.verb !== 'SelectStmt') return null;
     const known = readText(chunk, start, end);
     if (known === null) return null;
+    const { text } = known;
+    const keyParts = { role: host.originUser, settings: settings.resultSignature, text };
     return {
-      key: `Q${host.originUser}\0${settings.resultSignature}\0${known.text}`,
+      key: simpleKey(keyParts),
       ...known,
       bound: null,
       types: [],
@@ -197,8 +200,10 @@ export class CachedReads {
     const typed = byteString(body, body.length - types.length * 4, body.length);
     const bound = byteString(chunk, nameEnd + 1, bindEnd);
     const told = isParsed ? null : statements.describedOf(name);
+    const { text } = known;
+    const keyParts = { role: host.originUser, settings: settings.resultSignature, text };
     return {
-      key: `X${host.originUser}\0${settings.resultSignature}\0${known.text}\0${typed}\0${bound}`,
+      key: extendedKey(keyParts, typed, bound),
       ...known,
       bound,
       types,

@@ -82,6 +82,17 @@ describe('millrace config', () => {
     expect((await config(['get', 'parts'])).code).toBe(1);
   });
 
+  it('purges the query cache: all, a table, a text', async () => {
+    await config(['create', 'purged', '--connection-string', dev.originUrl]);
+    expect(await well('purge', 'purged')).toBe('0 answers forgotten\n');
+    const statement = ['--statement', 'SELECT 1', '--json'];
+    expect(JSON.parse(await well('purge', 'purged', ...statement))).toEqual({ purged: 0 });
+    const unknown = await config(['purge', 'purged', '--table', 'nobody']);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('[code: 2101]')]);
+    const both = await config(['purge', 'purged', '--table', 'a', '--statement', 'b']);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('exclude each other')]);
+  });
+
   it('mints, lists, rotates and revokes credentials', async () => {
     await config(['create', 'keys', '--connection-string', dev.originUrl]);
     type Minted = { id: string; user: string; connection_string: string };

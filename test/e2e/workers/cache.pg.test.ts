@@ -1,6 +1,7 @@
 /** The query cache, where several workers read and write. */
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ask, settledStatus, simple } from '../../support/cached.ts';
+import { ask, settledStatus, simple, statusOf, warm } from '../../support/cached.ts';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
 import { rowsOf } from '../../support/wire.ts';
 import { Crew } from './crew.ts';
@@ -38,6 +39,37 @@ describe('workers', () => {
       await ask(writer, simple('UPDATE counter SET n = n + 1'));
       expect(rowsOf(await ask(reader, READ))).toEqual([[`${n}`]]);
     }
+  });
+
+  it('all forget what is purged', async () => {
+    const storage = await createDatabase();
+    const token = randomBytes(24).toString('hex');
+    const rest = `[api]\nport = 0\ntoken = "env:API_TOKEN"\n
+[store]\nurl = "env:STORE_URL"\nkey = "file:store.key"\n`;
+    const timeouts = '[configurations.caching]\nmode = "ttl"';
+    const env = { API_TOKEN: token, STORE_URL: storage.url };
+    crew = await Crew.start(database, { links: 4, timeouts, rest }, 2, env);
+    const { program } = crew.serve;
+    const [, url = ''] = await program.says('stderr', /"url":"([^"]+)"[^\n]*the API listens/);
+    const call = async (method: string, path: string, body?: object) => {
+      const response = await fetch(`${url}/accounts/${'a'.repeat(32)}/hyperdrive/configs${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}` },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return ((await response.json()) as { result: unknown }).result;
+    };
+    const [{ id }] = (await call('GET', '')) as [{ id: string }];
+    const clients = [await crew.connectTo(1), await crew.connectTo(2)];
+    for (const client of clients) await warm(client, READ);
+    await askDirect(database, 'UPDATE counter SET n = n + 1000');
+    expect(await call('POST', `/${id}/purge`, { table: 'counter' })).toEqual({ purged: 2 });
+    for (const client of clients) {
+      expect(Number(rowsOf(await ask(client, READ))[0]?.[0])).toBeGreaterThanOrEqual(1000);
+      expect(await statusOf(client)).toBe('miss');
+    }
+    await crew.serve.stop();
+    await storage.drop();
   });
 
   it('keep nothing in mode write-through, as they know only of what they write themselves', async () => {

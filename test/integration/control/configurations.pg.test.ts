@@ -94,6 +94,29 @@ describe('a configuration made through the API', () => {
     expect(after).not.toBe(before);
   });
 
+  it('forgets answers of its cache by a purge, and says how many', async () => {
+    const { id } = await control.create('purged');
+    const { url } = await control.mint(id);
+    const path = `${configsPath}/${id}/purge`;
+    const purge = async (body: object) => {
+      await ask(url, 'SELECT 41 + 1');
+      return (await control.call('POST', path, body)).result['purged'];
+    };
+    // It is not kept before it is known that it may be.
+    for (const body of [{ statement: '/* any */ SELECT 41 + 1' }, {}]) {
+      await expect.poll(() => purge(body), { timeout: 15_000 }).toBe(1);
+    }
+    expect(await purge({ statement: 'SELECT 41' })).toBe(0);
+    const refusals = [
+      [{ table: 'nobody' }, 404, 2101],
+      [{ table: 'a', statement: 'b' }, 400, 2100],
+      [{ tables: ['a'] }, 400, 2100],
+    ] as const;
+    for (const [body, status, code] of refusals) {
+      expect(await control.call('POST', path, body)).toMatchObject({ status, errors: [{ code }] });
+    }
+  });
+
   it('is gone after DELETE, and lets nobody in', async () => {
     const { id } = await control.create('deleted');
     const { url } = await control.mint(id);
