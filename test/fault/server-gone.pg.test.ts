@@ -169,7 +169,8 @@ describe('a server that goes away', () => {
     'in a result, after %d bytes: the client gets what came and is told',
     async (bytes) => {
       for (const cut of ['fin', 'rst'] as const) {
-        await start();
+        // What the gateway asks about the statement would be cut off in its place.
+        await start({ caching: { disabled: true } });
         const client = await gateway.connect();
         await untilTheCatalogueIsRead(client);
         for (const pair of proxy.open) Object.assign(pair.down, { bytesLeft: bytes, cut });

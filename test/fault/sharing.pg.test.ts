@@ -44,7 +44,15 @@ async function start(count: number, options: GatewayOptions = {}): Promise<void>
   proxy = await FaultProxy.start(directTarget(database));
   endings.push(() => proxy.stop());
   gateway = await TestGateway.start(
-    { links: 2, shareLinks: true, hedgeMs: 60_000, ...options, originAt: proxy.at },
+    // Every statement must reach a server, since it is the link that fails.
+    {
+      links: 2,
+      shareLinks: true,
+      hedgeMs: 60_000,
+      caching: { disabled: true },
+      ...options,
+      originAt: proxy.at,
+    },
     database,
   );
   endings.push(() => gateway.stop());

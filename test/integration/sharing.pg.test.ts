@@ -59,7 +59,9 @@ let side: WireClient;
 const clients: WireClient[] = [];
 
 async function start(options: GatewayOptions = {}): Promise<void> {
-  gateway = await TestGateway.start({ links: 8, shareLinks: true, hedgeMs: 2_000, ...options });
+  const defaults = { links: 8, shareLinks: true, hedgeMs: 2_000 };
+  // What is shared is counted, so every statement must reach a server.
+  gateway = await TestGateway.start({ ...defaults, caching: { disabled: true }, ...options });
   side = await gateway.connectDirect();
   await side.rows(SCHEMA);
   // The gateway knows the catalogue once a client has asked for something and it was read.
