@@ -165,13 +165,16 @@ async function runWorld(seed: number, steps: number): Promise<World> {
   return world;
 }
 
-/** How often something was answered from the cache so far. */
-async function hits(): Promise<number> {
+/** One of the numbers that the gateway tells of itself. */
+async function told(table: string, name: string): Promise<number> {
   const client = await gateway.connect();
-  const rows = rowsOf(await client.ask('SHOW millrace.cache_statuses'));
+  const rows = rowsOf(await client.ask(`SHOW millrace.${table}`));
   await client.end();
-  return Number(rows.find(([status]) => status === 'hit')?.[1]);
+  return Number(rows.find(([key]) => key === name)?.[1]);
 }
+
+/** How often something was answered from the cache so far. */
+const hits = (): Promise<number> => told('cache_statuses', 'hit');
 
 describe('clients of one gateway', () => {
   it.each([1, 2, 3, 4])('never read less than was known before (seed %i)', async (seed) => {
@@ -181,6 +184,13 @@ describe('clients of one gateway', () => {
     // A cache that answers nothing would be right, too.
     expect((await hits()) - before).toBeGreaterThan(world.reads / 10);
   });
+
+  it.skipIf(process.env['MILLRACE_TEST_SHARE'] === 'off')(
+    'read over shared links, too',
+    async () => {
+      expect(await told('sharing', 'shared')).toBeGreaterThan(20);
+    },
+  );
 });
 
 const MUTANTS: readonly (readonly [name: string, apply: () => void])[] = [
