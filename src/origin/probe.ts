@@ -5,6 +5,7 @@ import type { OriginConfig } from '../config/model.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { ClientCode, ServerCode } from '../protocol/codes.ts';
 import { decodeErrorFields } from '../protocol/error-response.ts';
+import { TERMINATE } from '../protocol/messages.ts';
 import { connectOrigin } from './connect.ts';
 
 const EMPTY_QUERY = ';';
@@ -51,7 +52,7 @@ export async function probeOrigin(
     await readAnswer(reader);
     const queryMs = performance.now() - readyMs;
     reader.release();
-    socket.end(Buffer.from([ClientCode.Terminate, 0, 0, 0, 4]));
+    socket.end(TERMINATE);
     return { connectMs: readyMs - beganMs, queryMs, encrypted, parameters };
   } catch (cause) {
     if (cause instanceof ProbeQueryError) throw cause;

@@ -1,4 +1,5 @@
 import { ClientCode } from '../protocol/codes.ts';
+import { FLUSH } from '../protocol/messages.ts';
 import { type Consequence, Owed, SWALLOW } from './ledger.ts';
 import { isBrokenCopy, type Link } from './link.ts';
 import { STAND_IN_NAME } from './statements/client-statements.ts';
@@ -10,8 +11,6 @@ import { sendClose } from './statements/statement-messages.ts';
  * fail first, by its data, the same message would be worked on. Which of the two happens is the
  * server's to say, so such a message waits for that. Source: `CopyGetData` in copyfromparse.c.
  */
-
-const FLUSH = Buffer.from([ClientCode.Flush, 0, 0, 0, 4]);
 
 /** A message of ours in place of the client's, to which it means nothing whenever it arrives. */
 class Breaker implements Consequence {

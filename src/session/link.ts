@@ -1,7 +1,8 @@
 import { byteString, indexOfZero } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
-import { ClientCode, ServerCode, TransactionStatus } from '../protocol/codes.ts';
+import { ServerCode, TransactionStatus } from '../protocol/codes.ts';
 import { Framer, Take } from '../protocol/framer.ts';
+import { CLOSE_COMPLETE, PARSE_COMPLETE, SYNC } from '../protocol/messages.ts';
 import { type Consequence, Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { LinkWrites } from './link-writes.ts';
 import { OwnQuery } from './own-query.ts';
@@ -60,9 +61,6 @@ export const LOST_STATEMENTS = 'it has lost prepared statements';
 const MESSAGE_BYTES_MAX = 0x3fffffff;
 /** Errors, notices and notifications above this size pass without a look. */
 const INSPECTED_BYTES_MAX = 65_536;
-const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
-const PARSE_COMPLETE = Buffer.from([ServerCode.ParseComplete, 0, 0, 0, 4]);
-const CLOSE_COMPLETE = Buffer.from([ServerCode.CloseComplete, 0, 0, 0, 4]);
 
 /**
  * The server side machine: one connection to PostgreSQL after its login. It matches what the server

@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../base/errors.ts';
 import { Ring } from '../../base/ring.ts';
+import { PARSE_COMPLETE } from '../../protocol/messages.ts';
 import { Owed } from '../ledger.ts';
 import type { Link, LinkOwner } from '../link.ts';
 import { OwnQuery } from '../own-query.ts';
@@ -8,7 +9,6 @@ import { RESERVED_PREFIX } from '../statements/statements.ts';
 import { LaneStatements, type LaneStatementsHost } from './lane-statements.ts';
 import type { SharedUnit, UnitCarrier } from './shared-unit.ts';
 
-const PARSE_COMPLETE = Buffer.from([0x31, 0, 0, 0, 4]);
 const APPLICATION_NAME = 'application_name';
 
 /**

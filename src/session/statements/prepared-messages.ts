@@ -1,7 +1,8 @@
 import { byteString, indexOfZero } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
-import { ClientCode, ServerCode, TransactionStatus } from '../../protocol/codes.ts';
+import { ClientCode, TransactionStatus } from '../../protocol/codes.ts';
 import { Take } from '../../protocol/framer.ts';
+import { NO_DATA } from '../../protocol/messages.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import { Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
@@ -19,7 +20,6 @@ import type { Statement } from './statements.ts';
 const NAME_BYTES_MAX = 1_048_576;
 const STATEMENT = 0x53;
 const UNNAMED = new Uint8Array(0);
-const NO_DATA = Buffer.from([ServerCode.NoData, 0, 0, 0, 4]);
 
 /** Parse, Bind, Describe, Execute and Close, passed on in the link's own names of statements. */
 export class PreparedMessages {

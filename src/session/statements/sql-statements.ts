@@ -1,5 +1,6 @@
 import { utf8ByteString } from '../../base/bytes.ts';
-import { ClientCode, TransactionStatus } from '../../protocol/codes.ts';
+import { TransactionStatus } from '../../protocol/codes.ts';
+import { SYNC } from '../../protocol/messages.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import { behindPrepare } from '../../sql/shape/prepared-text.ts';
 import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
@@ -23,7 +24,6 @@ export type Provision = (typeof Provision)[keyof typeof Provision];
 
 const ZERO = Buffer.from([0]);
 const NO_TYPES = Buffer.from([0, 0]);
-const SYNC = Buffer.from([ClientCode.Sync, 0, 0, 0, 4]);
 
 /**
  * PREPARE and EXECUTE in SQL, by the same names as those of the protocol. Both run as they are
