@@ -1,8 +1,8 @@
 import { Effect, type Facts, opaqueFacts } from '../facts/facts.ts';
 import { FactsBuilder } from '../facts/facts-builder.ts';
+import { FunctionBodies } from '../facts/function-body.ts';
 import type { SqlParser } from '../facts/parser.ts';
 import type { CatalogueFunction } from './catalogue-rows.ts';
-import { FunctionBodies } from './function-body.ts';
 
 /** Facts of so many definitions are kept from one reading of the catalogue to the next. */
 const KEPT_MAX = 10_000;

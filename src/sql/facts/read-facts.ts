@@ -1,6 +1,6 @@
-import { FunctionBodies } from '../catalogue/function-body.ts';
 import { Effect, type Facts, opaqueFacts } from './facts.ts';
 import { FactsBuilder } from './facts-builder.ts';
+import { FunctionBodies } from './function-body.ts';
 import { asList, asObject, type JsonObject, type SqlParser } from './parser.ts';
 import { walkTree } from './walk.ts';
 

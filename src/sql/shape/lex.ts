@@ -4,7 +4,7 @@
  * when the text ends before the element does. Source: PostgreSQL's `scan.l` (13 to 18).
  */
 
-import { endsTimeWord } from '../facts/time-words.ts';
+import { endsTimeWord } from './time-words.ts';
 
 /** What a byte can begin. */
 export const ByteClass = {

@@ -7,7 +7,6 @@
  * function of these bytes, so the shape need only be exact about where literals and comments end.
  */
 
-import { holdsTimeWord } from '../facts/time-words.ts';
 import {
   ByteClass,
   byteClass,
@@ -23,6 +22,7 @@ import {
   wasTime,
 } from './lex.ts';
 import { Marker, ShapeWriter } from './shape-writer.ts';
+import { holdsTimeWord } from './time-words.ts';
 
 /** Texts above this have no shape, whatever limit the caller sets itself. */
 export const SHAPE_TEXT_BYTES_MAX = 1 << 20;

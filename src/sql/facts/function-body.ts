@@ -4,8 +4,8 @@
  * time, may do anything, which includes setting a custom setting that no probe can find by name.
  */
 
-import type { FactsBuilder } from '../facts/facts-builder.ts';
-import { isNestingParseable, isTextParseable } from '../facts/parse-guard.ts';
+import type { FactsBuilder } from './facts-builder.ts';
+import { isNestingParseable, isTextParseable } from './parse-guard.ts';
 import {
   asList,
   asObject,
@@ -14,8 +14,8 @@ import {
   type JsonObject,
   nameParts,
   type SqlParser,
-} from '../facts/parser.ts';
-import { walkTree } from '../facts/walk.ts';
+} from './parser.ts';
+import { walkTree } from './walk.ts';
 
 /** Bodies inside bodies, as in a DO block inside a DO block. */
 const BODY_DEPTH_MAX = 8;
