@@ -5,6 +5,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { Dice } from '../support/dice.ts';
 import { TestGateway } from '../support/gateway.ts';
 import {
   codesOf,
@@ -31,26 +32,6 @@ import {
 const CLIENTS = 30;
 const LINKS = 3;
 const DURATION_MS = 12_000;
-
-/** mulberry32: small, and the same everywhere. */
-class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-}
 
 const ZONES = ['UTC', 'Asia/Tokyo', 'Europe/Paris', 'America/Lima'];
 const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
