@@ -36,11 +36,7 @@ export type ErrorFields = {
 };
 
 export function encodeErrorResponse(fields: ErrorFields): Buffer {
-  return encodeFields(ServerCode.ErrorResponse, fields);
-}
-
-export function encodeNoticeResponse(fields: ErrorFields): Buffer {
-  return encodeFields(ServerCode.NoticeResponse, fields);
+  return encodeFields(fields, '');
 }
 
 /**
@@ -51,15 +47,11 @@ export function encodeNoticeResponse(fields: ErrorFields): Buffer {
 export function encodeGatewayError(error: GatewayError): Buffer {
   const { severity, sqlstate, hint } = error.row;
   const { clientText: message, detail, code } = error;
-  return encodeFields(
-    ServerCode.ErrorResponse,
-    { severity, sqlstate, message, detail, hint },
-    code,
-  );
+  return encodeFields({ severity, sqlstate, message, detail, hint }, code);
 }
 
-function encodeFields(code: number, fields: ErrorFields, routine = ''): Buffer {
-  const writer = new MessageWriter().begin(code);
+function encodeFields(fields: ErrorFields, routine: string): Buffer {
+  const writer = new MessageWriter().begin(ServerCode.ErrorResponse);
   // A zero inside a text would end the field early and let the rest pass for another field.
   const put = (field: number, value: string): void => {
     writer.byte(field).cstring(value.replaceAll('\0', ' '));

@@ -4,7 +4,6 @@ import {
   decodeErrorFields,
   encodeErrorResponse,
   encodeGatewayError,
-  encodeNoticeResponse,
 } from '../../../src/protocol/error-response.ts';
 
 const FIELDS = {
@@ -22,7 +21,6 @@ describe('ErrorResponse', () => {
     const bytes = encodeErrorResponse(FIELDS);
     expect(bytes.readUInt32BE(1)).toBe(bytes.length - 1);
     expect(decodeErrorFields(bytes, 5, bytes.length)).toEqual(FIELDS);
-    expect(encodeNoticeResponse(FIELDS)[0]).toBe(0x4e);
   });
 
   it('has no fields that are empty', () => {
