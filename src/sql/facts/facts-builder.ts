@@ -16,7 +16,6 @@ export class FactsBuilder {
   /** Seen anywhere: a statement that is no SELECT, a locking clause, INTO. */
   doesMore = false;
   ddl = false;
-  chain = false;
   timeLiteral = false;
   literalDependent = false;
   millraceShow: string | null = null;
@@ -117,9 +116,8 @@ export class FactsBuilder {
     this.#fields.add(name);
   }
 
-  transaction(kind: TransactionKind, chain: boolean): void {
+  transaction(kind: TransactionKind): void {
     this.#transaction = this.#transaction === null ? kind : 'mixed';
-    this.chain = chain;
   }
 
   #isPlainRead(): boolean {
@@ -156,7 +154,6 @@ export class FactsBuilder {
       plainRead: this.#isPlainRead(),
       exempt: this.exempt,
       transaction: this.#transaction !== null && several ? 'mixed' : this.#transaction,
-      chain: this.chain,
       timeLiteral: this.timeLiteral,
       literalDependent: this.literalDependent,
       millraceShow: several ? null : this.millraceShow,

@@ -64,8 +64,6 @@ export type Facts = {
   /** COPY, DDL and maintenance: no limit of statement time applies. */
   readonly exempt: boolean;
   readonly transaction: TransactionKind | null;
-  /** COMMIT or ROLLBACK … AND CHAIN: a transaction is open afterwards. */
-  readonly chain: boolean;
   /**
    * A string of the text holds `now`, `today`, `tomorrow` or `yesterday`, which as a time is that
    * of the moment when the statement is parsed: prepared once, it stays the same for ever.
@@ -125,7 +123,6 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     plainRead: false,
     exempt: false,
     transaction: null,
-    chain: false,
     timeLiteral: true,
     literalDependent: false,
     millraceShow: null,

@@ -99,7 +99,7 @@ function noteSample(node: JsonObject, builder: FactsBuilder): void {
 function noteTransaction(node: JsonObject, builder: FactsBuilder): void {
   const transaction = transactionKinds[asText(node['kind']) ?? ''];
   if (transaction === undefined) builder.effect(Effect.Session, 'unknown transaction control');
-  else builder.transaction(transaction, node['chain'] === true);
+  else builder.transaction(transaction);
 }
 
 /** Checks of a domain run on all that is stored of it. */
