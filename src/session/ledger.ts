@@ -34,7 +34,7 @@ export type Disposition = (typeof Disposition)[keyof typeof Disposition];
 
 /** The reply is for the gateway, not for the client. */
 export const SWALLOW = 1;
-/** Part of a unit of the gateway's own: not even its error is for the client. */
+/** Part of a unit of the gateway's own: nothing of it is for the client, not even its error. */
 export const OWN = 4;
 /** A Sync that the server may have taken for noise because it arrived inside COPY. */
 const OPTIONAL = 2;

@@ -125,7 +125,7 @@ export class Link {
   /** Sends a simple Query of the gateway's own; its replies go to `query` alone. */
   sendOwn(query: OwnQuery): void {
     this.unnamed = null;
-    this.ledger.push(Owed.Query, query.flags, query);
+    this.ledger.push(Owed.Query, OWN, query);
     const message = query.message;
     this.port.send(message, 0, message.length);
   }

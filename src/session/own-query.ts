@@ -1,13 +1,12 @@
 import { readUint16, readUint32 } from '../base/bytes.ts';
 import { ClientCode } from '../protocol/codes.ts';
-import { type Consequence, OWN, SWALLOW } from './ledger.ts';
+import type { Consequence } from './ledger.ts';
 
 /** A query of ours never answers with more rows than this; the rest is dropped. */
 const ROWS_MAX = 10_000;
 
 /** A simple Query that the gateway sends for itself on a link, with the rows that come back. */
 export class OwnQuery implements Consequence {
-  readonly flags = SWALLOW | OWN;
   readonly message: Uint8Array;
   readonly #rowsMax: number;
   /** Text columns as byte strings. */

@@ -88,7 +88,7 @@ export class SqlStatements {
     const planted = link.statements.planted(utf8ByteString(facts.preparedAs as string));
     if (planted?.statement !== statement) return;
     this.#session.framer.flushThrough();
-    this.#session.statements.describePlanted(planted, link, isSimple ? OWN | SWALLOW : SWALLOW);
+    this.#session.statements.describePlanted(planted, link, isSimple ? OWN : SWALLOW);
     if (isSimple) link.sendOwnSync();
   }
 
@@ -158,7 +158,7 @@ export class SqlStatements {
   #uproot(name: string, link: Link): void {
     const { framer, isUnsynced, statements } = this.#session;
     framer.flushRun();
-    statements.uproot(name, link, isUnsynced ? SWALLOW : OWN | SWALLOW);
+    statements.uproot(name, link, isUnsynced ? SWALLOW : OWN);
     if (!isUnsynced) link.sendOwnSync();
   }
 
@@ -175,7 +175,7 @@ export class SqlStatements {
   }
 
   #proceed(link: Link, isSimple: boolean): Provision {
-    if (isSimple && this.#isOpen) this.#end(link, OWN | SWALLOW);
+    if (isSimple && this.#isOpen) this.#end(link, OWN);
     return Provision.Ready;
   }
 
