@@ -1,6 +1,6 @@
 import { byteString, readUint16, readUint32 } from '../../base/bytes.ts';
 import { ServerCode, TransactionStatus } from '../../protocol/codes.ts';
-import { holdsTimeWord } from '../../sql/facts/time-words.ts';
+import { holdsTimeWord } from '../../sql/shape/time-words.ts';
 import type { Session } from '../session.ts';
 import { rowTypeIn } from '../statements/result-type.ts';
 import { isReservedName, type Statement } from '../statements/statements.ts';
