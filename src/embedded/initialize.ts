@@ -45,6 +45,14 @@ export async function initializeDatabase(
 }
 
 /**
+ * A stand-alone server hands out object ids from below 16384 (FirstNormalObjectId of `transam.h`),
+ * which count as PostgreSQL's own. They are used up, so that the demo is like what users make.
+ */
+const USE_UP_SYSTEM_IDS = `DO $millrace$ DECLARE id oid; BEGIN LOOP
+  id := lo_create(0); PERFORM lo_unlink(id); EXIT WHEN id >= 16384::oid;
+END LOOP; END $millrace$`;
+
+/**
  * The database gets its name when it is loaded: one that was cut short is dropped and made anew,
  * and one called `demo` is the user's to keep.
  */
@@ -57,6 +65,7 @@ async function makeDemo(
   const draft = `${demoDatabase}_draft`;
   const make = [
     `DROP DATABASE IF EXISTS ${draft}`,
+    USE_UP_SYSTEM_IDS,
     `CREATE DATABASE ${draft} OWNER "${demo.user}"`,
   ];
   await runStandalone(home, binaries, 'postgres', make, secrets);

@@ -138,6 +138,14 @@ describe('a kept cluster', () => {
 });
 
 describe('the demo', () => {
+  // Fails when USE_UP_SYSTEM_IDS is not run: then it looks like a part of PostgreSQL.
+  it('is made of objects that are a user’s by their ids', async () => {
+    const server = await start({ ephemeral: true, demo });
+    const sql = `SELECT min(c.oid::int8)::int >= 16384 AS is_users, count(*)::int > 5 AS is_there
+      FROM pg_class c WHERE relnamespace = 'public'::regnamespace`;
+    expect(await query(server, sql, 'demo', demo)).toEqual([{ is_users: true, is_there: true }]);
+  });
+
   it('is a database of a plain role, with content', async () => {
     const server = await start({ ephemeral: true, demo });
     const sql = `SELECT current_user AS who, rolsuper AS super,
