@@ -1,5 +1,5 @@
 import { Effect, type Facts } from '../sql/facts/facts.ts';
-import { decidesMeaning, decidesReading } from '../sql/facts/meaning-settings.ts';
+import { decidesMeaning, decidesPlan, decidesReading } from '../sql/facts/meaning-settings.ts';
 import type { Consequence } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
@@ -107,6 +107,13 @@ export class Residue {
   get hidesMeaning(): boolean {
     if (this.#changedMeaning || (this.#effects & Effect.Session) !== 0) return true;
     for (const name of this.#touched) if (decidesMeaning(name)) return true;
+    return false;
+  }
+
+  /** The like of settings that decide how it is planned, which functions of users may read. */
+  get hidesPlan(): boolean {
+    if (this.hidesMeaning) return true;
+    for (const name of this.#touched) if (decidesPlan(name)) return true;
     return false;
   }
 

@@ -1,4 +1,4 @@
-import { decidesMeaning } from '../sql/facts/meaning-settings.ts';
+import { decidesMeaning, decidesPlan } from '../sql/facts/meaning-settings.ts';
 
 /**
  * A client's settings as far as they differ from those of a fresh link, as an immutable set.
@@ -55,6 +55,7 @@ export class Settings {
 
   readonly #values: ReadonlyMap<string, string>;
   #parseSignature: string | null = null;
+  #meaningSignature: string | null = null;
   #sharingSignature: string | null = null;
   #resultSignature: string | null = null;
 
@@ -100,33 +101,37 @@ export class Settings {
    * link can see.
    */
   get sharingSignature(): string {
-    this.#sharingSignature ??= this.#signatureWithout(NAME_ONLY);
+    this.#sharingSignature ??= this.#signatureOf((name) => !NAME_ONLY.has(name));
     return this.#sharingSignature;
   }
 
   /** Equal for sets under which every statement gives the same bytes; empty for most clients. */
   get resultSignature(): string {
-    this.#resultSignature ??= this.#signatureWithout(RESULTLESS);
+    this.#resultSignature ??= this.#signatureOf((name) => !RESULTLESS.has(name));
     return this.#resultSignature;
   }
 
-  #signatureWithout(names: ReadonlySet<string>): string {
+  #signatureOf(counts: (name: string) => boolean): string {
     const parts: string[] = [];
     for (const [name, value] of this.#values) {
-      if (!names.has(name)) parts.push(`${name}=${value.length}:${value}`);
+      if (counts(name)) parts.push(`${name}=${value.length}:${value}`);
     }
     return parts.sort().join('\n');
   }
 
-  /** Equal for sets under which every statement text parses the same; empty for most clients. */
+  /**
+   * Equal for sets under which every statement text is parsed and planned the same; empty for most
+   * clients.
+   */
   get parseSignature(): string {
-    if (this.#parseSignature !== null) return this.#parseSignature;
-    const parts: string[] = [];
-    for (const [name, value] of this.#values) {
-      if (decidesMeaning(name)) parts.push(`${name}=${value.length}:${value}`);
-    }
-    this.#parseSignature = parts.sort().join('\n');
+    this.#parseSignature ??= this.#signatureOf(decidesPlan);
     return this.#parseSignature;
+  }
+
+  /** Equal for sets under which every name in a text means the same; empty for most clients. */
+  get meaningSignature(): string {
+    this.#meaningSignature ??= this.#signatureOf(decidesMeaning);
+    return this.#meaningSignature;
   }
 }
 

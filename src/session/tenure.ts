@@ -188,7 +188,7 @@ export class Tenure {
     const names = this.#host.customSettingNames();
     const { residue } = this;
     if (residue.touchesAny(this.#startup)) residue.suspectAll();
-    this.#probesMeaning ||= residue.hidesMeaning;
+    this.#probesMeaning ||= residue.hidesPlan;
     const probe = residue.takeProbe(this.settings, names, this.#host.originUser);
     this.#isRestoring = probe.isWhole && this.#startup.size > 0;
     probe.onDone = () => this.#onAnswer(probe, link);

@@ -67,7 +67,7 @@ export class Resolutions {
 
   /** Null when it is not looked at for now. */
   find(read: Read, user: string, nowMs: number): Resolution | null {
-    const key = `${user}\0${read.settings.parseSignature}\0${read.types.join()}\0${read.text}`;
+    const key = `${user}\0${read.settings.meaningSignature}\0${read.types.join()}\0${read.text}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;

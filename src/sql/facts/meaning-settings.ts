@@ -31,6 +31,19 @@ export function decidesMeaning(name: string): boolean {
   return !MEANINGLESS.has(name) && !name.includes('.');
 }
 
+/** Read by functions of PostgreSQL that are IMMUTABLE: a plan may hold what they gave. */
+const FOLDED: ReadonlySet<string> = new Set(['bytea_output', 'extra_float_digits']);
+
+/**
+ * Whether a plan made under one value of the setting may be wrong under another value: also because
+ * the planner runs functions that are IMMUTABLE. Users declare such as read a custom setting too.
+ *
+ * @param name lower-case
+ */
+export function decidesPlan(name: string): boolean {
+  return decidesMeaning(name) || FOLDED.has(name) || name.includes('.');
+}
+
 /** Settings that decide where literals end. The server reports every change of them. */
 const READING: ReadonlySet<string> = new Set(['client_encoding', 'standard_conforming_strings']);
 
