@@ -212,6 +212,7 @@ export class Session implements LinkOwner {
   /** The link that the session has waited for. */
   onLink(link: Link): void {
     this.#stall = Stall.None;
+    this.shared.beginTrial();
     if (this.#attach(link)) this.#resume();
     else link.port.flush();
   }

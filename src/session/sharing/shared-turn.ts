@@ -23,6 +23,8 @@ export class SharedTurn implements UnitOwner {
   /** The unit that goes alone for the sake of being measured. */
   #trial: Estimate | null = null;
   #trialSinceMs = 0;
+  /** Whether that unit has yet to be sent, over a link that it had to wait for. */
+  #isTrialDue = false;
   /** Bytes that have come for the client while it had a link of its own. */
   trialBytes = 0;
   /** {@link Settings} of the client, and the same with custom plans. */
@@ -49,7 +51,9 @@ export class SharedTurn implements UnitOwner {
    */
   attempt(chunk: Uint8Array): boolean {
     const { host, settings } = this.#session;
-    this.#trial = null;
+    const isTriedStill = this.#isTrialDue;
+    this.#isTrialDue = false;
+    if (!isTriedStill) this.#trial = null;
     if (host.sharing === null || !this.#session.isFree) return false;
     if (isWholeQuery(chunk)) {
       const facts = host.factsOf(chunk, 5, chunk.length - 1, settings);
@@ -75,6 +79,12 @@ export class SharedTurn implements UnitOwner {
     const prepared = { parts, name, statement, told };
     this.#submit(new SharedUnit(this, chunk, prepared, given, estimate), statement.facts);
     return true;
+  }
+
+  /** The link has come for which the unit on trial had to wait: it is looked at again. */
+  beginTrial(): void {
+    this.#isTrialDue = this.#trial !== null;
+    this.#trialSinceMs = this.#session.host.sharing?.nowMs() ?? 0;
   }
 
   /** The client's link owes nothing more. */
