@@ -370,7 +370,7 @@ export const errorTable = {
     75,
     true,
     'the data directory is in use: %s',
-    'Stop the other one, or choose another --data-dir.',
+    'Stop the other one, or choose another directory: --data-dir of dev, data_dir of [store].',
   ),
   MR_DATA_DIR_VERSION: row(
     'config',

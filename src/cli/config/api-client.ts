@@ -102,7 +102,9 @@ export class ApiClient {
     if (/^[0-9a-f]{32}$/.test(named)) return named;
     const found = (await this.list()).find(({ name }) => name === named);
     if (found !== undefined) return found.id;
-    throw new GatewayError('MR_API_REFUSED', { subject: 'there is no configuration of that name' });
+    throw new GatewayError('MR_API_REFUSED', {
+      subject: `there is no configuration named ${named}`,
+    });
   }
 
   async #fetch(place: string, request: RequestInit): Promise<Envelope> {

@@ -115,7 +115,7 @@ function originOf(args: OriginArgs, terminal: Terminal) {
       port: integer(args, 'origin-port'),
       database: text(args, 'database'),
       user: text(args, 'origin-user'),
-      password: password && readSecret(password, 'origin-password', terminal),
+      password: password && readSecret(password, '--origin-password', terminal),
     });
     return { origin, sslmode: undefined };
   }
@@ -123,7 +123,7 @@ function originOf(args: OriginArgs, terminal: Terminal) {
   if (other !== undefined) {
     throw usageError(`--connection-string and --${other} exclude each other`);
   }
-  return fromString(readSecret(string, 'connection-string', terminal));
+  return fromString(readSecret(string, '--connection-string', terminal));
 }
 
 /** The body of a request: only what was given is in it. Throws MR_USAGE. */

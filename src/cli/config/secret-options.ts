@@ -8,10 +8,12 @@ const STANDARD_INPUT = 0;
 /**
  * `env:NAME`, `file:PATH`, or `-` for standard input; anything else is the value itself. Without
  * them a secret would be in the history of the shell and in the list of processes.
+ *
+ * @param option the option's name with its dashes, or that of the argument
  */
 export function readSecret(value: string, option: string, terminal: Terminal): string {
   const found = find(value, option, terminal).replace(/\r?\n$/, '');
-  if (found === '') throw usageError(`--${option}: what it points to is empty`);
+  if (found === '') throw usageError(`${option}: what it points to is empty`);
   return found;
 }
 
@@ -19,13 +21,13 @@ function find(value: string, option: string, { env }: Terminal): string {
   if (value.startsWith('env:')) {
     const name = value.slice('env:'.length);
     const found = env[name];
-    if (found === undefined) throw usageError(`--${option}: that variable is not set`);
+    if (found === undefined) throw usageError(`${option}: the variable ${name} is not set`);
     return found;
   }
   if (value !== '-' && !value.startsWith('file:')) return value;
   try {
     return readFileSync(value === '-' ? STANDARD_INPUT : value.slice('file:'.length), 'utf8');
   } catch {
-    throw usageError(`--${option}: what it points to cannot be read`);
+    throw usageError(`${option}: what it points to cannot be read`);
   }
 }

@@ -121,7 +121,7 @@ export async function runDoctor(
   args: { readonly url: string; readonly json?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { origin, warnings } = await parseOriginUrl(readSecret(args.url, 'url', terminal));
+  const { origin, warnings } = await parseOriginUrl(readSecret(args.url, 'URL', terminal));
   for (const warning of warnings) terminal.err(`millrace: warning: ${warning}\n`);
   const findings = await examine(origin);
   terminal.out(args.json === true ? json(findings) : spell(findings, terminal.usesColor));

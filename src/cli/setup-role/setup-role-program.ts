@@ -75,10 +75,12 @@ async function apply(origin: OriginConfig, request: RoleRequest): Promise<void> 
 }
 
 export async function runSetupRole(args: SetupRoleArgs, terminal: Terminal): Promise<number> {
-  const { origin, warnings } = await parseOriginUrl(readSecret(args.url, 'url', terminal));
+  const { origin, warnings } = await parseOriginUrl(readSecret(args.url, 'URL', terminal));
   for (const warning of warnings) terminal.err(`millrace: warning: ${warning}\n`);
   const password =
-    args.password === undefined ? freshPassword() : readSecret(args.password, 'password', terminal);
+    args.password === undefined
+      ? freshPassword()
+      : readSecret(args.password, '--password', terminal);
   const request = await requestOf(args, origin.database, password);
   const url = connectionUrl({ ...origin, user: request.user, password });
   if (args.apply !== true) {
