@@ -209,6 +209,12 @@ const EDGES = [
     `FROM dependency d WHERE d.classid ${NE} ${classId('pg_class')}
     AND ${letterOf('d.classid')} IS NOT NULL`,
   ),
+  // PostgreSQL records of a composite type's relation that it needs the type, and not the reverse.
+  row(
+    'edge',
+    ["'R'", "'t'", 't.oid', "'r'", 't.typrelid'],
+    `FROM pg_catalog.pg_type t WHERE t.oid ${USER} AND t.typrelid ${USER}`,
+  ),
   // An expression may be turned around, or negated, by operators that it does not name.
   ...['oprcom', 'oprnegate'].map((column) =>
     row(

@@ -34,6 +34,12 @@ CREATE VIEW doubling AS SELECT twice(id) FROM item;
 CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);
 CREATE DOMAIN even AS int CHECK (twice(value) > 0);
 CREATE TABLE of_even (id even);
+CREATE TYPE of_even_too AS (n even, m int);
+CREATE TABLE nested (pair of_even_too, pairs of_even_too[]);
+CREATE DOMAIN over_pair AS of_even_too;
+CREATE TABLE nested_deeper (pair over_pair);
+CREATE TYPE harmless AS (n int, mood mood);
+CREATE TABLE nested_harmlessly (pair harmless);
 CREATE TABLE guarded (id int); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON guarded USING (id = current_setting('app.tenant')::int);
 CREATE TABLE guarded_plainly (id int); ALTER TABLE guarded_plainly ENABLE ROW LEVEL SECURITY;
@@ -103,6 +109,7 @@ describe('what is pure', () => {
     'SELECT * FROM over_plain',
     'SELECT * FROM kept',
     'SELECT * FROM guarded_plainly',
+    "SELECT coalesce(pair, '(1,sad)') FROM nested_harmlessly",
     "SELECT pg_catalog.length('x'), extract(year FROM at) FROM item",
   ])('is %s', (sql) => {
     expect(isPure(sql)).toBe(true);
@@ -147,6 +154,10 @@ describe('what is pure', () => {
     'SELECT * FROM doubling',
     'SELECT * FROM guarded',
     'SELECT * FROM of_even',
+    "SELECT coalesce(pair, '(2,4)') FROM nested",
+    "SELECT coalesce(pairs, '{}') FROM nested",
+    "SELECT coalesce(pair, '(2,4)') FROM nested_deeper",
+    'SELECT jsonb_populate_record(nested, $1) FROM nested',
     'SELECT * FROM far',
     'SELECT * FROM pg_temp.item',
     'SELECT * FROM gone',
