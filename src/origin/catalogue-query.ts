@@ -223,10 +223,10 @@ const EDGES = [
       `FROM pg_catalog.pg_operator o WHERE o.oid ${USER} AND o.${column} ${USER}`,
     ),
   ),
-  // Statistics of expressions are gathered by ANALYZE, which counts as writing.
+  // Planning a read already runs what is constant in an expression that statistics are kept of.
   row(
     'edge',
-    ["'W'", "'r'", 'x.stxrelid', ...ref],
+    ["'R'", "'r'", 'x.stxrelid', ...ref],
     `${of('pg_statistic_ext', 'x')} WHERE d.letter ${NE} 'r'`,
   ),
   row(
@@ -255,6 +255,9 @@ const MORE_THAN_READING =
 
 /** Stored expressions of relations and types: mode, class and id of the owner, the tree. */
 const TREES = [
+  // Under its own name the column would be an error before PostgreSQL 14.
+  `SELECT 'R', 'r', x.stxrelid, pg_catalog.to_jsonb(x) OPERATOR(pg_catalog.->>) 'stxexprs'::pg_catalog.text
+    FROM pg_catalog.pg_statistic_ext x`,
   `SELECT 'R', 'r', x.ev_class, ${text('x.ev_action')} FROM pg_catalog.pg_rewrite x`,
   `SELECT 'R', 'r', x.ev_class, ${text('x.ev_qual')} FROM pg_catalog.pg_rewrite x`,
   `SELECT ${defaultMode}, 'r', x.adrelid, ${text('x.adbin')}

@@ -46,6 +46,8 @@ CREATE FUNCTION compute(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
   $$ BEGIN EXECUTE 'SELECT 1'; RETURN true; END $$;
 CREATE DOMAIN computed AS int CHECK (compute(value));
 CREATE TABLE measured (id int); CREATE STATISTICS st ON (compute(id)), id FROM measured;
+CREATE TABLE noted (id text);
+CREATE STATISTICS sn ON (set_config('a.b', id, false)), id FROM noted;
 
 CREATE SEQUENCE seq;
 CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS 'SELECT lastval()';
@@ -119,6 +121,8 @@ describe('what functions are bound to', () => {
     ['an operator that is a built-in', 'SELECT ### 1', 2],
     ['the negator of an operator', 'SELECT NOT (1 =#= 2)', 2],
     ['statistics of an expression', 'ANALYZE measured', 4],
+    ['a read that such statistics help to plan', 'SELECT id FROM measured', 4],
+    ['statistics that are a built-in', 'SELECT id FROM noted', 4],
     ['a function of a user in pg_catalog', 'SELECT pg_catalog.hidden_lock()', 2],
     ['a range over a domain', "SELECT '[1,2]'::locked_range", 2],
   ])('suspects %s', (_, sql, effect) => {

@@ -40,6 +40,10 @@ CREATE DOMAIN over_pair AS of_even_too;
 CREATE TABLE nested_deeper (pair over_pair);
 CREATE TYPE harmless AS (n int, mood mood);
 CREATE TABLE nested_harmlessly (pair harmless);
+CREATE TABLE measured (id int); CREATE STATISTICS ms ON (id + 1), id FROM measured;
+CREATE TABLE measured_twice (id int); CREATE STATISTICS mt ON (twice(id)), id FROM measured_twice;
+CREATE TABLE measured_named (id text);
+CREATE STATISTICS mn ON (id || current_setting('application_name')), id FROM measured_named;
 CREATE TABLE guarded (id int); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON guarded USING (id = current_setting('app.tenant')::int);
 CREATE TABLE guarded_plainly (id int); ALTER TABLE guarded_plainly ENABLE ROW LEVEL SECURITY;
@@ -109,6 +113,7 @@ describe('what is pure', () => {
     'SELECT * FROM over_plain',
     'SELECT * FROM kept',
     'SELECT * FROM guarded_plainly',
+    'SELECT id + 1 FROM measured GROUP BY 1',
     "SELECT coalesce(pair, '(1,sad)') FROM nested_harmlessly",
     "SELECT pg_catalog.length('x'), extract(year FROM at) FROM item",
   ])('is %s', (sql) => {
@@ -154,6 +159,8 @@ describe('what is pure', () => {
     'SELECT * FROM doubling',
     'SELECT * FROM guarded',
     'SELECT * FROM of_even',
+    'SELECT id FROM measured_twice',
+    'SELECT id FROM measured_named',
     "SELECT coalesce(pair, '(2,4)') FROM nested",
     "SELECT coalesce(pairs, '{}') FROM nested",
     "SELECT coalesce(pair, '(2,4)') FROM nested_deeper",
