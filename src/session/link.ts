@@ -130,14 +130,28 @@ export class Link {
     this.port.send(message, 0, message.length);
   }
 
-  /** Closes statements above the number; the link must be quiet, so that no portal is open. */
+  /**
+   * Closes statements above the number, and all under a client's name; the link must be quiet, so
+   * that no portal is open.
+   */
   closeExcess(statementsMax: number): void {
-    const excess = this.statements.takeExcess(statementsMax);
-    for (const name of excess) {
+    const { statements } = this;
+    this.#close([...statements.takeExcess(statementsMax), ...statements.takePlanted()]);
+  }
+
+  /** Closes statements above the number for a client that keeps the quiet link. */
+  closeOldest(statementsMax: number): void {
+    if (this.statements.heldCount <= statementsMax) return;
+    this.#close(this.statements.takeExcess(statementsMax));
+    this.port.flush();
+  }
+
+  #close(names: readonly Uint8Array[]): void {
+    for (const name of names) {
       this.ledger.push(Owed.Close, OWN, null);
       sendClose(this.port, name);
     }
-    if (excess.length > 0) this.sendOwnSync();
+    if (names.length > 0) this.sendOwnSync();
   }
 
   /** Ends a unit of the gateway's own. */

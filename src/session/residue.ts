@@ -30,6 +30,8 @@ export type Judgement = {
   readonly isPure: boolean;
 };
 
+/** Why a link stays whose client has temporary objects. */
+export const TEMPORARY_OBJECT = 'temporary object';
 /** The reason of a LOAD; see `statement-kinds.ts`. */
 const LOAD = 'LOAD';
 /** More touched names than this, and everything is asked for. */
@@ -337,7 +339,7 @@ const STATE_TEXT = [
   `SELECT 'set',name,setting FROM pg_catalog.pg_settings WHERE source ${EQUALS} 'session'`,
   pin('advisory lock', `pg_locks WHERE ${MY_LOCK}`),
   // Whatever its kind, an object in a schema depends on the schema.
-  pin('temporary object', `pg_depend WHERE ${IN_SCHEMA} AND refobjid ${TEMPORARY}`),
+  pin(TEMPORARY_OBJECT, `pg_depend WHERE ${IN_SCHEMA} AND refobjid ${TEMPORARY}`),
   pin('LISTEN', 'pg_listening_channels()'),
   pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
   `SELECT 'pin','${PREPARE}',name ${PREPARED} from_sql`,

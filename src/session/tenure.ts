@@ -1,7 +1,7 @@
 import { type Link, type LinkOwner, LOST_STATEMENTS } from './link.ts';
 import { OwnQuery } from './own-query.ts';
 import { sendOwnUnit } from './own-unit.ts';
-import { type Probe, Residue } from './residue.ts';
+import { type Probe, Residue, TEMPORARY_OBJECT } from './residue.ts';
 import type { SessionHost } from './session-host.ts';
 import {
   isTrackedParameter,
@@ -86,6 +86,15 @@ export class Tenure {
   }
 
   /**
+   * Whether the last look at the link found temporary objects of the client's, or could not have
+   * found all. They go before what others mean by the same name, but a statement that others have
+   * prepared on the link the server does not understand anew for them.
+   */
+  get mayHoldTemporary(): boolean {
+    return this.residue.permanent !== null || this.pins.includes(TEMPORARY_OBJECT);
+  }
+
+  /**
    * `currval` and `lastval` would tell what another client drew on this link. The server is made to
    * forget it, and says that there is no value yet. Once is enough: later values are the client's.
    */
@@ -139,13 +148,19 @@ export class Tenure {
     }
     const { permanent } = this.residue;
     if (permanent !== null && this.pins.length === 0) this.#setPins([permanent]);
-    if (this.pins.length > 0) return false;
+    if (this.pins.length > 0) return this.#stay(link);
     this.#detach(link);
     const { isDoubtful } = this.residue;
     this.residue.forgetDoubt();
     if (link.ledger.isAmbiguous) this.#host.discard(link, 'a COPY ended with an error');
     else this.#host.checkIn(link, isDoubtful);
     return true;
+  }
+
+  /** The link stays. Each Parse may have made a statement that nobody else will ever use. */
+  #stay(link: Link): false {
+    if (this.mayHoldTemporary) link.closeOldest(this.#host.linkStatementsMax);
+    return false;
   }
 
   /** The link is gone by itself. A COMMIT that was not answered may have happened. */

@@ -19,6 +19,9 @@ const SCHEMA = `CREATE TABLE item (id serial PRIMARY KEY, body text);
   CREATE FUNCTION last() RETURNS bigint LANGUAGE sql AS 'SELECT lastval()';
   CREATE FUNCTION equal_null() RETURNS void LANGUAGE plpgsql AS
     'BEGIN SET LOCAL transform_null_equals = on; END';
+  CREATE TABLE hidden AS SELECT 'for all' AS v;
+  CREATE FUNCTION hide() RETURNS void LANGUAGE plpgsql AS
+    $$ BEGIN CREATE TEMP TABLE hidden AS SELECT 'temporary' AS v; END $$;
   CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS 'BEGIN DEALLOCATE ALL; END'`;
 
 let gateway: TestGateway;
@@ -312,4 +315,36 @@ describe('links', () => {
     expect(errorText(last.body)).toContain('08P01');
     expect(await b.rows('SELECT body FROM item')).toEqual([['before']]);
   });
+});
+
+describe('a temporary table that a function makes', () => {
+  const SQL = 'SELECT v FROM hidden';
+  const hide = [parse('', 'SELECT hide()'), bind('', ''), execute()];
+  const use = [parse('s', SQL), bind('', 's'), execute()];
+
+  /** The server understands texts anew when a connection has the first temporary object of all. */
+  const haveHadOne = (client: WireClient) => client.rows('CREATE TEMP TABLE t (); DROP TABLE t');
+
+  it.each(['before', 'in the unit', 'in the transaction'])(
+    'hides another from what others have prepared: %s',
+    async (when) => {
+      await haveHadOne(a);
+      await untilTheCatalogueIsRead();
+      await prepare(b, SQL);
+      expect(await run(b)).toEqual([['for all']]);
+      if (when === 'before') {
+        await unit(a, ...hide);
+        const pins = () => b.rows('SHOW millrace.pins');
+        await expect.poll(async () => (await pins()).flat().join()).toContain('temporary object');
+      }
+      if (when === 'in the transaction') await a.rows('BEGIN; SELECT hide()');
+      const replies = await unit(a, ...(when === 'in the unit' ? hide : []), ...use);
+      expect(rowsOf(replies).at(-1)).toEqual(['temporary']);
+      expect(await run(a)).toEqual([['temporary']]);
+      await a.rows('ROLLBACK');
+      await a.rows('DROP TABLE IF EXISTS pg_temp.hidden');
+      expect(await run(b)).toEqual([['for all']]);
+      expect(await run(a)).toEqual([['for all']]);
+    },
+  );
 });

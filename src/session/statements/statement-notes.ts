@@ -96,13 +96,15 @@ export class StatementNotes {
 
   /**
    * The statement of a Parse whose body (see {@link Statement.body}) lies in `[start, end)`: one
-   * that others may share, unless nobody knows what its text means.
+   * that others may share, unless nobody knows what its text means, or it may mean something else
+   * to this client, which has temporary objects.
    */
   statementOf(chunk: Uint8Array, start: number, end: number): Statement {
     const { host, settings, tenure, residue } = this.#session;
     const statement = host.statementOf(chunk, start, end, settings);
     if (!residue.mayMisread) {
-      const isShared = tenure.parseSignature !== null && !statement.facts.timeLiteral;
+      const isAsForAll = tenure.parseSignature !== null && !tenure.mayHoldTemporary;
+      const isShared = isAsForAll && !statement.facts.timeLiteral;
       return isShared ? statement : { ...statement, signature: null, described: null };
     }
     const textEnd = chunk.indexOf(0, start + 1);

@@ -147,6 +147,11 @@ export class LinkStatements {
     return this.#statements.size;
   }
 
+  /** How many were prepared under names of the link's and not closed yet. */
+  get heldCount(): number {
+    return this.#statements.size + this.#discarded.length;
+  }
+
   /** How many there are on the server for certain. */
   get preparedCount(): number {
     let count = 0;
@@ -251,9 +256,8 @@ export class LinkStatements {
   }
 
   /**
-   * Names of what is to be closed so that at most `statementsMax` remain, none of them under a
-   * client's name. Only to be asked while no portal is open on the link, since closing a statement
-   * may close its portals.
+   * Names of what is to be closed so that at most `statementsMax` remain. Only to be asked while no
+   * portal is open on the link, since closing a statement may close its portals.
    */
   takeExcess(statementsMax: number): readonly Uint8Array[] {
     if (this.#statements.size > statementsMax) {
@@ -262,11 +266,17 @@ export class LinkStatements {
         this.discard(held);
       }
     }
-    if (this.#discarded.length === 0 && this.#planted.size === 0) return NONE;
+    if (this.#discarded.length === 0) return NONE;
     const excess = this.#discarded.map(({ name }) => name);
-    for (const name of this.#planted.keys()) excess.push(Buffer.from(name, 'latin1'));
     this.#discarded = [];
-    this.#planted.clear();
     return excess;
+  }
+
+  /** Client's names of statements, all to be closed likewise. */
+  takePlanted(): readonly Uint8Array[] {
+    if (this.#planted.size === 0) return NONE;
+    const names = [...this.#planted.keys()].map((name) => Buffer.from(name, 'latin1'));
+    this.#planted.clear();
+    return names;
   }
 }
