@@ -36,8 +36,13 @@ export type LinkOwner = {
    * @returns whether the message passes on
    */
   onParameter(name: string, value: string): boolean;
-  /** Whether a notice that came now would be the client's; it is unless said otherwise. */
-  takesNotice?(): boolean;
+  /**
+   * Whether a notice that came now would be the client's; it is unless said otherwise.
+   * @param isUnasked it came before anything that is owed was sent
+   */
+  takesNotice?(isUnasked: boolean): boolean;
+  /** A notice came for a message of the gateway's. */
+  onOwnNotice?(): void;
   /**
    * The fields of an ErrorResponse as the client shall read them; null to leave them be, empty when
    * it shall not read of it at all.
@@ -189,8 +194,7 @@ export class Link {
         return this.owner === null ? Take.Swallow : Take.Forward;
       case ServerCode.NoticeResponse:
         this.#answerBefore();
-        if (this.owner === null || this.ledger.headSwallows) return Take.Swallow;
-        return this.owner.takesNotice?.() === false ? Take.Swallow : Take.Forward;
+        return this.#takesNotice() ? Take.Forward : Take.Swallow;
       default:
         return this.#onReplyHeader(code);
     }
@@ -223,6 +227,13 @@ export class Link {
     if (!this.ledger.headIsSynthetic) return;
     this.#framer.flushRun();
     this.answerSynthetic();
+  }
+
+  #takesNotice(): boolean {
+    const { owner } = this;
+    if (this.ledger.headSwallows) owner?.onOwnNotice?.();
+    else if (owner !== null) return owner.takesNotice?.(this.#isBehindQuiet) !== false;
+    return false;
   }
 
   #refuseBehindQuiet(): void {

@@ -4,7 +4,7 @@ import { CatalogueSnapshot } from '../../src/sql/catalogue/catalogue.ts';
 import { Effect, type Facts } from '../../src/sql/facts/facts.ts';
 import { FactsCache } from '../../src/sql/facts/facts-cache.ts';
 import { type GatewayOptions, TestGateway } from '../support/gateway.ts';
-import { errorsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
+import { codesOf, errorsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
 import {
   bind,
   closeMessage,
@@ -122,6 +122,20 @@ describe('statements that share', () => {
     const client = await connect();
     expect(await sharesOf(client, () => client.rows(sql))).toBe(5);
     expect(await client.rows(sql)).toEqual(await side.rows(sql));
+  });
+
+  it('bring their notices, and those of their texts to all who parse them', async () => {
+    const [client, other] = [await connect(), await connect()];
+    const sql = `SELECT 1 AS ${'x'.repeat(70)}`;
+    const ask = async () => codesOf(await client.ask(sql));
+    const parsed = async (who: WireClient) =>
+      codesOf(await unit(who, parse('', sql), bind('', ''), execute()));
+    expect(await sharesOf(client, ask)).toBe(5);
+    for (let n = 0; n < 3; n++) expect(await ask()).toBe('NTDCZ');
+    for (let n = 0; n < 3; n++) {
+      const both = await Promise.all([parsed(client), parsed(other)]);
+      expect(both).toEqual(['N12DCZ', 'N12DCZ']);
+    }
   });
 
   it('are those of the extended protocol, with names or without', async () => {

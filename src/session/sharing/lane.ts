@@ -178,8 +178,17 @@ export class Lane implements LinkOwner, UnitCarrier {
     return false;
   }
 
-  takesNotice(): boolean {
-    return this.head?.hasBegun === true || this.#pieces.length > 0;
+  /** What the server says while it works on a unit is said of it. */
+  takesNotice(isUnasked: boolean): boolean {
+    return this.head !== undefined && !isUnasked;
+  }
+
+  /** Said of a text, it is for everybody who parses it: none of them may do with our statement. */
+  onOwnNotice(): void {
+    const unit = this.head;
+    if (unit === undefined || unit.held === null || this.link.ledger.headIsOwn) return;
+    unit.held.hasNotice = true;
+    if (unit.isParsed) unit.estimate.ban(this.#host.nowMs());
   }
 
   rewriteError(fields: string): string | null {

@@ -91,9 +91,13 @@ export class SharedUnit {
     return this.prepared !== null && this.prepared.parts.parseAt >= 0;
   }
 
-  /** Whether the link's statement is what the client was told; known once its answer comes. */
+  /**
+   * Whether the link's statement is what the client was told, and the client would be told no more
+   * by parsing it; known once its answer comes.
+   */
   get isAsTold(): boolean {
     const { prepared, held } = this;
+    if (this.isParsed && held?.hasNotice === true) return false;
     return prepared === null || prepared.told === null || prepared.told === held?.described;
   }
 

@@ -112,6 +112,8 @@ export type LinkStatement = {
   isDescribing: boolean;
   /** When it was parsed for whoever shares the link; long ago when it was for one client. */
   sharedSinceMs: number;
+  /** Whether a lane's Parse of it brought a notice, which everybody who parses the text must read. */
+  hasNotice: boolean;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
   readonly unit: number;
   /** What the client calls it in the message that is answered next, or was answered last. */
@@ -197,6 +199,7 @@ export class LinkStatements {
       described: null,
       isDescribing: false,
       sharedSinceMs: Number.NEGATIVE_INFINITY,
+      hasNotice: false,
       unit,
       clientName: '',
       namesPending: 0,
