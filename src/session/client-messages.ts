@@ -248,6 +248,7 @@ export class MessageReader implements FrameHandler {
     const isFirstLoad = facts.verb === 'LoadStmt' && session.residue.permanent === null;
     if (statement === null) this.#notes.noteStatement(facts);
     else this.#notes.noteParse(statement);
+    this.#sql.handOver(facts, link, this.#notes);
     if (session.isUnsynced) {
       // PostgreSQL allows it, but is then left in a state in which later statements can fail.
       link.unfit = 'a simple Query inside a unit of the extended protocol';

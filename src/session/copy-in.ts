@@ -2,8 +2,8 @@ import { ClientCode } from '../protocol/codes.ts';
 import { FLUSH } from '../protocol/messages.ts';
 import { type Consequence, Owed, SWALLOW } from './ledger.ts';
 import { isBrokenCopy, type Link } from './link.ts';
-import { STAND_IN_NAME } from './statements/client-statements.ts';
 import { sendClose } from './statements/statement-messages.ts';
+import { STAND_IN_NAME } from './statements/statements.ts';
 
 /**
  * COPY … FROM STDIN. Inside one the server knows the messages of the data, ignores Sync and Flush,

@@ -3,7 +3,7 @@ import { decidesMeaning, decidesPlan, decidesReading } from '../sql/facts/meanin
 import type { Consequence } from './ledger.ts';
 import { OwnQuery } from './own-query.ts';
 import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
-import type { LinkStatements } from './statements/statements.ts';
+import { type LinkStatements, RESERVED_PREFIX } from './statements/statements.ts';
 
 /**
  * What a client's statements may have left on its link. Statements only say *that* something may
@@ -265,8 +265,8 @@ export class Probe extends OwnQuery {
   }
 
   /**
-   * How many of the statements that are known to lie on the link may be there, which is all that
-   * were prepared by protocol; null when it was not asked.
+   * How many of the statements that are known to lie on the link may be there, which is all under
+   * names of the gateway's; null when it was not asked.
    */
   statementsFound(statements: LinkStatements): number | null {
     const row = this.rows.find(([kind]) => kind === 'held');
@@ -289,7 +289,7 @@ export class Probe extends OwnQuery {
   }
 }
 
-/** Whether the row is of a PREPARE of the client's that is followed. */
+/** Whether the row is of a statement under the client's own name that is followed. */
 function isKnownPrepare(row: readonly (string | null)[], statements: LinkStatements): boolean {
   const [kind, reason, name] = row;
   return (
@@ -333,6 +333,10 @@ const pin = (reason: string, source: string): string =>
 
 const PREPARE = 'PREPARE';
 const PREPARED = 'FROM pg_catalog.pg_prepared_statements WHERE';
+/** Others are SQL's, or the client's own that were put there for SQL to find. */
+const OF_GATEWAY =
+  `NOT from_sql AND pg_catalog.left(name, ${RESERVED_PREFIX.length}) ` +
+  `${EQUALS} '${RESERVED_PREFIX}'`;
 
 /** Everything is qualified, operators too: it runs under the client's search_path. */
 const STATE_TEXT = [
@@ -342,7 +346,7 @@ const STATE_TEXT = [
   pin(TEMPORARY_OBJECT, `pg_depend WHERE ${IN_SCHEMA} AND refobjid ${TEMPORARY}`),
   pin('LISTEN', 'pg_listening_channels()'),
   pin('cursor WITH HOLD', 'pg_cursors WHERE is_holdable'),
-  `SELECT 'pin','${PREPARE}',name ${PREPARED} from_sql`,
-  `SELECT 'held',CAST(pg_catalog.count(*) AS pg_catalog.text),NULL ${PREPARED} NOT from_sql`,
+  `SELECT 'pin','${PREPARE}',name ${PREPARED} NOT (${OF_GATEWAY})`,
+  `SELECT 'held',CAST(pg_catalog.count(*) AS pg_catalog.text),NULL ${PREPARED} ${OF_GATEWAY}`,
   pin('SET ROLE', `current_setting('role') AS role WHERE role ${DIFFERS} 'none'`),
 ].join(' UNION ALL ');

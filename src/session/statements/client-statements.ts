@@ -25,10 +25,13 @@ import {
 } from './statement-changes.ts';
 import { sendClose, sendDescribe, sendParse } from './statement-messages.ts';
 import {
+  EVASION,
   isReservedName,
   type LinkStatement,
   type PlantedStatement,
   RESERVED_PREFIX,
+  STAND_IN,
+  STAND_IN_NAME,
   type Statement,
 } from './statements.ts';
 
@@ -36,13 +39,6 @@ const EMPTY = new Uint8Array(0);
 const NO_TEXT = Buffer.from([0, 0, 0, 0]);
 
 const RESERVED_NAME_QUOTED = new RegExp(`"(${RESERVED_PREFIX}[^"]*)"`, 'g');
-
-/** Behind a client's name that could be one of the gateway's, so that it is none. */
-export const EVASION = ' ';
-
-/** What DEALLOCATE removes in place of the client's statement, which others may share. */
-export const STAND_IN = `${RESERVED_PREFIX}gone`;
-export const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
 
 /**
  * A client's prepared statements, and how its messages about them read on a link. Names of the
@@ -227,6 +223,11 @@ export class ClientStatements implements StatementNames {
     link.ledger.push(Owed.Close, flags, new Uprooted(planted, link));
     sendClose(link.port, Buffer.from(name, 'latin1'));
     return true;
+  }
+
+  /** SQL has the name: from now on it is what the link has under it. */
+  handOver(name: string): void {
+    this.#named.delete(name);
   }
 
   /** Whether the link has what a Bind or Describe of the name needs. */

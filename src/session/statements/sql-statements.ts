@@ -8,7 +8,7 @@ import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
 import { both, Planted } from './statement-changes.ts';
 import { sendDescribe } from './statement-messages.ts';
-import { NESTED_EXECUTES_MAX } from './statement-notes.ts';
+import { NESTED_EXECUTES_MAX, type StatementNotes } from './statement-notes.ts';
 import { isReservedName, type Statement } from './statements.ts';
 
 /** What a text that runs prepared statements by name finds on its link. */
@@ -97,12 +97,37 @@ export class SqlStatements {
    * @param isSimple whether a simple Query is to follow, rather than a message of a unit at hand
    */
   provide(facts: Facts, link: Link, isSimple: boolean): Provision {
-    if (facts.executes.length === 0 || this.#session.isSessionMode) return Provision.Ready;
+    const { executes, takesOver } = facts;
+    if (executes.length + takesOver.length === 0 || this.#session.isSessionMode) {
+      return Provision.Ready;
+    }
     for (const name of this.#namesIn(facts)) {
       const provision = this.#provide(name, link, isSimple, false);
       if (provision !== null) return provision;
     }
+    for (const name of takesOver) {
+      if (executes.includes(name)) continue;
+      const provision = this.#provide(utf8ByteString(name), link, isSimple, true);
+      if (provision !== null) return provision;
+    }
     return this.#proceed(link, isSimple);
+  }
+
+  /**
+   * A text of several statements that makes or removes some by name is sent next. How far it gets
+   * only the server knows, so its names are no longer followed: what they stand for is what the
+   * link has under them, which the next look at it finds.
+   */
+  handOver({ takesOver }: Facts, link: Link, notes: StatementNotes): void {
+    for (const name of takesOver.map(utf8ByteString)) {
+      const statement = this.#session.statements.find(name);
+      const planted = link.statements.planted(name);
+      // What the server did not take it will skip, or refuse.
+      if (statement === undefined || planted?.statement !== statement) continue;
+      link.statements.uproot(planted);
+      this.#session.statements.handOver(name);
+      notes.noteTakenOver(statement);
+    }
   }
 
   /**

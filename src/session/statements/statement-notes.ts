@@ -2,10 +2,9 @@ import { utf8ByteString } from '../../base/bytes.ts';
 import { Effect, type Facts, opaqueFacts } from '../../sql/facts/facts.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
-import { EVASION, STAND_IN } from './client-statements.ts';
 import { removedName } from './deallocations.ts';
 import { bindTextParameter } from './statement-messages.ts';
-import { isReservedName, type Statement } from './statements.ts';
+import { EVASION, isReservedName, STAND_IN, type Statement } from './statements.ts';
 
 /** What is done by a statement that nobody has read. */
 export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to examine');
@@ -13,6 +12,7 @@ export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to exam
 export const NESTED_EXECUTES_MAX = 8;
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const COMPUTED_NAME = 'set_config with a computed name';
+const TAKEN_OVER = 'a prepared statement that sets settings';
 const MISREAD = 'settings that decide how it is read were changing';
 
 const QUOTE = 0x27;
@@ -73,6 +73,15 @@ export class StatementNotes {
       }
     }
     return isKnown ? { ...text, effects: text.ownEffects } : text;
+  }
+
+  /** SQL has the statement: it may run later, when nobody sees which one it is. */
+  noteTakenOver({ facts }: Statement): void {
+    const { host, residue } = this.#session;
+    residue.note(facts, host.judge(facts));
+    const setsSettings = (facts.effects & Effect.Settings) !== 0;
+    if (setsSettings || facts.settingParams.length > 0) residue.notePermanent(TAKEN_OVER);
+    this.#session.mayHavePrepared = true;
   }
 
   /** Before the first statement that reads what others may have drawn, when that can still be. */

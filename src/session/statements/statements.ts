@@ -91,6 +91,13 @@ function weight(statement: Statement): number {
 /** Names that the gateway gives begin with this, and no client may reach one by guessing it. */
 export const RESERVED_PREFIX = 'millrace_';
 
+/** Behind a client's name that could be one of the gateway's, so that it is none. */
+export const EVASION = ' ';
+
+/** What DEALLOCATE removes in place of the client's statement, which others may share. */
+export const STAND_IN = `${RESERVED_PREFIX}gone`;
+export const STAND_IN_NAME = Buffer.from(STAND_IN, 'latin1');
+
 /** Whether a client's name could be taken for one of the gateway's. */
 export function isReservedName(name: string): boolean {
   return name.startsWith(RESERVED_PREFIX);

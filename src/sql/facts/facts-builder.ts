@@ -19,12 +19,12 @@ export class FactsBuilder {
   timeLiteral = false;
   literalDependent = false;
   millraceShow: string | null = null;
-  deallocates: string | null = null;
   resets: string | null = null;
   changesMeaning = false;
   changesReading = false;
+  #deallocates: string | null = null;
   /** Of a PREPARE, whose statement may run when nobody looks at its settings any more. */
-  prepares: string | null = null;
+  #prepares: string | null = null;
   #transaction: TransactionKind | null = null;
   #effects = 0;
   #reason = '';
@@ -32,6 +32,7 @@ export class FactsBuilder {
   readonly #settingNames = new Set<string>();
   readonly #preparedNames = new Set<string>();
   readonly #executes = new Set<string>();
+  readonly #takesOver = new Set<string>();
   readonly #settingParams = new Set<number>();
   readonly #relations = new Map<string, RelationUse>();
   readonly #functions = new Map<string, Name>();
@@ -74,8 +75,20 @@ export class FactsBuilder {
   }
 
   /** DEALLOCATE of a prepared statement. */
-  preparedName(name: string): void {
+  deallocates(name: string): void {
     this.#preparedNames.add(name);
+    this.#takesOver.add(name);
+    this.#deallocates ??= name;
+  }
+
+  /** DEALLOCATE ALL, or DISCARD ALL. */
+  deallocatesAll(): void {
+    this.#deallocates = '';
+  }
+
+  prepares(name: string): void {
+    this.#prepares = name;
+    this.#takesOver.add(name);
   }
 
   /** EXECUTE of a prepared statement, which may do anything. */
@@ -132,7 +145,7 @@ export class FactsBuilder {
   }
 
   build(): Facts {
-    if (this.prepares !== null && this.#effects & Effect.Settings) {
+    if (this.#prepares !== null && this.#effects & Effect.Settings) {
       this.effect(Effect.Permanent, 'PREPARE of a statement that sets settings');
     }
     const ownEffects = this.#effects;
@@ -158,16 +171,17 @@ export class FactsBuilder {
       literalDependent: this.literalDependent,
       millraceShow: several ? null : this.millraceShow,
       // All of them go wherever it is said; one of them can only be told apart on its own.
-      deallocates: several && this.deallocates !== '' ? null : this.deallocates,
+      deallocates: several && this.#deallocates !== '' ? null : this.#deallocates,
       resets: several ? null : this.resets,
       changesMeaning: this.changesMeaning,
       changesReading: this.changesReading,
       copiesIn: this.copiesIn,
-      prepares: this.prepares !== null,
+      prepares: this.#prepares !== null,
       preparedNames: [...this.#preparedNames],
       executes: [...this.#executes],
       ownEffects,
-      preparedAs: several ? null : this.prepares,
+      takesOver: several ? [...this.#takesOver] : [],
+      preparedAs: several ? null : this.#prepares,
       ddl: this.ddl,
       unparsed: false,
     };

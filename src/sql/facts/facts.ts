@@ -97,6 +97,8 @@ export type Facts = {
   readonly executes: readonly string[];
   /** The like of `effects`, but for what comes of running prepared statements. */
   readonly ownEffects: number;
+  /** Prepared statements that a text of several statements makes or removes by name. */
+  readonly takesOver: readonly string[];
   /** What a PREPARE, which is all of the text, calls its statement; null otherwise. */
   readonly preparedAs: string | null;
   /** The catalogue may be another one afterwards. */
@@ -135,6 +137,7 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     preparedNames: [],
     executes: [],
     ownEffects: effects,
+    takesOver: [],
     preparedAs: null,
     ddl: true,
     unparsed: true,

@@ -82,11 +82,8 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
 function noteDeallocate(node: JsonObject, builder: FactsBuilder): void {
   const { isall, name, target } = node;
   if (target === 'DISCARD_ALL') builder.resets = '';
-  if (isall === true || target === 'DISCARD_ALL') builder.deallocates = '';
-  else if (target === undefined) {
-    builder.deallocates = asText(name) ?? '';
-    builder.preparedName(builder.deallocates);
-  }
+  if (isall === true || target === 'DISCARD_ALL') builder.deallocatesAll();
+  else if (target === undefined) builder.deallocates(asText(name) ?? '');
 }
 
 function noteSample(node: JsonObject, builder: FactsBuilder): void {
@@ -165,7 +162,7 @@ export function noteNode(
       noteVariableSet(node, builder);
       return;
     case 'PrepareStmt':
-      builder.prepares = asText(node['name']) ?? '';
+      builder.prepares(asText(node['name']) ?? '');
       return;
     case 'ExecuteStmt':
       builder.executes(asText(node['name']) ?? '');

@@ -1,5 +1,5 @@
 /** Prepared statements by SQL, alone and beside those of the protocol, whose names are the same. */
-import { type Script, step } from '../../support/transcript.ts';
+import { readyStep, type Script, step } from '../../support/transcript.ts';
 import {
   bind,
   closeMessage,
@@ -166,6 +166,48 @@ export const SQL_STATEMENT_SCRIPTS: readonly Script[] = [
         query('EXECUTE m; SELEC'),
       ),
       step(query('EXECUTE m; SELECT 1/0'), query('EXECUTE m'), query('DEALLOCATE m')),
+    ],
+  },
+  {
+    name: 'several statements in one text, DEALLOCATE among them',
+    steps: [
+      step(parse('p', 'SELECT 1'), parse('b', 'SELECT 2'), sync(), query('PREPARE c AS SELECT 3')),
+      step(query('DEALLOCATE p; SELECT 1'), use('p'), query('EXECUTE p')),
+      step(parse('p', 'SELECT 4'), sync(), query('SELECT 1; DEALLOCATE p'), use('p')),
+      step(query('DEALLOCATE b; DEALLOCATE c'), use('b'), use('c'), query('EXECUTE c')),
+      step(parse('p', 'SELECT 5'), sync(), query('BEGIN; DEALLOCATE p; COMMIT'), use('p')),
+      step(parse('p', 'SELECT 6'), sync(), query('BEGIN; DEALLOCATE p; ROLLBACK'), use('p')),
+      step(parse('p', 'SELECT 7'), sync(), query('EXECUTE p; DEALLOCATE p; EXECUTE p'), use('p')),
+      step(parse('p', 'SELECT 8'), sync(), query('DEALLOCATE p; SELECT 1/0'), use('p')),
+      step(parse('p', 'SELECT 9'), sync(), query('DEALLOCATE p; DEALLOCATE none'), use('p')),
+      step(parse('p', 'SELECT 10'), sync(), query('DEALLOCATE ALL; DEALLOCATE p'), use('p')),
+      step(parse('p', 'SELECT 11'), sync(), query('DEALLOCATE p; DEALLOCATE ALL'), use('p')),
+      step(parse('p', 'SELECT 12'), sync(), query('BEGIN'), query('DEALLOCATE p; SELECT 1')),
+      step(use('p'), query('ROLLBACK'), use('p'), parse('p', 'SELECT 13'), sync(), use('p')),
+    ],
+  },
+  {
+    name: 'several statements in one text that make a name stand for something else',
+    isPinned: true,
+    steps: [
+      step(parse('a', 'SELECT 1'), parse('b', 'SELECT 2'), parse('c', 'SELECT 3'), sync()),
+      step(query('EXECUTE a; DEALLOCATE a; PREPARE a AS SELECT 8'), use('a'), query('EXECUTE a')),
+      step(query('DEALLOCATE b; PREPARE b AS SELECT 9; EXECUTE b'), use('b'), query('EXECUTE b')),
+      step(query('DEALLOCATE a; PREPARE a AS SELECT 10'), use('a'), query('EXECUTE a')),
+      step(query('PREPARE c AS SELECT 11; SELECT 1'), use('c'), query('EXECUTE c')),
+      step(describeMessage('S', 'a'), closeMessage('S', 'a'), sync(), use('a'), query('EXECUTE a')),
+      step(query('DEALLOCATE b'), use('b'), query('DEALLOCATE c'), query('EXECUTE c')),
+    ],
+  },
+  {
+    name: 'several statements in one text that fail before they remove one',
+    isPinned: true,
+    steps: [
+      step(parse('a', 'SELECT 1'), sync(), query('SELECT 1/0; DEALLOCATE a'), use('a')),
+      step(query('EXECUTE a'), query('DEALLOCATE a; SELEC'), use('a'), query('EXECUTE a')),
+      readyStep(2, unnamed('SELECT 1/0'), query('DEALLOCATE a; SELECT 1'), sync(), use('a')),
+      step(query('BEGIN'), query('SELECT 1/0'), query('DEALLOCATE a; SELECT 1'), use('a')),
+      step(query('ROLLBACK; EXECUTE a'), query('DEALLOCATE a; SELECT 1'), use('a')),
     ],
   },
   {

@@ -253,6 +253,15 @@ describe('the rest of the facts', () => {
     expect(read('DISCARD PLANS').deallocates).toBeNull();
   });
 
+  it('name the prepared statements that one of several statements makes or removes', () => {
+    const several = read('EXECUTE a; DEALLOCATE b; PREPARE c AS SELECT 1; DEALLOCATE b');
+    expect(several.takesOver).toEqual(['b', 'c']);
+    expect([several.deallocates, several.preparedAs]).toEqual([null, null]);
+    expect(read('DEALLOCATE a').takesOver).toEqual([]);
+    expect(read('DEALLOCATE ALL; DEALLOCATE a').deallocates).toBe('');
+    expect(read('DEALLOCATE a; DEALLOCATE ALL').deallocates).toBe('');
+  });
+
   it('notice what means something only on one link', () => {
     for (const text of [
       "SELECT currval('s')",
