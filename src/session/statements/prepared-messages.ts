@@ -89,6 +89,7 @@ export class PreparedMessages {
       return Take.Forward;
     }
     session.framer.flushRun();
+    if (name !== '' && this.#sql.parse(name, parsed, link)) return Take.Swallow;
     if (name !== '') {
       session.statements.parseNamed(name, parsed, link, session.tenure.parseSignature);
     } else {

@@ -7,7 +7,7 @@ import { type Consequence, OWN, Owed, SWALLOW } from '../ledger.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
 import { both, Planted } from './statement-changes.ts';
-import { sendDescribe } from './statement-messages.ts';
+import { sendDescribe, sendParse } from './statement-messages.ts';
 import { NESTED_EXECUTES_MAX, type StatementNotes } from './statement-notes.ts';
 import { isReservedName, type Statement } from './statements.ts';
 
@@ -35,6 +35,9 @@ export class SqlStatements {
   readonly #session: Session;
   /** Messages of ours lie before a simple Query which no Sync has ended yet. */
   #isOpen = false;
+  /** Names that were handed over on {@link #handedOn}; some of them may be free again. */
+  readonly #handedOver = new Set<string>();
+  #handedOn: Link | null = null;
 
   constructor(session: Session) {
     this.#session = session;
@@ -119,7 +122,11 @@ export class SqlStatements {
    * link has under them, which the next look at it finds.
    */
   handOver({ takesOver }: Facts, link: Link, notes: StatementNotes): void {
+    if (takesOver.length === 0) return;
+    if (this.#handedOn !== link) this.#handedOver.clear();
+    this.#handedOn = link;
     for (const name of takesOver.map(utf8ByteString)) {
+      if (!isReservedName(name)) this.#handedOver.add(name);
       const statement = this.#session.statements.find(name);
       const planted = link.statements.planted(name);
       // What the server did not take it will skip, or refuse.
@@ -128,6 +135,23 @@ export class SqlStatements {
       this.#session.statements.handOver(name);
       notes.noteTakenOver(statement);
     }
+  }
+
+  /**
+   * A Parse of a name that was handed over: only the server knows whether the name is taken.
+   * @returns false when it is none
+   */
+  parse(name: string, statement: Statement, link: Link): boolean {
+    const { statements } = this.#session;
+    if (this.#handedOn !== link || !this.#handedOver.has(name)) return false;
+    if (statements.find(name) !== undefined) return false;
+    if (link.statements.planted(name) !== undefined) return false;
+    const change = statements.prepareBySql(name, statement);
+    const planted = link.statements.plant(name, statement);
+    link.ledger.push(Owed.Parse, 0, both(change, new Planted(planted, link)));
+    sendParse(link.port, Buffer.from(name, 'latin1'), statement.body);
+    statements.describePlanted(planted, link, SWALLOW);
+    return true;
   }
 
   /**

@@ -197,6 +197,10 @@ export const SQL_STATEMENT_SCRIPTS: readonly Script[] = [
       step(query('PREPARE c AS SELECT 11; SELECT 1'), use('c'), query('EXECUTE c')),
       step(describeMessage('S', 'a'), closeMessage('S', 'a'), sync(), use('a'), query('EXECUTE a')),
       step(query('DEALLOCATE b'), use('b'), query('DEALLOCATE c'), query('EXECUTE c')),
+      step(query('PREPARE a AS SELECT 12; SELECT 1'), parse('a', 'SELECT 13'), sync(), use('a')),
+      step(query('EXECUTE a'), query('DEALLOCATE a'), parse('a', 'SELECT 14'), sync(), use('a')),
+      step(query('EXECUTE a'), query('PREPARE a AS SELECT 15'), closeMessage('S', 'a'), sync()),
+      step(query('EXECUTE a'), use('a')),
     ],
   },
   {
