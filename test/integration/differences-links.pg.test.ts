@@ -129,7 +129,7 @@ describe('on the link that another client had before', () => {
   }, 30_000);
 });
 
-describe('prepared statements inside DO and functions', () => {
+describe('prepared statements inside DO, functions and texts of several statements', () => {
   it.each(['EXECUTE s', 'DEALLOCATE s'])('are not found by %s, when the client’s', async (sql) => {
     const outcomes: string[][] = [];
     for (const poolMode of ['transaction', 'session'] as const) {
@@ -153,6 +153,25 @@ describe('prepared statements inside DO and functions', () => {
       ['session', ...gone],
       ['session', ...gone],
     ]);
+  });
+
+  it('are not found among several statements when the link cannot be given them', async () => {
+    const gateway = await stage.start({ links: 1 });
+    const outcomes: string[][] = [];
+    for (const connect of [() => gateway.connect(), () => gateway.connectDirect()]) {
+      const client = await connect();
+      await client.rows('CREATE TABLE item (id int)');
+      client.send(parse('items', 'SELECT id FROM item'), parse('one', 'SELECT 1'), sync());
+      await client.readReady();
+      await client.rows('DROP TABLE item');
+      const gone = errorsOf(await client.ask('DEALLOCATE items; SELECT 1'));
+      await client.rows('BEGIN');
+      await client.ask('SELECT 1/0');
+      const failed = errorsOf(await client.ask('ROLLBACK; DEALLOCATE one'));
+      outcomes.push([...gone, '-', ...failed]);
+      await client.end();
+    }
+    expect(outcomes).toEqual([['42P01', '-', '26000'], ['-']]);
   });
 
   it('are found there when they were prepared there', async () => {
