@@ -256,7 +256,8 @@ const MORE_THAN_READING =
 /** Stored expressions of relations and types: mode, class and id of the owner, the tree. */
 const TREES = [
   // Under its own name the column would be an error before PostgreSQL 14.
-  `SELECT 'R', 'r', x.stxrelid, pg_catalog.to_jsonb(x) OPERATOR(pg_catalog.->>) 'stxexprs'::pg_catalog.text
+  `SELECT 'R', 'r', x.stxrelid,
+    pg_catalog.to_jsonb(x) OPERATOR(pg_catalog.->>) 'stxexprs'::pg_catalog.text
     FROM pg_catalog.pg_statistic_ext x`,
   `SELECT 'R', 'r', x.ev_class, ${text('x.ev_action')} FROM pg_catalog.pg_rewrite x`,
   `SELECT 'R', 'r', x.ev_class, ${text('x.ev_qual')} FROM pg_catalog.pg_rewrite x`,

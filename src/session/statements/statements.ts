@@ -119,7 +119,7 @@ export type LinkStatement = {
   isDescribing: boolean;
   /** When it was parsed for whoever shares the link; long ago when it was for one client. */
   sharedSinceMs: number;
-  /** Whether a lane's Parse of it brought a notice, which everybody who parses the text must read. */
+  /** Whether a lane's Parse of it brought a notice, which all who parse the text must read. */
   hasNotice: boolean;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
   readonly unit: number;
