@@ -7,7 +7,10 @@ import { HOST, type OriginPlace, poolName, type RunningPooler, type Scratch } fr
 /** From where the compiled benchmark lies, `bench/results/.build/bench`. */
 const MAIN = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
 
-/** One configuration for each pool size, all with the same origin and client. */
+/**
+ * One configuration for each pool size, all with the same origin and client. What is measured is the
+ * way to the server, so no answer comes from memory.
+ */
 export function millraceConfig(origin: OriginPlace, poolSizes: readonly number[]): string {
   const { login, address } = origin;
   const configurations = poolSizes.map(
@@ -24,6 +27,9 @@ database = "${address.database}"
 user = "${login.user}"
 password = "${login.password}"
 sslmode = "disable"
+
+[configurations.caching]
+disabled = true
 
 [[configurations.credentials]]
 user = "${login.user}"
