@@ -67,6 +67,8 @@ export function makePool(address: StoreAddress, log: Log): pg.Pool {
   });
   // A connection that breaks while nobody uses it is thrown away by the pool itself.
   pool.on('error', (error) => log.debug({ reason: error.message }, 'a store connection broke'));
+  // Work on one that breaks is told of it; an event that nobody hears would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -18,6 +18,8 @@ export async function prepareStoreDatabase(
 ): Promise<StoreAddress> {
   const { host, port } = superuser;
   const client = new pg.Client({ ...superuser, database: 'postgres' });
+  // What waits for an answer is told as well; an event that nobody hears would end the process.
+  client.on('error', () => {});
   await client.connect();
   try {
     const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [STORE_ROLE]);

@@ -5,6 +5,7 @@ import type { ConfigurationRecord } from '../../src/store/configurations.ts';
 import type { MasterKeys } from '../../src/store/master-keys.ts';
 import { prepareStoreDatabase } from '../../src/store/own-database.ts';
 import type { Store } from '../../src/store/store.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { createDatabase, superuserUrl, type TestDatabase } from '../support/pg.ts';
 import { ACCOUNT, draftOf, newId, openStore } from '../support/store.ts';
 
@@ -232,6 +233,35 @@ describe('a store', () => {
       expect(listening).toHaveLength(1);
     }, 4_000);
   });
+
+  // Fails when makePool leaves a connection at work without a listener: the process would end.
+  it.each(['fin', 'rst'] as const)(
+    'whose connection is cut at work by a %s says so',
+    async (how) => {
+      await created('app');
+      const { hostname, port } = new URL(database.url);
+      const proxy = await FaultProxy.start({ host: hostname, port: Number(port) });
+      const url = database.url.replace(`${hostname}:${port}`, `127.0.0.1:${proxy.at.port}`);
+      const far = await openStore({ ...database, url }, KEYS);
+      await far.configurations.list(ACCOUNT, PAGE);
+      const holder = new pg.Client({ connectionString: database.url });
+      await holder.connect();
+      await holder.query('BEGIN; LOCK TABLE millrace.configurations');
+      const asked = far.configurations.list(ACCOUNT, PAGE);
+      const refused = expect(asked).rejects.toMatchObject({ code: 'MR_STORE_UNAVAILABLE' });
+      await vi.waitFor(async () => {
+        const waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        expect(await query(`${waiting} AND datname = current_database()`)).toHaveLength(1);
+      }, 10_000);
+      for (const pair of proxy.open) pair.end(how);
+      await refused;
+      await holder.query('COMMIT');
+      await holder.end();
+      expect((await far.configurations.list(ACCOUNT, PAGE)).total).toBe(1);
+      await far.close();
+      await proxy.stop();
+    },
+  );
 
   it('that is not there says so', async () => {
     const gone = { ...database, url: database.url.replace(/\/test_\w+$/, '/nowhere') };
