@@ -21,6 +21,8 @@ export class ConnectionCount {
   #isStopped = false;
   /** The most that were ever there at once. */
   most = 0;
+  /** How many there were at the last look. */
+  now = 0;
   looks = 0;
 
   private constructor(client: pg.Client) {
@@ -46,7 +48,8 @@ export class ConnectionCount {
         AND backend_type = 'client backend'`;
     while (!this.#isStopped) {
       const { rows } = await this.#client.query<{ n: number }>(text);
-      this.most = Math.max(this.most, rows[0]?.n ?? 0);
+      this.now = rows[0]?.n ?? 0;
+      this.most = Math.max(this.most, this.now);
       this.looks++;
     }
   }
