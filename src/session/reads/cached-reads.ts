@@ -1,9 +1,9 @@
-import { byteString, readUint16, readUint32 } from '../../base/bytes.ts';
+import { byteString, readUint32 } from '../../base/bytes.ts';
 import { ServerCode, TransactionStatus } from '../../protocol/codes.ts';
 import { holdsTimeWord } from '../../sql/shape/time-words.ts';
 import type { Session } from '../session.ts';
 import { rowTypeIn } from '../statements/result-type.ts';
-import { isReservedName, type Statement } from '../statements/statements.ts';
+import { isReservedName, parameterTypes, type Statement } from '../statements/statements.ts';
 import { AnswerTap } from './answer-tap.ts';
 import type { Answer, Capture, Read, ReadCache, ReadReply, StatusNote } from './read-cache.ts';
 import { extendedKey, simpleKey } from './read-key.ts';
@@ -193,7 +193,7 @@ export class CachedReads {
     if (statement.signature !== parseSignature || statement.facts.verb !== 'SelectStmt')
       return null;
     const known = textOf(statement);
-    const types = typesOf(statement.body);
+    const types = parameterTypes(statement.body);
     if (known === null || types === null) return null;
     this.#statement = statement;
     const { facts, body } = statement;
@@ -253,13 +253,4 @@ function textOf(statement: Statement): ReadText | null {
     texts.set(statement, known);
   }
   return known;
-}
-
-/** Types of the parameters in the body of a Parse; null when it is malformed. */
-function typesOf(body: Uint8Array): number[] | null {
-  const textEnd = body.indexOf(0, 1);
-  if (textEnd < 0 || textEnd + 3 > body.length) return null;
-  const count = readUint16(body, textEnd + 1);
-  if (textEnd + 3 + count * 4 !== body.length) return null;
-  return Array.from({ length: count }, (_, n) => readUint32(body, textEnd + 3 + n * 4));
 }

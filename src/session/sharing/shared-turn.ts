@@ -1,10 +1,10 @@
-import { byteString, readUint16, readUint32 } from '../../base/bytes.ts';
+import { byteString } from '../../base/bytes.ts';
 import { GatewayError } from '../../base/errors.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
 import type { Settings } from '../settings.ts';
-import type { Statement } from '../statements/statements.ts';
+import { parameterTypes, type Statement } from '../statements/statements.ts';
 import type { Estimate } from './estimate.ts';
 import { extendedParts, isWholeQuery } from './read-unit.ts';
 import { SharedUnit, type UnitOwner } from './shared-unit.ts';
@@ -219,19 +219,8 @@ const userTypes = new WeakMap<Statement, boolean>();
 function hasUserTypes(statement: Statement): boolean {
   let known = userTypes.get(statement);
   if (known === undefined) {
-    known = readUserTypes(statement.body);
+    known = parameterTypes(statement.body)?.every((type) => type < FIRST_USER_OID) !== true;
     userTypes.set(statement, known);
   }
   return known;
-}
-
-function readUserTypes(body: Uint8Array): boolean {
-  const textEnd = body.indexOf(0, 1);
-  if (textEnd < 0 || textEnd + 3 > body.length) return true;
-  const count = readUint16(body, textEnd + 1);
-  for (let n = 0; n < count; n++) {
-    const at = textEnd + 3 + n * 4;
-    if (at + 4 > body.length || readUint32(body, at) >= FIRST_USER_OID) return true;
-  }
-  return false;
 }

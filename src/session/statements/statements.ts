@@ -1,4 +1,4 @@
-import { byteString } from '../../base/bytes.ts';
+import { byteString, readUint16, readUint32 } from '../../base/bytes.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 
 /**
@@ -289,4 +289,13 @@ export class LinkStatements {
     this.#planted.clear();
     return names;
   }
+}
+
+/** Types of the parameters in a {@link Statement.body}; null when it is malformed. */
+export function parameterTypes(body: Uint8Array): number[] | null {
+  const textEnd = body.indexOf(0, 1);
+  if (textEnd < 0 || textEnd + 3 > body.length) return null;
+  const count = readUint16(body, textEnd + 1);
+  if (textEnd + 3 + count * 4 !== body.length) return null;
+  return Array.from({ length: count }, (_, n) => readUint32(body, textEnd + 3 + n * 4));
 }
