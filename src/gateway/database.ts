@@ -2,9 +2,9 @@ import { GatewayError } from '../base/errors.ts';
 import { type Log, withFields } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
-import type { LanesLimits } from '../pool/lanes.ts';
 import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
+import { mayCommit } from '../session/link-writes.ts';
 import type { Judgement } from '../session/residue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionHost } from '../session/session-host.ts';
@@ -20,7 +20,7 @@ import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
 import { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
-import { SharedLinks } from './links/sharing.ts';
+import { lanesLimitsOf, SharedLinks } from './links/sharing.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
@@ -105,7 +105,7 @@ export class Database implements SessionHost {
       linkStatementsMax: LINK_STATEMENTS_MAX,
       onResultTypeChanged: () => this.onResultTypeChanged(),
       checkOut: (taker: LinkTaker) => this.#links.checkOut(taker),
-      checkIn: (link: Link) => this.#links.checkIn(link, false),
+      checkIn: (link: Link, isDirty: boolean) => this.#links.checkIn(link, isDirty),
       demand: () => this.#links.demand(),
     };
     return new SharedLinks(host, lanesLimitsOf(this.#config), clock);
@@ -141,8 +141,9 @@ export class Database implements SessionHost {
   }
 
   noteWrites(link: Link, facts: Facts | null): void {
-    link.writes.changesCatalogue ||= facts?.ddl === true;
-    link.writes.add(this.#writes, facts === null ? 'all' : this.#catalogue.writesOf(facts));
+    if (link.ledger.owesReady || mayCommit(link.status, facts)) link.writes.noteCommit();
+    if (facts === null) link.writes.add(this.#writes, 'all', false);
+    else link.writes.add(this.#writes, this.#catalogue.writesOf(facts), facts.changesCatalogue);
   }
 
   get originUser(): string {
@@ -183,7 +184,8 @@ export class Database implements SessionHost {
   }
 
   get sharing(): SharedLinks | null {
-    return this.#config.shareLinks && !this.isSessionMode ? this.#shared : null;
+    if (!this.#config.shareLinks || this.isSessionMode) return null;
+    return this.isCatalogueChanging ? null : this.#shared;
   }
 
   checkOut(session: Session): Link | null {
@@ -229,6 +231,10 @@ export class Database implements SessionHost {
     return this.#readsSequences;
   }
 
+  get isCatalogueChanging(): boolean {
+    return this.#writes.isCatalogueChanging;
+  }
+
   get catalogueEpoch(): number {
     return this.#catalogueEpoch;
   }
@@ -248,7 +254,12 @@ export class Database implements SessionHost {
     else this.#writes.changeCatalogue();
   }
 
+  onOriginCatalogueChanging(): void {
+    this.#shared.doubt();
+  }
+
   onOriginCatalogueChanged(): void {
+    this.#shared.doubt();
     this.#catalogueEpoch++;
     this.#statements.forget();
     this.#catalogue.invalidate();
@@ -384,12 +395,4 @@ export class Database implements SessionHost {
     if (!link.writes.isPending || !(link.port instanceof LinkConnection)) return;
     this.#lostWrites.add(link.writes, link.port.processId, nowMs);
   }
-}
-
-function lanesLimitsOf(config: ConfigurationConfig): LanesLimits {
-  return {
-    depthMax: config.shareDepth,
-    hedgeMs: config.hedgeMs,
-    linksMax: config.originConnectionLimit,
-  };
 }

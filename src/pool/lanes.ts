@@ -32,7 +32,8 @@ export type LanesHost = {
   nowMs(): number;
   /** A link at once, or null: then the taker is queued as anybody is. */
   checkOut(taker: LaneTaker): Link | null;
-  checkIn(link: Link): void;
+  /** @param isDirty it may carry something of what ran on it */
+  checkIn(link: Link, isDirty: boolean): void;
   /** How many wait for a link of their own for whom the pool can open none. */
   demand(): number;
 };
@@ -144,6 +145,23 @@ export class Lanes implements LaneHost {
     for (const lane of this.#open.slice()) this.#drain(lane);
   }
 
+  /**
+   * What was judged harmless may not be so by the time at which the server comes to it. What nobody
+   * has seen an answer of goes alone, to be judged anew, and no link of now is used without a reset.
+   */
+  doubt(): void {
+    const units: SharedUnit[] = [];
+    for (let unit = this.#backlog.shift(); unit !== undefined; unit = this.#backlog.shift()) {
+      units.push(unit);
+    }
+    for (const lane of [...this.#open, ...this.#draining]) {
+      lane.isDoubtful = true;
+      units.push(...lane.takeBehindHead());
+      this.#drain(lane);
+    }
+    for (const unit of units) this.#giveBack(unit);
+  }
+
   /** To be called every few milliseconds while {@link isBusy}, after what has arrived was read. */
   tick(nowMs: number): void {
     for (const lane of this.#open.slice()) {
@@ -168,7 +186,7 @@ export class Lanes implements LaneHost {
     this.#forget(lane);
     const { link } = lane;
     link.owner = null;
-    this.#host.checkIn(link);
+    this.#host.checkIn(link, lane.isDoubtful);
     this.#pump();
   }
 

@@ -1,4 +1,6 @@
+import { TransactionStatus } from '../protocol/codes.ts';
 import type { RelationSet } from '../sql/catalogue/write-set.ts';
+import type { Facts, TransactionKind } from '../sql/facts/facts.ts';
 
 /** More relations than this are taken for all. */
 const RELATIONS_MAX = 1_000;
@@ -10,6 +12,8 @@ export type WriteFence = {
   /** The outcome is known: what was written is there, or will never be. */
   lift(writes: RelationSet): void;
   onPending(writes: LinkWrites): void;
+  /** From now on the catalogue may become another one, until the writes are settled. */
+  onCatalogueChanging(writes: LinkWrites): void;
   onSettled(writes: LinkWrites): void;
 };
 
@@ -20,20 +24,29 @@ export type WriteFence = {
 export class LinkWrites {
   readonly #relations = new Set<number>();
   #isAll = false;
-  /** The catalogue may be another one afterwards. */
-  changesCatalogue = false;
+  #changesCatalogue = false;
+  /** Whether anything has been sent that may commit. */
+  #mayCommit = false;
   #fence: WriteFence | null = null;
+
+  /** The catalogue may be another one afterwards. */
+  get changesCatalogue(): boolean {
+    return this.#changesCatalogue;
+  }
 
   get isPending(): boolean {
     return this.#fence !== null;
   }
 
-  add(fence: WriteFence, writes: RelationSet): void {
-    if (this.#isAll || writes.length === 0) return;
+  add(fence: WriteFence, writes: RelationSet, changesCatalogue: boolean): void {
+    if (writes.length === 0) return;
     if (this.#fence === null) {
       this.#fence = fence;
       fence.onPending(this);
     }
+    this.#changesCatalogue ||= changesCatalogue;
+    if (changesCatalogue && this.#mayCommit) fence.onCatalogueChanging(this);
+    if (this.#isAll) return;
     if (writes === 'all' || this.#relations.size + writes.length > RELATIONS_MAX) {
       this.#isAll = true;
       fence.fence('all');
@@ -44,9 +57,21 @@ export class LinkWrites {
     if (added.length > 0) fence.fence(added);
   }
 
+  /** What is sent next may commit, and so make a changed catalogue everybody's. */
+  noteCommit(): void {
+    this.#mayCommit = true;
+    if (this.#changesCatalogue) this.#fence?.onCatalogueChanging(this);
+  }
+
+  /** All that was sent is answered, and a transaction is open. */
+  stayOpen(): void {
+    this.#mayCommit = false;
+  }
+
   /** The outcome is known. */
   settle(): void {
     const fence = this.#fence;
+    this.#mayCommit = false;
     if (fence === null) return;
     const relations = [...this.#relations];
     const isAll = this.#isAll;
@@ -56,6 +81,24 @@ export class LinkWrites {
     if (relations.length > 0) fence.lift(relations);
     if (isAll) fence.lift('all');
     fence.onSettled(this);
-    this.changesCatalogue = false;
+    this.#changesCatalogue = false;
   }
+}
+
+/** Statements about transactions behind which the one that was open is open still. */
+const STAYS_OPEN: ReadonlySet<TransactionKind> = new Set([
+  'begin',
+  'savepoint',
+  'release',
+  'rollbackTo',
+]);
+
+/**
+ * Whether a transaction may end with the statement.
+ * @param status of the link, when everything sent before it is answered
+ * @param facts null when nobody knows what it is
+ */
+export function mayCommit(status: number, facts: Facts | null): boolean {
+  if (status !== TransactionStatus.InTransaction || facts === null || facts.unparsed) return true;
+  return facts.transaction !== null && !STAYS_OPEN.has(facts.transaction);
 }

@@ -286,6 +286,7 @@ export class Link {
     if (this.ledger.size === 0) {
       this.#isBehindQuiet = true;
       if (status === TransactionStatus.Idle) this.writes.settle();
+      else this.writes.stayOpen();
     }
     const { owner } = this;
     if (disposition === Disposition.Forward) {

@@ -158,7 +158,7 @@ export class Residue {
     }
     if (facts.ddl) {
       this.#mayDiffer = true;
-      this.#changedCatalogue ||= !facts.unparsed;
+      this.#changedCatalogue ||= facts.changesCatalogue && !facts.unparsed;
     }
     if ((judgement.effects & Effect.Permanent) !== 0) this.#permanent ??= judgement.reason;
     for (const name of facts.settingNames) this.touch(name);
@@ -196,6 +196,12 @@ export class Residue {
   /** The next look is at everything. */
   suspectAll(): void {
     this.#effects |= Effect.Session;
+  }
+
+  /** What ran may have been something else than it was judged by. */
+  doubt(): void {
+    this.suspectAll();
+    this.#isDoubtful = true;
   }
 
   /** The link has gone to be reset: it carries no doubt any more. */

@@ -47,6 +47,8 @@ export type SessionHost = {
   readonly readCache: ReadCache | null;
   /** Grows when tables may have changed, by a client. */
   readonly catalogueEpoch: number;
+  /** Whether a change of the catalogue was sent that may take effect at any moment. */
+  readonly isCatalogueChanging: boolean;
   /** Whether any client's statements use `lastval` or `currval`. */
   readonly readsSequences: boolean;
   /** A link at once, or null: then the session is queued until `onLink` or `onRefused`. */

@@ -11,6 +11,9 @@ import {
   settingsRestoreTexts,
 } from './settings.ts';
 
+/** Of a tenure that begins while the catalogue is changing. */
+const UNSETTLED = -1;
+
 /**
  * What a session has of its link from check-out to check-in: the settings that it brings along, and
  * what it leaves behind. Knows when the link may go, and in which state it goes.
@@ -34,6 +37,8 @@ export class Tenure {
   readonly #startup: Settings;
   #isRestoring = false;
   #hasForgottenSequences = false;
+  /** Of the catalogue by which the statements of the tenure were judged. */
+  #epoch = UNSETTLED;
 
   constructor(host: SessionHost, settings: Settings, isSessionMode: boolean) {
     this.#host = host;
@@ -66,6 +71,7 @@ export class Tenure {
     this.link = link;
     link.owner = owner;
     this.#hasForgottenSequences = false;
+    this.#epoch = this.#host.isCatalogueChanging ? UNSETTLED : this.#host.catalogueEpoch;
     link.closeExcess(this.#host.linkStatementsMax);
     if (this.#host.readsSequences && !this.#isSessionMode) this.forgetSequences(link);
     const change = settingsChange(link.settings, this.settings);
@@ -142,6 +148,7 @@ export class Tenure {
   settle(link: Link): boolean {
     if (this.residue.endTransaction()) this.#host.onCatalogueChanged();
     if (this.#isSessionMode) return false;
+    if (this.#wasMisjudged()) this.residue.doubt();
     if (this.residue.isSuspected) {
       this.#ask(link);
       return false;
@@ -185,6 +192,7 @@ export class Tenure {
       this.#isSessionMode ||
       !residue.isClean ||
       wasPinned ||
+      this.#wasMisjudged() ||
       this.#change !== null ||
       this.isProbing;
     this.#detach(link);
@@ -197,6 +205,18 @@ export class Tenure {
       link.port.flush();
       this.#host.checkIn(link, isDirty);
     }
+  }
+
+  /**
+   * Whether what has run was judged by a catalogue that may have become another one before the
+   * server came to it: a view may call what it did not call before. True once for each change.
+   */
+  #wasMisjudged(): boolean {
+    const { isCatalogueChanging, catalogueEpoch } = this.#host;
+    if (isCatalogueChanging ? this.residue.isDoubtful : this.#epoch === catalogueEpoch)
+      return false;
+    this.#epoch = isCatalogueChanging ? UNSETTLED : catalogueEpoch;
+    return true;
   }
 
   #ask(link: Link): void {

@@ -35,6 +35,8 @@ class ModelServer implements LinkPort {
   readonly link: Link;
   isPaused = false;
   isGone = false;
+  /** Has seen something in a lane that may be other than it was judged. */
+  isDoubted = false;
   #zone = '';
   readonly #asked: string[] = [];
 
@@ -151,7 +153,7 @@ class World {
       nowMs: () => this.nowMs,
       demand: () => this.demand,
       checkOut: (taker) => this.#checkOut(taker),
-      checkIn: (link) => this.#checkIn(link),
+      checkIn: (link, isDirty) => this.#checkIn(link, isDirty),
     },
     { depthMax: DEPTH_MAX, hedgeMs: HEDGE_MS, linksMax: LINKS_MAX },
   );
@@ -162,8 +164,10 @@ class World {
     return server?.link ?? null;
   }
 
-  #checkIn(link: Link): void {
+  #checkIn(link: Link, isDirty: boolean): void {
     const server = link.port as ModelServer;
+    expect(isDirty).toBe(server.isDoubted);
+    server.isDoubted = false;
     expect(link.ledger.size).toBe(0);
     expect(link.owner).toBeNull();
     expect(server.isIdle && !server.isPaused && !server.isGone).toBe(true);
@@ -275,6 +279,17 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
           world.lanes.onDemand();
         },
     ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constant<Step>((world) => {
+      for (const server of world.servers) server.isDoubted ||= server.link.owner !== null;
+      world.lanes.doubt();
+      // Nothing that was sent is answered any more but what may be answered already.
+      for (const { unit } of world.readers) {
+        if (unit.owner !== null) expect(unit.carrier?.head).toBe(unit);
+      }
+    }),
   },
   {
     weight: 1,

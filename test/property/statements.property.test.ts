@@ -180,6 +180,7 @@ class World implements SessionHost {
   readonly sharing = null;
   readonly linkStatementsMax = 2;
   catalogueEpoch = 0;
+  readonly isCatalogueChanging = false;
   readonly readsSequences = false;
   readonly links: ModelLink[];
   next = 0;

@@ -32,6 +32,7 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   readonly linkStatementsMax = 3;
   readonly readsSequences = false;
   catalogueEpoch = 0;
+  readonly isCatalogueChanging = false;
   nowMs = 0;
   /** Links that the pool waits for. */
   opening = 0;

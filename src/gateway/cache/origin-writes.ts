@@ -3,14 +3,26 @@ import type { OriginConfig } from '../../config/model.ts';
 import type { LinkWrites, WriteFence } from '../../session/link-writes.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 
-/** Who is told that the catalogue of an origin's database may have changed. */
-export type CatalogueListener = { onOriginCatalogueChanged(): void };
+/** Who is told of the catalogue of an origin's database. */
+export type CatalogueListener = {
+  /** Something is about to be sent that may make it another one. */
+  onOriginCatalogueChanging(): void;
+  /** It may have changed. */
+  onOriginCatalogueChanged(): void;
+};
 
 /** What passes through this process to one database, whichever configuration it is for. */
 export class OriginWrites implements WriteFence {
   readonly versions = new RelationVersions();
   readonly listeners = new Set<CatalogueListener>();
   readonly #pending = new Set<LinkWrites>();
+  /** Those of the pending ones whose changes of the catalogue may take effect. */
+  readonly #changing = new Set<LinkWrites>();
+
+  /** Whether what is known of the catalogue may be wrong at any moment. */
+  get isCatalogueChanging(): boolean {
+    return this.#changing.size > 0;
+  }
 
   fence(writes: RelationSet): void {
     this.versions.fence(writes);
@@ -24,14 +36,21 @@ export class OriginWrites implements WriteFence {
     this.#pending.add(writes);
   }
 
+  onCatalogueChanging(writes: LinkWrites): void {
+    if (this.#changing.has(writes)) return;
+    this.#changing.add(writes);
+    for (const listener of this.listeners) listener.onOriginCatalogueChanging();
+  }
+
   onSettled(writes: LinkWrites): void {
     this.#pending.delete(writes);
+    this.#changing.delete(writes);
     if (writes.changesCatalogue) this.changeCatalogue();
   }
 
   /** The catalogue may be another one: what is under way may write more than was thought. */
   changeCatalogue(): void {
-    for (const writes of this.#pending) writes.add(this, 'all');
+    for (const writes of this.#pending) writes.add(this, 'all', false);
     this.versions.changed('all');
     for (const listener of this.listeners) listener.onOriginCatalogueChanged();
   }

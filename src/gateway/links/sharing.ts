@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/time.ts';
+import type { ConfigurationConfig } from '../../config/model.ts';
 import { Lanes, type LanesHost, type LanesLimits } from '../../pool/lanes.ts';
 import { type Column, TEXT } from '../../protocol/result.ts';
 import type { Sharing } from '../../session/session-host.ts';
@@ -73,6 +74,11 @@ export class SharedLinks implements Sharing {
     this.#lanes.renew();
   }
 
+  /** What is under way was judged by a catalogue that is to change. */
+  doubt(): void {
+    this.#lanes.doubt();
+  }
+
   #watch(): void {
     if (this.#timer !== null || !this.#lanes.isBusy) return;
     const waitMs = Math.max(LOOK_MS_MIN, Math.floor(this.#hedgeMs / LOOKS_PER_HEDGE));
@@ -85,4 +91,12 @@ export class SharedLinks implements Sharing {
       });
     }, waitMs).unref();
   }
+}
+
+export function lanesLimitsOf(config: ConfigurationConfig): LanesLimits {
+  return {
+    depthMax: config.shareDepth,
+    hedgeMs: config.hedgeMs,
+    linksMax: config.originConnectionLimit,
+  };
 }

@@ -37,6 +37,8 @@ export class Lane implements LinkOwner, UnitCarrier {
   readonly link: Link;
   /** Whether nothing more is written into it. */
   isDraining = false;
+  /** Something that was sent may leave something behind. */
+  isDoubtful = false;
   /** A cancel was sent for a unit, and may hit the one behind it. */
   wasCancelled = false;
   readonly sinceMs: number;

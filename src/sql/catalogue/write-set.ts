@@ -1,6 +1,7 @@
 /** What a statement may write, as far as its facts and the catalogue tell (DESIGN §7). */
 import { Effect, type Facts } from '../facts/facts.ts';
 import type { BuiltCatalogue } from './catalogue-build.ts';
+import { ANY_DDL } from './catalogue-graph.ts';
 
 /** Which relations a statement reads or writes: their OIDs, or all that there may be. */
 export type RelationSet = readonly number[] | 'all';
@@ -42,10 +43,12 @@ const FOREIGN_COMMITS: ReadonlySet<string> = new Set(['commitPrepared', 'rollbac
  */
 export function writesOf(facts: Facts, catalogue: BuiltCatalogue | null): RelationSet {
   if (mayWriteAnything(facts)) return 'all';
-  if (catalogue === null) return usesNothing(facts) ? NONE : 'all';
+  if (catalogue === null) return usesNothing(facts) && !facts.ddl ? NONE : 'all';
   const { graph, resolver } = catalogue;
   const reached: string[] = [];
   let isUnknown = false;
+  // Event triggers hear of temporary objects too.
+  if (facts.ddl) reached.push(ANY_DDL);
   resolver.reach(facts, {
     node: (node) => reached.push(node),
     effect: () => {
@@ -57,8 +60,9 @@ export function writesOf(facts: Facts, catalogue: BuiltCatalogue | null): Relati
 }
 
 function mayWriteAnything(facts: Facts): boolean {
-  const { unparsed, ddl, verb, effects, transaction } = facts;
-  if (unparsed || ddl || facts.statements > 1 || facts.preparedNames.length > 0) return true;
+  const { unparsed, changesCatalogue, verb, effects, transaction } = facts;
+  if (unparsed || changesCatalogue) return true;
+  if (facts.statements > 1 || facts.preparedNames.length > 0) return true;
   if (UNKNOWN_WRITERS.has(verb)) return true;
   if (transaction !== null) return FOREIGN_COMMITS.has(transaction) || transaction === 'mixed';
   if ((effects & (Effect.Session | Effect.Permanent)) === 0 || SESSION_ONLY.has(verb)) return false;

@@ -16,6 +16,7 @@ export class FactsBuilder {
   /** Seen anywhere: a statement that is no SELECT, a locking clause, INTO. */
   doesMore = false;
   ddl = false;
+  changesCatalogue = false;
   timeLiteral = false;
   literalDependent = false;
   millraceShow: string | null = null;
@@ -39,6 +40,12 @@ export class FactsBuilder {
   readonly #operators = new Map<string, Name>();
   readonly #types = new Map<string, Name>();
   readonly #fields = new Set<string>();
+
+  /** @param isTemporary nobody but the session sees what is made */
+  definition(isTemporary: boolean): void {
+    this.ddl = true;
+    this.changesCatalogue ||= !isTemporary;
+  }
 
   /** `effect` is one bit or several; the reason of the gravest is kept. */
   effect(effect: number, reason: string): void {
@@ -183,6 +190,7 @@ export class FactsBuilder {
       takesOver: several ? [...this.#takesOver] : [],
       preparedAs: several ? null : this.#prepares,
       ddl: this.ddl,
+      changesCatalogue: this.changesCatalogue,
       unparsed: false,
     };
   }

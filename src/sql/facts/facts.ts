@@ -101,8 +101,10 @@ export type Facts = {
   readonly takesOver: readonly string[];
   /** What a PREPARE, which is all of the text, calls its statement; null otherwise. */
   readonly preparedAs: string | null;
-  /** The catalogue may be another one afterwards. */
+  /** The catalogue may be another one afterwards, at least for the session itself. */
   readonly ddl: boolean;
+  /** The same for everybody: it is more than making temporary objects. */
+  readonly changesCatalogue: boolean;
   /** Nobody read the text: nothing but `effects` and `reason` means anything. */
   readonly unparsed: boolean;
 };
@@ -140,6 +142,7 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     takesOver: [],
     preparedAs: null,
     ddl: true,
+    changesCatalogue: true,
     unparsed: true,
   };
 }

@@ -70,7 +70,7 @@ class Walker {
       if (kind !== 'SelectStmt') this.#builder.doesMore = true;
       this.#builder.effect(statement.effects, statement.reason);
       if (statement.exempt) this.#builder.exempt = true;
-      if (statement.ddl) this.#builder.ddl = true;
+      if (statement.ddl) this.#builder.definition(makesTemporary(kind, node));
       writes = statement.writes;
       if (kind === 'CopyStmt') {
         writes = node['is_from'] === true;
@@ -99,7 +99,11 @@ class Walker {
 
   #relation(node: JsonObject, name: string, scope: CteScope | null, writes: boolean): void {
     const schema = asText(node['schemaname']);
-    if (node['relpersistence'] === 't') this.#builder.effect(Effect.Session, 'temporary table');
+    if (isTemporary(node)) {
+      this.#builder.effect(Effect.Session, 'temporary table');
+      // It is made here, and is none that the catalogue tells of.
+      if (writes) return;
+    }
     if (schema === null && isCte(scope, name)) return;
     this.#builder.relation(schema, name, writes);
     if (writes) this.#systemWrite(schema, name);
@@ -109,7 +113,7 @@ class Walker {
   #systemWrite(schema: string | null, name: string): void {
     if (schema === 'pg_catalog' || (schema === null && name.startsWith('pg_'))) {
       this.#builder.effect(Effect.Session, `write to ${name}`);
-      this.#builder.ddl = true;
+      this.#builder.definition(false);
     }
   }
 
@@ -123,7 +127,7 @@ class Walker {
   #into(value: Json): void {
     this.#builder.effect(Effect.Session, 'SELECT INTO');
     this.#builder.doesMore = true;
-    this.#builder.ddl = true;
+    this.#builder.definition(isTemporary(asObject(value)?.['rel']));
     this.#builder.exempt = true;
     this.#push(value, null, true);
   }
@@ -153,6 +157,23 @@ const targetKinds: ReadonlySet<string> = new Set([
   'DeleteStmt',
   'MergeStmt',
 ]);
+
+/** Where statements that may make a temporary relation name it. */
+const madeBy: ReadonlyMap<string, string> = new Map([
+  ['CreateStmt', 'relation'],
+  ['CreateSeqStmt', 'sequence'],
+  ['ViewStmt', 'view'],
+]);
+
+function makesTemporary(kind: string, node: JsonObject): boolean {
+  if (kind === 'CreateTableAsStmt') return isTemporary(asObject(node['into'])?.['rel']);
+  const key = madeBy.get(kind);
+  return key !== undefined && isTemporary(node[key]);
+}
+
+function isTemporary(relation: Json | undefined): boolean {
+  return asObject(relation)?.['relpersistence'] === 't';
+}
 
 /** Adds to `builder` all that the tree under `root` uses and does. */
 export function walkTree(root: Json, builder: FactsBuilder, readBody: BodyReader): void {

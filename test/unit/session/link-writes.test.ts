@@ -8,8 +8,8 @@ describe('the writes of a link', () => {
     const origin = new OriginWrites();
     const writes = new LinkWrites();
     const before = origin.versions.readTime([1]) as number;
-    writes.add(origin, [1, 2]);
-    writes.add(origin, [2]);
+    writes.add(origin, [1, 2], false);
+    writes.add(origin, [2], false);
     expect(origin.versions.readTime([2])).toBeNull();
     expect(origin.versions.readTime([3])).not.toBeNull();
     writes.settle();
@@ -23,10 +23,11 @@ describe('the writes of a link', () => {
   it('are taken for all relations when there are many', () => {
     const origin = new OriginWrites();
     const writes = new LinkWrites();
-    writes.add(origin, [7]);
+    writes.add(origin, [7], false);
     writes.add(
       origin,
       Array.from({ length: 1_000 }, (_, n) => n),
+      false,
     );
     expect(origin.versions.readTime([999_999])).toBeNull();
     writes.settle();
@@ -36,13 +37,37 @@ describe('the writes of a link', () => {
   it('count as everything when the catalogue changes beneath them', () => {
     const origin = new OriginWrites();
     const [writer, altering] = [new LinkWrites(), new LinkWrites()];
-    writer.add(origin, [1]);
-    altering.changesCatalogue = true;
-    altering.add(origin, 'all');
+    writer.add(origin, [1], false);
+    altering.add(origin, 'all', true);
     altering.settle();
     expect(origin.versions.readTime([2])).toBeNull();
     writer.settle();
     expect(origin.versions.readTime([2])).not.toBeNull();
+  });
+
+  it('may make the catalogue another one from when they may be committed', () => {
+    const origin = new OriginWrites();
+    const told: string[] = [];
+    origin.listeners.add({
+      onOriginCatalogueChanging: () => told.push('changing'),
+      onOriginCatalogueChanged: () => told.push('changed'),
+    });
+    const [writing, altering] = [new LinkWrites(), new LinkWrites()];
+    writing.add(origin, [1], false);
+    writing.noteCommit();
+    altering.add(origin, 'all', true);
+    expect(origin.isCatalogueChanging).toBe(false);
+    altering.noteCommit();
+    altering.noteCommit();
+    expect(origin.isCatalogueChanging).toBe(true);
+    altering.settle();
+    writing.settle();
+    expect(origin.isCatalogueChanging).toBe(false);
+    altering.noteCommit();
+    altering.add(origin, 'all', true);
+    expect(origin.isCatalogueChanging).toBe(true);
+    altering.settle();
+    expect(told).toEqual(['changing', 'changed', 'changing', 'changed']);
   });
 
   it('of relations without fences are nothing', () => {

@@ -237,6 +237,30 @@ describe('the rest of the facts', () => {
     expect(read('INSERT INTO t VALUES (1)').ddl).toBe(false);
   });
 
+  it('know what changes it for nobody else', () => {
+    const temporary = [
+      'CREATE TEMP TABLE t (id serial)',
+      'CREATE TABLE pg_temp.t ()',
+      'CREATE TEMP TABLE t AS SELECT 1',
+      'SELECT 1 INTO TEMP t',
+      'CREATE TEMP VIEW v AS SELECT 1',
+      'CREATE TEMP SEQUENCE s',
+    ].map((text) => read(text));
+    expect(temporary.map(({ ddl }) => ddl)).toEqual(temporary.map(() => true));
+    expect(temporary.map(({ changesCatalogue }) => changesCatalogue)).toEqual([
+      false,
+      // Nothing in its words says so but the schema.
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+    const more = ['CREATE TABLE t ()', 'CREATE TEMP TABLE t (); DROP TABLE u', 'DROP TABLE t'];
+    expect(more.map((text) => read(text).changesCatalogue)).toEqual([true, true, true]);
+    expect(read('CREATE TEMP TABLE t AS SELECT 1').relations).toEqual([]);
+  });
+
   it('say that event triggers may hear of a REINDEX, and what a domain checks', () => {
     expect(read('REINDEX TABLE t').ddl).toBe(true);
     expect(read('ALTER DOMAIN s.d VALIDATE CONSTRAINT c').types).toEqual([
