@@ -25,6 +25,10 @@ async function showHelp(program: Program, name: string, terminal: Terminal): Pro
 }
 
 function unknownCommand(name: string) {
+  const second = Object.keys(commandArgs)
+    .filter((known) => known.startsWith(`${name} `))
+    .map((known) => known.slice(name.length + 1));
+  if (second.length > 0) return usageError(`${name} is followed by ${second.join(', ')}`);
   const meant = nearestWord(name, [...Object.keys(commandArgs), 'help']);
   return usageError(meant === null ? 'unknown command' : `unknown command, did you mean ${meant}?`);
 }

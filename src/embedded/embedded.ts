@@ -22,7 +22,7 @@ import {
 export type EmbeddedOptions = {
   /** Where the cluster is kept between runs; made when absent. Not used when `ephemeral`. */
   readonly dataDir: string;
-  /** 0 for any free one. */
+  /** 0 for any free one, the same each time for a kept cluster as long as nobody else has it. */
   readonly port: number;
   /** A fresh cluster below the directory for temporary files, without fsync, removed at the end. */
   readonly ephemeral: boolean;
@@ -135,7 +135,7 @@ async function startIn(held: Held, options: EmbeddedOptions): Promise<EmbeddedSe
       log: held.log,
       secrets: [superuser.password, demo?.password ?? ''],
     });
-    log.info({ pid: server.pid, port: server.port }, 'the embedded PostgreSQL is ready');
+    log.info({ serverPid: server.pid, port: server.port }, 'the embedded PostgreSQL is ready');
     return new EmbeddedServer(server, held, superuser);
   } catch (error) {
     await giveBack(held);

@@ -1,6 +1,6 @@
 /** One server process, from its start to its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binaries } from './binaries.ts';
 import type { Home } from './cluster-home.ts';
@@ -123,6 +123,13 @@ export async function endProcess(server: ServerProcess): Promise<void> {
   }
 }
 
+/** A kept cluster is to be found where it was: its directory says which port is tried first. */
+function anyPort({ dir, durable }: Home, attempt: number): number {
+  const { first, end } = portRange;
+  if (attempt > 1 || !durable) return randomInt(first, end);
+  return first + (createHash('sha256').update(dir).digest().readUInt32BE() % (end - first));
+}
+
 /** Whether the server said that somebody else has its port. */
 function isPortTaken(words: string): boolean {
   return words.includes('Address already in use');
@@ -137,7 +144,7 @@ function isPortTaken(words: string): boolean {
 export async function startServerProcess(options: ServerStart): Promise<ServerProcess> {
   const { home, binaries, log, secrets } = options;
   for (let attempt = 1; ; attempt++) {
-    const port = options.port === 0 ? randomInt(portRange.first, portRange.end) : options.port;
+    const port = options.port === 0 ? anyPort(home, attempt) : options.port;
     const settings = { ...options.settings, ...baseSettings(port, home.durable) };
     await log.mark();
     const server = await spawnServer(home, binaries, port, settings, log);

@@ -146,8 +146,8 @@ export class Lanes implements LaneHost {
   }
 
   /**
-   * What was judged harmless may not be so by the time at which the server comes to it. What nobody
-   * has seen an answer of goes alone, to be judged anew, and no link of now is used without a reset.
+   * What was judged harmless may not be so when the server comes to it. What waits behind another
+   * unit goes alone, to be judged anew, and no link of now is used without a reset.
    */
   doubt(): void {
     const units: SharedUnit[] = [];

@@ -141,12 +141,12 @@ describe('links shared by clients', () => {
     for (const letter of ['Z', 'E', 'C', 'K', '\0x']) {
       const value = letter === '\0x' ? "repeat(E'\\x05', 6000)" : `repeat('${letter}', 6000)`;
       for (const pair of proxy.open) pair.down.pieces = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-      const [row] = await client.rows(`SELECT ${value}`, 20_000);
+      const [row] = await client.rows(`SELECT ${value}`, 60_000);
       expect(row?.[0]?.length).toBe(6_000);
       for (const pair of proxy.open) pair.down.pieces = [65_521, 13];
       const [large] = await client.rows(
         `SELECT repeat('${letter === '\0x' ? 'S' : letter}', 8000000)`,
-        30_000,
+        60_000,
       );
       expect(large?.[0]?.length).toBe(8_000_000);
     }

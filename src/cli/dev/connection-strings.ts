@@ -24,7 +24,8 @@ export function shellQuote(word: string): string {
 
 export type Ready = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
-  readonly origin: { readonly url: string };
+  /** `adminUrl`: as superuser of the embedded PostgreSQL, null for a database of the user's. */
+  readonly origin: { readonly url: string; readonly adminUrl: string | null };
   /** The control API, or null when there is no store to manage. */
   readonly api: { readonly url: string; readonly token: string } | null;
 };
@@ -32,7 +33,9 @@ export type Ready = {
 /** The one line of `dev --json`. The order of the keys is part of the contract. */
 export function readyJson({ gateway, origin, api }: Ready): string {
   const { url, host, port } = gateway;
-  const parts = { gateway: { url, host, port }, origin: { url: origin.url } };
+  const { adminUrl } = origin;
+  const originParts = adminUrl === null ? { url: origin.url } : { url: origin.url, adminUrl };
+  const parts = { gateway: { url, host, port }, origin: originParts };
   return `${JSON.stringify(api === null ? parts : { ...parts, api })}\n`;
 }
 
@@ -51,6 +54,9 @@ export function readyText(
     '',
     ...block('Gateway', gateway.url),
     ...block('Origin, without the gateway', origin.url),
+    ...(origin.adminUrl === null
+      ? []
+      : [paint.bold('Origin, as its superuser'), `  psql ${shellQuote(origin.adminUrl)}`, '']),
     ...(api === null
       ? []
       : [

@@ -11,7 +11,7 @@ export const DEV_PORT_DEFAULT = 5432;
 /** Whom the demo database and the gateway in front of it know; both listen on loopback only. */
 export const DEV_ROLE = { user: 'millrace', password: 'millrace' } as const;
 export const DEV_DATABASE = 'demo';
-const DEV_ADDRESS = '127.0.0.1';
+export const DEV_ADDRESS = '127.0.0.1';
 
 export type DevOptions = {
   readonly port: number;

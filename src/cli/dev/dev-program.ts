@@ -5,6 +5,7 @@ import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
+import { listen } from '../../net/listen.ts';
 import { connectOrigin } from '../../origin/connect.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
 import { freshPassword } from '../control/open-store.ts';
@@ -15,7 +16,7 @@ import { stopBeside, stopGateway } from '../stopping.ts';
 import type { Terminal } from '../terminal.ts';
 import { connectionUrl, readyJson, readyText } from './connection-strings.ts';
 import { type DevControl, startDevControl } from './dev-control.ts';
-import { DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
+import { DEV_ADDRESS, DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
 
 type Database = {
@@ -35,7 +36,7 @@ async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
     dataDir: options.dataDir,
     port: 0,
     ephemeral: options.isEphemeral,
-    // Nobody but this run needs the superuser.
+    // Of this run only.
     superuser: { user: 'postgres', password: freshPassword() },
     demo: DEV_ROLE,
     log,
@@ -79,6 +80,10 @@ async function openGateway(
   return started;
 }
 
+function adminUrlOf(origin: OriginConfig, { user, password }: EmbeddedServer): string {
+  return connectionUrl({ ...origin, user, password });
+}
+
 function report(
   gateway: RunningGateway,
   database: Database,
@@ -93,9 +98,22 @@ function report(
   const password = origin.password ?? DEV_ROLE.password;
   const url = connectionUrl({ host, port, user: origin.user, password, database: origin.database });
   const api = control?.api ?? null;
-  const ready = { gateway: { url, host, port }, origin: { url: database.url }, api };
+  const { server } = database;
+  const adminUrl = server === null ? null : adminUrlOf(origin, server);
+  const ready = { gateway: { url, host, port }, origin: { url: database.url, adminUrl }, api };
   const paint = picocolors.createColors(terminal.usesColor);
   terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));
+}
+
+/** A port of the user's choice that is taken is told before anything is started. */
+async function tryPort({ isPortExplicit, port }: DevOptions): Promise<void> {
+  if (!isPortExplicit || port === 0) return;
+  const listener = await listen(
+    { address: DEV_ADDRESS, port },
+    (socket) => socket.destroy(),
+    () => {},
+  );
+  listener.close();
 }
 
 /** Settles with the exit code when a signal came, or throws when the embedded server died. */
@@ -140,6 +158,7 @@ export async function runDev(options: DevOptions, terminal: Terminal): Promise<n
     secondSignal = signal;
   });
   try {
+    await tryPort(options);
     const database = await openDatabase(options, humanLog(terminal));
     try {
       await serveDatabase(options, database, signals, terminal);

@@ -43,11 +43,11 @@ async function untilAsleep(url: string): Promise<void> {
 
 describe('millrace dev --json', () => {
   it('prints exactly one line of JSON on standard output and goes on serving', async () => {
-    const { program, url, originUrl, host, port, api } = await dev('--ephemeral');
-    for (const each of [url, originUrl]) {
+    const { program, url, originUrl, adminUrl, host, port, api } = await dev('--ephemeral');
+    for (const each of [url, originUrl, String(adminUrl)]) {
       expect(await psql(each, 'SELECT count(*) > 0 FROM orders')).toBe('t');
     }
-    const parts = { gateway: { url, host, port }, origin: { url: originUrl }, api };
+    const parts = { gateway: { url, host, port }, origin: { url: originUrl, adminUrl }, api };
     expect(program.stdout).toBe(`${JSON.stringify(parts)}\n`);
     expect(api).toEqual({
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/client\/v4$/),
@@ -67,6 +67,8 @@ describe('millrace dev --json', () => {
     expect((await second.end()).code).toBe(69);
     expect(second.stdout).toBe('');
     expect(second.stderr).toContain(`cannot listen on 127.0.0.1:${first.port}`);
+    // Nothing was started for it.
+    expect(second.stderr).not.toContain('PostgreSQL is ready');
     await first.program.stop();
     const third = await devReady(start('--ephemeral', '--port', String(first.port)));
     expect(third.port).toBe(first.port);

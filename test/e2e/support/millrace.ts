@@ -10,12 +10,14 @@ export type Dev = {
   readonly host: string;
   readonly port: number;
   readonly originUrl: string;
+  /** Undefined with `--origin`. */
+  readonly adminUrl: string | undefined;
   readonly api: { readonly url: string; readonly token: string };
 };
 
 export type DevReady = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
-  readonly origin: { readonly url: string };
+  readonly origin: { readonly url: string; readonly adminUrl?: string };
   readonly api: { readonly url: string; readonly token: string };
 };
 
@@ -24,7 +26,7 @@ export async function devReady(program: Program): Promise<Dev> {
   try {
     const [, line = ''] = await program.says('stdout', /^(.*)\n/);
     const { gateway, origin, api } = JSON.parse(line) as DevReady;
-    return { program, ...gateway, originUrl: origin.url, api };
+    return { program, ...gateway, originUrl: origin.url, adminUrl: origin.adminUrl, api };
   } catch (error) {
     if (program.isRunning) await program.stop();
     throw error;

@@ -48,8 +48,10 @@ describe('the first free port', () => {
 
 describe('what dev prints', () => {
   const url = 'postgres://u:p@127.0.0.1:1/d';
-  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin: { url }, api: null };
+  const origin = { url, adminUrl: null };
+  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin, api: null };
   const api = { url: 'http://127.0.0.1:2/client/v4', token: 't' };
+  const plain = { bold: (text: string) => text, dim: (text: string) => text };
 
   it('is one line of JSON with its keys in order', () => {
     expect(readyJson(ready)).toBe(
@@ -62,10 +64,19 @@ describe('what dev prints', () => {
     expect(line).toBe(`${readyJson(ready).slice(0, -2)},"api":${JSON.stringify(api)}}\n`);
   });
 
+  it('has the superuser of the embedded PostgreSQL behind the URL of the origin', () => {
+    const adminUrl = 'postgres://postgres:s@127.0.0.1:1/d';
+    const line = readyJson({ ...ready, origin: { url, adminUrl } });
+    expect(JSON.parse(line).origin).toEqual({ url, adminUrl });
+    expect(readyText({ ...ready, origin: { url, adminUrl } }, plain)).toContain(
+      `Origin, as its superuser\n  psql '${adminUrl}'\n`,
+    );
+    expect(readyText(ready, plain)).not.toContain('superuser');
+  });
+
   it('can be pasted into a shell', () => {
     expect(shellQuote(`it's`)).toBe(`'it'\\''s'`);
-    const paint = { bold: (text: string) => text, dim: (text: string) => text };
-    expect(readyText(ready, paint)).toContain(`  psql '${url}'\n`);
+    expect(readyText(ready, plain)).toContain(`  psql '${url}'\n`);
   });
 
   it('lets clients in with the password of the origin, or millrace', () => {

@@ -54,6 +54,10 @@ describe('a wrong command line', () => {
   it.each([
     [['sevre'], 'unknown command, did you mean serve?; see millrace --help'],
     [['help', 'sevre'], 'unknown command, did you mean serve?; see millrace --help'],
+    [
+      ['config'],
+      'config is followed by create, list, get, update, delete, restart, test, purge, credentials; see millrace --help',
+    ],
     [['--port', '5'], 'unknown option --port, options follow a command; see millrace --help'],
     [['dev', '--prot=5'], 'unknown option --prot, did you mean --port?; see millrace dev --help'],
     [['dev', '-x'], 'unknown option -x; see millrace dev --help'],
