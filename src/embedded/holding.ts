@@ -91,4 +91,6 @@ async function adoptHome(dataDir: string, home: Home, log: Log): Promise<void> {
     log.warn({ aside }, 'the cluster of a data directory that was removed is set aside');
   }
   await writePointer(dataDir, home);
+  const { dir, account } = home;
+  log.info({ dir }, `PostgreSQL keeps its data elsewhere: ${account?.name} cannot use ${dataDir}`);
 }

@@ -35,7 +35,13 @@ type Envelope = {
   readonly errors: readonly { readonly code: number; readonly message: string }[];
 };
 
-type Target = { readonly url: string; readonly token: string; readonly account: string };
+type Target = {
+  readonly url: string;
+  readonly token: string;
+  /** Where the token was found, for people. */
+  readonly tokenFrom: string;
+  readonly account: string;
+};
 
 function fromFile(directory: string): { url: string; token: string } | null {
   try {
@@ -47,6 +53,9 @@ function fromFile(directory: string): { url: string; token: string } | null {
   }
 }
 
+const TOKEN_VARIABLES: readonly string[] = ['MILLRACE_API_TOKEN', 'CLOUDFLARE_API_TOKEN'];
+const UNAUTHORIZED: ReadonlySet<number> = new Set([401, 403]);
+
 /**
  * `MILLRACE_API_URL` and `MILLRACE_API_TOKEN`, or the variables that wrangler reads, or what
  * `millrace dev` left in this directory.
@@ -54,10 +63,11 @@ function fromFile(directory: string): { url: string; token: string } | null {
 function targetOf(env: Terminal['env'], directory: string): Target {
   const account = env['MILLRACE_ACCOUNT_ID'] || env['CLOUDFLARE_ACCOUNT_ID'] || ACCOUNT_ID_DEFAULT;
   const url = env['MILLRACE_API_URL'] || env['CLOUDFLARE_API_BASE_URL'];
-  const token = env['MILLRACE_API_TOKEN'] || env['CLOUDFLARE_API_TOKEN'];
-  if (url && token) return { url, token, account };
+  const tokenFrom = TOKEN_VARIABLES.find((name) => env[name]) ?? '';
+  const token = env[tokenFrom];
+  if (url && token) return { url, token, tokenFrom, account };
   const found = url ? null : fromFile(directory);
-  if (found !== null) return { ...found, account };
+  if (found !== null) return { ...found, tokenFrom: join(directory, API_FILE), account };
   throw new GatewayError('MR_API_UNKNOWN');
 }
 
@@ -74,16 +84,17 @@ export class ApiClient {
    * @throws GatewayError `MR_API_UNREACHABLE`, or `MR_API_REFUSED` with the reason of the API
    */
   async call<T>(method: string, path: string, body?: object): Promise<T> {
-    const { url, token, account } = this.#target;
+    const { url, token, tokenFrom, account } = this.#target;
     const place = `${url}/accounts/${encodeURIComponent(account)}/hyperdrive/configs${path}`;
-    const { success, result, errors } = await this.#fetch(place, {
+    const { status, success, result, errors } = await this.#fetch(place, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (success) return result as T;
     const reasons = errors.map(({ code, message }) => `${message} [code: ${code}]`).join('; ');
-    throw new GatewayError('MR_API_REFUSED', { subject: reasons });
+    const where = UNAUTHORIZED.has(status) ? `; the token is that of ${tokenFrom}` : '';
+    throw new GatewayError('MR_API_REFUSED', { subject: `${reasons}${where}` });
   }
 
   async list(): Promise<Configuration[]> {
@@ -107,11 +118,11 @@ export class ApiClient {
     });
   }
 
-  async #fetch(place: string, request: RequestInit): Promise<Envelope> {
+  async #fetch(place: string, request: RequestInit): Promise<Envelope & { status: number }> {
     try {
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       const response = await fetch(place, { ...request, signal });
-      return (await response.json()) as Envelope;
+      return { ...((await response.json()) as Envelope), status: response.status };
     } catch (cause) {
       const { origin } = new URL(this.#target.url);
       throw new GatewayError('MR_API_UNREACHABLE', { subject: origin, cause });

@@ -50,6 +50,14 @@ describe('millrace config', () => {
     expect(said).toMatch(/demo +millrace +127\.0\.0\.1 .* file$/m);
   });
 
+  it('says where a token comes from that the API refuses', async () => {
+    const env = { CLOUDFLARE_API_BASE_URL: dev.api.url, CLOUDFLARE_API_TOKEN: 'not-the-token' };
+    const { code, stdout, stderr } = await config(['list'], { env });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/; the token is that of CLOUDFLARE_API_TOKEN/);
+    expect(stderr).not.toContain('not-the-token');
+  });
+
   it('creates a configuration from standard input, and prints what to paste', async () => {
     const { code, stdout } = await config(['create', 'typed', '--connection-string', '-'], {
       input: `${dev.originUrl}?sslmode=disable\n`,
