@@ -38,7 +38,7 @@ describe('mode ttl', () => {
 
   it('gives an answer that has ended when the origin is not reached, and no other', async () => {
     const caching = { mode: 'ttl', maxAgeMs: 200, staleWhileRevalidateMs: 0 } as const;
-    const timeouts = { waitTimeoutMs: 300, connectTimeoutMs: 300 };
+    const timeouts = { waitTimeoutMs: 3_000, connectTimeoutMs: 3_000 };
     const { gateway, proxy } = await stage.startBehindProxy({ links: 2, caching, timeouts });
     const [client, other] = await started(gateway);
     await warm(client, COUNT);

@@ -190,7 +190,7 @@ describe('limits of millrace serve', () => {
   });
 
   it('lets a client wait for a slot no longer than wait_timeout_ms', async () => {
-    const serve = await start({ links: 1, timeouts: 'wait_timeout_ms = 400' });
+    const serve = await start({ links: 1, timeouts: 'wait_timeout_ms = 3000' });
     const first = await connect(serve);
     const second = await connect(serve);
     await first.query('BEGIN');
