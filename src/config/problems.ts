@@ -34,6 +34,11 @@ export function spellProblem(problem: ConfigProblem): string {
   return `${where}: ${path}${problem.what}${fix}`;
 }
 
+/** As one reads the file: by line, and what has no line first. */
+function inOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
 /** MR_CONFIG_INVALID with every problem of the file; has no cause, which could quote the file. */
 export class ConfigError extends GatewayError {
   readonly problems: readonly ConfigProblem[];
@@ -42,7 +47,7 @@ export class ConfigError extends GatewayError {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
     super('MR_CONFIG_INVALID', { subject: `${count} in ${file}` });
     this.name = 'ConfigError';
-    this.problems = problems;
+    this.problems = inOrder(problems);
   }
 }
 

@@ -120,8 +120,8 @@ describe('check-config', () => {
     const { exitCode, out, err } = await run('check-config', path);
     expect([exitCode, out]).toEqual([78, '']);
     expect(err.split('\n')).toEqual([
-      `millrace: ${path}:2: drain_timeout_ms: must be a whole number from 0 to 3600000`,
       expect.stringContaining(`millrace: ${path}:1: prot: unknown key "prot"; known are`),
+      `millrace: ${path}:2: drain_timeout_ms: must be a whole number from 0 to 3600000`,
       '',
     ]);
     await rm(directory, { recursive: true });

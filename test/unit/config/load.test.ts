@@ -211,18 +211,18 @@ password = "env:NOT_SET"
 `;
     expect(await problemsOf(toml)).toEqual([
       'F:3: listeners[0].port: must be a whole number from 0 to 65535',
-      'F:8: configurations[0].origin_connection_limit: must be a whole number from 1 to 10000',
+      'F:4: listeners[1]: tls = "required" needs tls_cert and tls_key; give both',
       'F:6: configurations[0].origin: is missing; must be written as [configurations.origin]',
       'F:6: configurations[0].credentials: is missing; must be written as ' +
         '[[configurations.credentials]], 1 to 10000 of them',
-      'F:4: listeners[1]: tls = "required" needs tls_cert and tls_key; give both',
+      'F:8: configurations[0].origin_connection_limit: must be a whole number from 1 to 10000',
+      'F:15: configurations[1].origin.ca: cannot read missing.pem: there is no such file',
       'F:16: configurations[1].credentials[0]: has neither password and verifier; ' +
         'give one of the two',
-      'F:15: configurations[1].origin.ca: cannot read missing.pem: there is no such file',
-      'F:26: configurations[2].credentials[0].password: the environment variable NOT_SET is not ' +
-        'set; set it',
       'F:19: configurations[2].name: another configuration has this name; ' +
         'change or remove one of them',
+      'F:26: configurations[2].credentials[0].password: the environment variable NOT_SET is not ' +
+        'set; set it',
     ]);
   });
 
@@ -297,10 +297,10 @@ password = "env:NOT_SET"
   it('refuses a URL beside what the URL says', async () => {
     const toml = minimal.replace('host =', 'url = "postgres://u:x@h/d"\npassword = "y"\nhost =');
     expect(await problemsOf(toml)).toEqual([
+      'F:6: configurations[0].origin.password: `url` says this too; take it out of one of them',
       'F:7: configurations[0].origin.host: `url` is given too; leave out host or url',
       'F:8: configurations[0].origin.database: `url` is given too; leave out database or url',
       'F:9: configurations[0].origin.user: `url` is given too; leave out user or url',
-      'F:6: configurations[0].origin.password: `url` says this too; take it out of one of them',
     ]);
   });
 
