@@ -75,11 +75,12 @@ export class ConfigurationStore {
     return row === undefined ? null : this.#read(row);
   }
 
-  async isNameTaken(name: string): Promise<boolean> {
+  /** Names are those of the whole store; null when it is free. */
+  async idOfName(name: string): Promise<string | null> {
     const row = await this.#session.run((db) =>
       db.selectFrom('configurations').select('id').where('name', '=', name).executeTakeFirst(),
     );
-    return row !== undefined;
+    return row?.id ?? null;
   }
 
   async create(

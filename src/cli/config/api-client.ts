@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GatewayError } from '../../base/errors.ts';
+import { ACCOUNT_ID_DEFAULT } from '../../control/endpoints/administration.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** As `millrace dev` leaves it; see its `dev-control`. */
 const API_FILE = '.millrace/api.json';
-const ACCOUNT_ID_DEFAULT = '00000000000000000000000000000001';
 /** A check of an origin may take 15 seconds. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const PER_PAGE = 100;

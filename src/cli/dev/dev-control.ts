@@ -1,4 +1,5 @@
 /** The control plane of `millrace dev`: a store beside the demo, and an API next to the gateway. */
+import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
@@ -12,6 +13,7 @@ import { ControlPlane, type Plane } from '../control/control-plane.ts';
 import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-store.ts';
 import type { RunningGateway } from '../start-gateway.ts';
 import { readVersion } from '../version.ts';
+import { keepDemo } from './demo-configuration.ts';
 import { type DevOptions, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
 
@@ -19,6 +21,7 @@ import { onFirstFreePort } from './first-free-port.ts';
 export const API_FILE = 'api.json';
 const KEY_FILE = 'store.key';
 const LOOPBACK = '127.0.0.1';
+const random = { bytes: (count: number) => randomBytes(count) };
 
 export type DevControl = {
   readonly api: { readonly url: string; readonly token: string };
@@ -72,15 +75,22 @@ async function writeApiFile(dataDir: string, api: DevControl['api']): Promise<vo
   await writeFile(path, `${JSON.stringify(api)}\n`, { mode: 0o600, flag: 'wx' });
 }
 
-function planeOf(options: DevOptions, origin: OriginConfig, gateway: RunningGateway): Plane {
+/** @param isStored the configuration is one of the store's, and none of a file's */
+function planeOf(
+  options: DevOptions,
+  origin: OriginConfig,
+  gateway: RunningGateway,
+  isStored: boolean,
+): Plane {
   const [address] = gateway.addresses();
   const config = devConfig(origin, options.isPortExplicit ? options.port : (address?.port ?? 0));
+  const own = isStored ? [] : config.configurations;
   return {
-    fileConfigurations: () => config.configurations,
+    fileConfigurations: () => own,
     serve: (stored) =>
       gateway.reload({
         ...config,
-        configurations: mergeConfigurations(config.configurations, stored),
+        configurations: mergeConfigurations(own, stored),
       }),
     status: () => gateway.status(),
     purge: (configuration, target) => gateway.purge(configuration, target),
@@ -102,7 +112,10 @@ export async function startDevControl(
   if (store === null) return null;
   try {
     const token = await tokenOf(options);
-    const plane = planeOf(options, origin, gateway);
+    // A store of somebody else's has no place for a database that ends with this program.
+    const isStored = server !== null && options.storeUrl === null;
+    if (isStored) await keepDemo(store, origin, random);
+    const plane = planeOf(options, origin, gateway, isStored);
     const version = readVersion();
     const start = (port: number) => {
       const api = { address: LOOPBACK, port, tls: null, token };

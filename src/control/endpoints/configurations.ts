@@ -89,8 +89,9 @@ async function finish(context: ControlContext, result: WriteResult): Promise<Con
 }
 
 async function checkName(context: ControlContext, name: string): Promise<void> {
-  const isTaken = isInFile(context, name) || (await context.store.configurations.isNameTaken(name));
-  if (isTaken) throw new ApiError('nameTaken');
+  if (isInFile(context, name) || (await context.store.configurations.idOfName(name)) !== null) {
+    throw new ApiError('nameTaken');
+  }
 }
 
 async function change(

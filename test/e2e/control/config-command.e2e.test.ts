@@ -47,7 +47,7 @@ describe('millrace config', () => {
     expect((await stat(join(dir, '.millrace/api.json'))).mode & 0o777).toBe(0o600);
     const said = await well('list');
     expect(said).toMatch(/^ID +NAME +USER/);
-    expect(said).toMatch(/demo +millrace +127\.0\.0\.1 .* file$/m);
+    expect(said).toMatch(/demo +millrace +127\.0\.0\.1 .* store$/m);
   });
 
   it('says where a token comes from that the API refuses', async () => {
@@ -132,5 +132,21 @@ describe('millrace config', () => {
     expect((await config(['list'], { env: away })).code).toBe(69);
     expect((await config([])).code).toBe(2);
     expect((await config(['lsit'])).stderr).toContain('did you mean config list?');
+  });
+
+  it('changes the demo as any other configuration, and it stays so at the next start', async () => {
+    await well('update', 'demo', '--origin-connection-limit', '7', '--caching-disabled');
+    await well('credentials', 'demo', '--mint', '--user', 'web');
+    const before = JSON.parse(await well('get', 'demo', '--json')) as { id: string };
+    await dev.program.stop();
+    dev = await devReady(millrace(['dev', '--json', '--port', '0'], { cwd: dir }));
+    expect(JSON.parse(await well('get', 'demo', '--json'))).toMatchObject({
+      id: before.id,
+      origin: { port: Number(new URL(dev.originUrl).port) },
+      origin_connection_limit: 7,
+      caching: { disabled: true },
+    });
+    expect(await well('credentials', 'demo')).toMatch(/^\S+ +millrace .*\n\S+ +web /m);
+    expect(await ask(dev.url)).toEqual([{ one: 1 }]);
   });
 });

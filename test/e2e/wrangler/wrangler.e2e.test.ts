@@ -78,9 +78,12 @@ describe('the real wrangler', () => {
   });
 
   it('finds its account, and whose token it has', async () => {
-    const { stdout, stderr } = await wrangler.run(['hyperdrive', 'list'], {
-      CLOUDFLARE_ACCOUNT_ID: '',
+    // One that has not seen an account yet.
+    const fresh = await Wrangler.make(dev.api);
+    const { stdout, stderr } = await fresh.run(['hyperdrive', 'list'], {
+      CLOUDFLARE_ACCOUNT_ID: undefined,
     });
+    await fresh.remove();
     expect(stdout + stderr).toContain('demo');
   });
 });
@@ -118,7 +121,7 @@ describe('the real SDK', () => {
     }
     const names: string[] = [];
     for await (const { name } of configs.list({ account_id, per_page: 1 })) names.push(name);
-    expect(names).toEqual(['demo', 'sdk1', 'sdk2', 'sdk3']);
+    expect(names).toEqual(['sdk1', 'sdk2', 'sdk3']);
     const [id = ''] = ids;
     expect(await configs.update(id, { account_id, name: 'sdk9', origin })).toMatchObject({
       name: 'sdk9',

@@ -1,0 +1,55 @@
+/** The demo database as a configuration of the store, where the API can change it. */
+import { formatVerifier } from '../../auth/scram-keys.ts';
+import type { Random } from '../../base/time.ts';
+import type { OriginConfig } from '../../config/model.ts';
+import { ACCOUNT_ID_DEFAULT } from '../../control/endpoints/administration.ts';
+import { newId } from '../../control/endpoints/identity.ts';
+import { mintVerifier } from '../../gateway/login/login-verifier.ts';
+import type { ConfigurationDraft } from '../../store/configurations.ts';
+import type { Store } from '../../store/store.ts';
+import { DEV_ROLE } from './dev-options.ts';
+
+/** As whom the audit log names this. */
+const ACTOR = 'millrace dev';
+
+function draftOf(origin: OriginConfig): ConfigurationDraft {
+  const { host, port, database, user, password, sslmode } = origin;
+  return {
+    name: database,
+    origin: { scheme: 'postgresql', host, port, database, user },
+    originPassword: password ?? '',
+    caching: { disabled: false },
+    mtls: { sslmode },
+    originConnectionLimit: null,
+  };
+}
+
+/**
+ * Makes the configuration when there is none of that name, and tells the one that there is where
+ * the demo database is now. Everything else in it is the user's, and so is all of it once it leads
+ * to another database or user.
+ *
+ * @throws GatewayError `MR_STORE_…`
+ */
+export async function keepDemo(store: Store, demo: OriginConfig, random: Random): Promise<void> {
+  const wanted = draftOf(demo);
+  const id = await store.configurations.idOfName(wanted.name);
+  if (id !== null) {
+    const found = await store.configurations.get(ACCOUNT_ID_DEFAULT, id);
+    if (found === null || !isDemo(found, wanted)) return;
+    const { host, port } = wanted.origin;
+    if (found.origin.host === host && found.origin.port === port) return;
+    await store.configurations.replace(found, { ...found, origin: wanted.origin }, ACTOR);
+    return;
+  }
+  const made = newId(random);
+  await store.configurations.create(ACCOUNT_ID_DEFAULT, made, wanted, ACTOR);
+  const verifier = formatVerifier(await mintVerifier(DEV_ROLE.password, random));
+  const credential = { id: newId(random), user: DEV_ROLE.user, verifier, expiresOn: null };
+  await store.credentials.create(made, credential, ACTOR);
+}
+
+function isDemo({ origin }: ConfigurationDraft, wanted: ConfigurationDraft): boolean {
+  const { host, database, user } = wanted.origin;
+  return origin.host === host && origin.database === database && origin.user === user;
+}
