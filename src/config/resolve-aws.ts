@@ -27,10 +27,15 @@ export type AwsOrigin = {
 /** An origin table whose `url` is read. */
 export type GivenOrigin = Omit<FileOrigin, 'url'>;
 
+/** Keys of an origin that say where it is. */
+type Named = Partial<
+  Pick<GivenOrigin, 'host' | 'iam_host' | 'tls_server_name' | 'kind' | 'aws_region'>
+>;
+
 /** Where what is wrong is told. */
 export type Telling = { readonly path: ConfigPath; readonly problems: ProblemList };
 
-export function readAwsOrigin(origin: GivenOrigin): AwsOrigin {
+export function readAwsOrigin(origin: Named): AwsOrigin {
   const host = origin.host ?? '';
   // Behind a CNAME or a tunnel the name that AWS gave is told by one of the other keys.
   const name = origin.iam_host ?? origin.tls_server_name ?? host;
@@ -48,19 +53,27 @@ export function defaultSslMode({ kind }: AwsOrigin): SslMode {
   return kind === 'postgres' ? 'prefer' : 'verify-full';
 }
 
+function needsRdsRoots({ kind }: AwsOrigin, sslmode: SslMode): boolean {
+  const isVerified = sslmode === 'verify-ca' || sslmode === 'verify-full';
+  return isVerified && (kind === 'rds' || kind === 'aurora');
+}
+
 /**
  * The authorities to trust where none are given: those of RDS for RDS and Aurora; null for the
- * public ones, which sign for RDS Proxy and Aurora DSQL.
+ * public ones, which sign for RDS Proxy and Aurora DSQL, and where none are shipped.
  */
+export async function shippedRoots(aws: AwsOrigin, sslmode: SslMode): Promise<string | null> {
+  return needsRdsRoots(aws, sslmode) && aws.region !== null ? await rdsRootsOf(aws.region) : null;
+}
+
+/** The same, and tells when there should be some and are none. */
 export async function defaultRoots(
   aws: AwsOrigin,
   sslmode: SslMode,
   { path, problems }: Telling,
 ): Promise<string | null> {
-  const isVerified = sslmode === 'verify-ca' || sslmode === 'verify-full';
-  if (!isVerified || (aws.kind !== 'rds' && aws.kind !== 'aurora')) return null;
-  const roots = aws.region === null ? null : await rdsRootsOf(aws.region);
-  if (roots === null) {
+  const roots = await shippedRoots(aws, sslmode);
+  if (roots === null && needsRdsRoots(aws, sslmode)) {
     const what =
       aws.region === null
         ? 'the region of the origin is not known, and so not its certificate authorities'

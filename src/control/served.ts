@@ -2,6 +2,12 @@
 import { createHash } from 'node:crypto';
 import { cachingDefaults } from '../config/caching.ts';
 import type { CachingConfig, ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
+import {
+  type AwsOrigin,
+  defaultSslMode as awsSslMode,
+  readAwsOrigin,
+  shippedRoots,
+} from '../config/resolve-aws.ts';
 import { SHARING_DEFAULTS } from '../config/sharing-keys.ts';
 import type { CertificateRecord } from '../store/certificates.ts';
 import type { ConfigurationDraft } from '../store/configurations.ts';
@@ -26,9 +32,10 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i;
 
 /**
  * Hyperdrive never goes without TLS, and neither do we, except to this very machine, where nobody
- * is on the wire and a database seldom has a certificate.
+ * is on the wire and a database seldom has a certificate. At AWS the name is verified too.
  */
-export function sslModeDefault(host: string): SslMode {
+function sslModeDefault(aws: AwsOrigin, host: string): SslMode {
+  if (aws.kind !== 'postgres') return awsSslMode(aws);
   return LOOPBACK.test(host) ? 'prefer' : 'require';
 }
 
@@ -45,15 +52,18 @@ function cachingOf(stored: StoredCaching): CachingConfig {
 type OpenedCertificate = CertificateRecord & { readonly privateKey: string | null };
 
 /** @param find the certificates that the draft names, or null for one that is gone */
-export function originOf(
+export async function originOf(
   draft: Pick<ConfigurationDraft, 'origin' | 'originPassword' | 'mtls'>,
   find: (id: string) => OpenedCertificate | null,
-): OriginConfig {
+): Promise<OriginConfig> {
   const { origin, originPassword, mtls } = draft;
-  const { ca_certificate_id: caId, mtls_certificate_id: ownId, sslmode } = mtls;
+  const { ca_certificate_id: caId, mtls_certificate_id: ownId } = mtls;
   const own = ownId === undefined ? null : find(ownId);
+  const aws = readAwsOrigin({ host: origin.host });
+  const sslmode = mtls.sslmode ?? sslModeDefault(aws, origin.host);
+  const ca = caId === undefined ? await shippedRoots(aws, sslmode) : find(caId)?.certificates;
   return {
-    kind: 'postgres',
+    kind: aws.kind,
     host: origin.host,
     port: origin.port,
     database: origin.database,
@@ -61,10 +71,10 @@ export function originOf(
     password: originPassword,
     auth: { method: 'password' },
     tlsServerName: null,
-    sslmode: sslmode ?? sslModeDefault(origin.host),
+    sslmode,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
-    ca: (caId === undefined ? null : find(caId)?.certificates) ?? null,
+    ca: ca ?? null,
     clientCert: own?.certificates ?? null,
     clientKey: own?.privateKey ?? null,
   };
@@ -77,7 +87,7 @@ export type Served = {
 };
 
 /** Credentials that have expired at `nowMs` let nobody in. */
-export function servedOf(snapshot: Snapshot, nowMs: number): Served {
+export async function servedOf(snapshot: Snapshot, nowMs: number): Promise<Served> {
   const certificates = new Map(snapshot.certificates.map((one) => [one.id, one]));
   const credentials = new Map<string, { user: string; verifier: string; password: null }[]>();
   let dueMs: number | null = null;
@@ -89,9 +99,9 @@ export function servedOf(snapshot: Snapshot, nowMs: number): Served {
     if (list === undefined) credentials.set(configurationId, [credential]);
     else list.push(credential);
   }
-  const configurations = snapshot.configurations.map((record) => ({
+  const served = snapshot.configurations.map(async (record) => ({
     name: record.name,
-    origin: originOf(record, (id) => certificates.get(id) ?? null),
+    origin: await originOf(record, (id) => certificates.get(id) ?? null),
     originConnectionLimit: record.originConnectionLimit ?? CONNECTION_LIMIT_DEFAULT,
     waitersMax: WAITERS_MAX,
     poolMode: 'transaction' as const,
@@ -101,7 +111,7 @@ export function servedOf(snapshot: Snapshot, nowMs: number): Served {
     credentials: credentials.get(record.id) ?? [],
     ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),
   }));
-  return { configurations, dueMs };
+  return { configurations: await Promise.all(served), dueMs };
 }
 
 /** The file wins: what the store has under a name of the file is not served. */

@@ -37,7 +37,7 @@ export type ControlOptions = {
 /** What the store holds now, ready to be served, or nothing when it is away. */
 export async function storedConfigurations(store: Store): Promise<readonly ConfigurationConfig[]> {
   try {
-    return servedOf(await store.snapshot(), Date.now()).configurations;
+    return (await servedOf(await store.snapshot(), Date.now())).configurations;
   } catch {
     // The watch tells of it, and serves them as soon as they can be had.
     return [];
@@ -58,7 +58,7 @@ export class ControlPlane {
   static async start(options: ControlOptions): Promise<ControlPlane> {
     const { store, api, plane } = options;
     const watch = store.watch(async () => {
-      const served = servedOf(await store.snapshot(), Date.now());
+      const served = await servedOf(await store.snapshot(), Date.now());
       await plane.serve(served.configurations);
       return served.dueMs;
     });

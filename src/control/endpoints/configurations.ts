@@ -75,7 +75,7 @@ export async function proveOrigin(
   };
   const { ca_certificate_id: caId, mtls_certificate_id: ownId } = draft.mtls;
   const [ca, own] = [await find(caId, true), await find(ownId, false)];
-  const origin = originOf(draft, (id) => (id === caId ? ca : own));
+  const origin = await originOf(draft, (id) => (id === caId ? ca : own));
   return await checkOrigin(origin, context.log);
 }
 

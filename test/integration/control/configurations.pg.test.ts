@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configsPath, eventually, TestControl } from '../../support/control.ts';
+import { message } from '../../support/wire-messages.ts';
 
 let control: TestControl;
 
@@ -205,6 +206,23 @@ describe('an origin that does not work', () => {
 
   it('is refused with 2015 when it speaks another protocol', async () => {
     expect(await refusalBy((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))).toBe(2015);
+  });
+
+  it('is refused with 2010 when nobody answers there', async () => {
+    expect(await refusalBy(() => {})).toBe(2010);
+  });
+
+  it('is refused with 2016 when it lets in, and answers no query', async () => {
+    const ready = message('Z', Buffer.from('I'));
+    const welcome = Buffer.concat([message('R', Buffer.alloc(4)), ready]);
+    const error = message('E', Buffer.from('SERROR\0VERROR\0CXX000\0Mno page of it is whole\0\0'));
+    const serve = (socket: Socket): void => {
+      socket.once('data', () => {
+        socket.write(welcome);
+        socket.once('data', () => socket.write(Buffer.concat([error, ready])));
+      });
+    };
+    expect(await refusalBy(serve, { sslmode: 'disable' })).toBe(2016);
   });
 
   /** The code of the answer when connections to the origin are handled so. */
