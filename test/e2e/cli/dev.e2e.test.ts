@@ -201,7 +201,7 @@ describe('the end of millrace dev', () => {
 
   it('comes with an error when its PostgreSQL dies', async () => {
     const { program } = await dev('--ephemeral');
-    const [, pid] = await program.says('stderr', /pid=(\d+)/);
+    const [, pid] = await program.says('stderr', /serverPid=(\d+)/);
     process.kill(Number(pid), 'SIGQUIT');
     expect((await program.end()).code).toBe(70);
     expect(program.stderr).toContain('the embedded PostgreSQL failed');
