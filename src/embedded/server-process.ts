@@ -41,14 +41,16 @@ export type ServerStart = {
   readonly secrets: readonly string[];
 };
 
-/** What every embedded server is started with; the caller's own settings come after. */
+/** The caller may want more, or fewer. */
+const defaultSettings: ServerSettings = { max_connections: '200' };
+
+/** What every embedded server is started with, whatever the caller has set. */
 function baseSettings(port: number, durable: boolean): ServerSettings {
   return {
     listen_addresses: serverHost,
     port: String(port),
     // No socket file: its path may not exceed 107 bytes, and nobody here needs it.
     unix_socket_directories: '',
-    max_connections: '200',
     logging_collector: 'off',
     log_destination: 'stderr',
     ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
@@ -145,7 +147,11 @@ export async function startServerProcess(options: ServerStart): Promise<ServerPr
   const { home, binaries, log, secrets } = options;
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? anyPort(home, attempt) : options.port;
-    const settings = { ...options.settings, ...baseSettings(port, home.durable) };
+    const settings = {
+      ...defaultSettings,
+      ...options.settings,
+      ...baseSettings(port, home.durable),
+    };
     await log.mark();
     const server = await spawnServer(home, binaries, port, settings, log);
     try {

@@ -73,6 +73,14 @@ describe('the data directory', () => {
   });
 });
 
+describe('a setting of the caller', () => {
+  it('counts, also where there is a usual one', async () => {
+    const server = await start({ settings: { max_connections: '7' } });
+    const [row] = await query(server, 'SHOW max_connections');
+    expect(row).toEqual({ max_connections: '7' });
+  });
+});
+
 describe.runIf(asRoot)('as root', () => {
   it('runs as another user', async () => {
     const server = await start();
