@@ -2,136 +2,91 @@
  * `npm run bench`: Millrace beside a direct connection and PgBouncer, in turns, on one PostgreSQL.
  * How to read the outcome: docs/performance.md.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
-import { dirname } from 'node:path';
-import {
-  type PgbouncerAbility,
-  pgbouncerAbility,
-  poolSizesNeeded,
-  roundOrder,
-  targetName,
-  targetsOf,
-} from './cases.ts';
-import { Meter, type Scene } from './measure.ts';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { benchCases, poolSizesNeeded } from './cases/cases.ts';
+import { pgbouncerAbility } from './cases/way.ts';
 import { microCases } from './micro/cases.ts';
 import { measureMicro, microTable } from './micro/harness.ts';
-import { startMillrace } from './millrace-process.ts';
 import { type BenchOptions, parseOptions, UsageError, usageText } from './options.ts';
-import { SCALE, startOrigin } from './origin.ts';
-import { startPgbouncer } from './pgbouncer-process.ts';
-import { Scratch } from './place.ts';
-import { findProgram, requirePgbench, runProgram } from './programs.ts';
-import { type Measurement, summarize } from './summary.ts';
-import { report } from './table.ts';
+import { type RunInfo, runText, wholeGroups, withSections } from './report/docs.ts';
+import { report } from './report/table.ts';
+import { type Outcome, runCases } from './run.ts';
+import { machine } from './system/machine.ts';
+import { ROOT } from './ways/place.ts';
+import { findProgram, requirePgbench, runProgram } from './ways/programs.ts';
+import { type Pgbouncer, Scene } from './ways/scene.ts';
 
 const VERSION_TIMEOUT_MS = 5_000;
-const MIB = 1_048_576;
 const MICRO_ROUND_MS = 200;
-
-type Versions = { readonly pgbench: string; readonly pgbouncer: PgbouncerAbility | null };
+const DOCUMENT = join(ROOT, 'docs/performance.md');
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Measures every case and returns the figures; whatever it starts ends with it. */
-async function run(options: BenchOptions, pgbench: string): Promise<readonly Measurement[]> {
-  const stops: (() => Promise<void> | void)[] = [];
-  const bouncer = findProgram('pgbouncer');
-  try {
-    const scratch = new Scratch();
-    stops.push(() => scratch.remove());
-    say(`PostgreSQL starts and fills a database of scale ${SCALE} …`);
-    const origin = await startOrigin(pgbench);
-    stops.push(() => origin.server.stop());
-    const sizes = poolSizesNeeded(options.cases, options.poolSizes);
-    const ability = await abilityOf(bouncer);
-    const pgbouncer =
-      bouncer === null || ability === null
-        ? null
-        : await startPgbouncer(bouncer, origin, sizes, ability, scratch);
-    if (pgbouncer !== null) stops.push(() => pgbouncer.stop());
-    const millrace = await startMillrace(origin, sizes, scratch, nodeArgs());
-    stops.push(() => millrace.stop());
-    return await measureAll(options, { pgbench, origin, millrace, pgbouncer }, ability);
-  } finally {
-    for (const stop of stops.reverse()) await stop();
-  }
+async function versionOf(program: string): Promise<string> {
+  return (await runProgram(program, ['--version'], {}, VERSION_TIMEOUT_MS)).stdout.trim();
 }
 
-/** Further arguments for the gateway's Node, such as `--cpu-prof`. */
-function nodeArgs(): readonly string[] {
-  return (process.env['MILLRACE_BENCH_NODE_ARGS'] ?? '').split(' ').filter((arg) => arg !== '');
+/** PgBouncer with what it can do, or null where it is not installed. */
+async function findPgbouncer(): Promise<Pgbouncer | null> {
+  const program = findProgram('pgbouncer');
+  if (program === null) return null;
+  return { program, ability: pgbouncerAbility(await versionOf(program)) };
 }
 
-async function abilityOf(bouncer: string | null): Promise<PgbouncerAbility | null> {
-  if (bouncer === null) return null;
-  return pgbouncerAbility(
-    (await runProgram(bouncer, ['--version'], {}, VERSION_TIMEOUT_MS)).stdout,
-  );
-}
-
-async function measureAll(
+/** Measures every case; whatever it starts ends with it. */
+async function run(
   options: BenchOptions,
-  scene: Scene,
-  ability: PgbouncerAbility | null,
-): Promise<readonly Measurement[]> {
-  const meter = new Meter(scene);
-  const measurements: Measurement[] = [];
-  for (const benchCase of options.cases) {
-    const targets = targetsOf(benchCase, options.poolSizes, ability);
-    for (const target of targets) await meter.warmUp(benchCase, target);
-    for (let round = 0; round < options.rounds; round++) {
-      const figures: string[] = [];
-      for (const target of roundOrder(targets, round)) {
-        const each = await meter.measure(benchCase, target, round, options.roundSeconds);
-        measurements.push(each);
-        figures.push(`${targetName(target)} ${Math.round(each.tps)}`);
-      }
-      say(`${benchCase.name} ${round + 1}/${options.rounds}: ${figures.join(', ')}`);
-    }
+  pgbench: string,
+  pgbouncer: Pgbouncer | null,
+): Promise<Outcome> {
+  const { cases, rounds, roundSeconds, poolSizes } = options;
+  const setup = { poolSizes, pgbouncer: pgbouncer?.ability ?? null };
+  say('PostgreSQL starts and fills its tables …');
+  const sizes = poolSizesNeeded(cases, setup);
+  const scene = await Scene.start({ pgbench, pgbouncer, poolSizes: sizes });
+  try {
+    return await runCases(scene, { cases, rounds, roundSeconds, setup, say });
+  } finally {
+    await scene.stop();
   }
-  return measurements;
-}
-
-async function versionsOf(pgbench: string): Promise<Versions> {
-  const { stdout: text } = await runProgram(pgbench, ['--version'], {}, VERSION_TIMEOUT_MS);
-  return { pgbench: text.trim(), pgbouncer: await abilityOf(findProgram('pgbouncer')) };
-}
-
-function machine() {
-  const [first] = cpus();
-  return {
-    processors: cpus().length,
-    processor: first?.model ?? 'unknown',
-    memoryMiB: Math.round(totalmem() / MIB),
-    system: `${process.platform} ${release()} ${arch()}`,
-    node: process.version,
-  };
 }
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
-  if (options === null) {
-    process.stdout.write(usageText);
-    return;
-  }
-  if (options.isMicro) {
-    await runMicro(options);
-    return;
-  }
+  if (options === null) process.stdout.write(usageText);
+  else if (options.isMicro) await runMicro(options);
+  else await runAll(options);
+}
+
+async function runAll(options: BenchOptions): Promise<void> {
   if (process.platform !== 'linux') throw new UsageError('the benchmark needs Linux and its /proc');
   const pgbench = requirePgbench();
-  const versions = await versionsOf(pgbench);
-  if (versions.pgbouncer === null) say('PgBouncer is not installed: its columns stay empty.');
-  const startedAt = new Date().toISOString();
-  const measurements = await run(options, pgbench);
-  const summaries = options.cases.map((each) => summarize(each, measurements));
-  const { rounds, roundSeconds } = options;
-  const results = { startedAt, machine: machine(), versions, rounds, roundSeconds, measurements };
-  process.stdout.write(`\n${report(summaries)}`);
-  keep(options, startedAt, { ...results, summaries });
+  const pgbouncer = await findPgbouncer();
+  if (pgbouncer === null) say('PgBouncer is not installed: nothing is compared with it.');
+  const info: RunInfo = {
+    startedAt: new Date().toISOString(),
+    rounds: options.rounds,
+    roundSeconds: options.roundSeconds,
+    poolSizes: options.poolSizes,
+    machine: machine(),
+    versions: {
+      pgbench: await versionOf(pgbench),
+      pgbouncer: pgbouncer?.ability.version ?? null,
+    },
+  };
+  const { summaries, measurements } = await run(options, pgbench, pgbouncer);
+  process.stdout.write(`\n${runText(info)}\n\n${report(summaries)}`);
+  keep(options, info.startedAt, { ...info, measurements, summaries });
+  if (options.isDocumented) {
+    const groups = wholeGroups(benchCases, summaries);
+    const text = withSections(readFileSync(DOCUMENT, 'utf8'), groups, summaries, info);
+    writeFileSync(DOCUMENT, text);
+    say(`Written to docs/performance.md: ${groups.length === 0 ? 'nothing' : groups.join(', ')}`);
+  }
+  if (summaries.some(({ failure }) => failure !== null)) process.exitCode = 1;
 }
 
 async function runMicro(options: BenchOptions): Promise<void> {

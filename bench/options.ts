@@ -1,6 +1,8 @@
 /** What the benchmark was asked for on its command line. */
 import { parseArgs } from 'node:util';
-import { type BenchCase, benchCases } from './cases.ts';
+import { type BenchCase, groupOf } from './cases/case.ts';
+import { benchCases, benchGroups } from './cases/cases.ts';
+import { estimateSeconds } from './cases/estimate.ts';
 
 export type BenchOptions = {
   readonly isQuick: boolean;
@@ -13,20 +15,37 @@ export type BenchOptions = {
   readonly cases: readonly BenchCase[];
   /** Where the results go; null for a name made from the time. */
   readonly jsonPath: string | null;
+  /** Whether the tables go into the documentation. */
+  readonly isDocumented: boolean;
 };
 
 /** A mistake of whoever gave the options, to be shown without a stack. */
 export class UsageError extends Error {}
 
+const whole = { rounds: 4, roundSeconds: 2, poolSizes: [4, 8, 20] } as const;
+const quick = { rounds: 2, roundSeconds: 1, poolSizes: [8] } as const;
+
+/** About, on a quiet machine with a PgBouncer of Debian's. */
+function minutesOf(group: string | null): number {
+  const cases = benchCases.filter((each) => group === null || groupOf(each) === group);
+  const setup = { ...whole, pgbouncer: { version: '1.18.0', canPrepare: false } };
+  return Math.ceil(estimateSeconds(cases, setup, whole.rounds, whole.roundSeconds) / 60);
+}
+
 export const usageText = `Usage: npm run bench -- [options]
 
-  --quick         under two minutes: 2 rounds of 2 s, fewer cases, one pool size
+Everything is measured without options: ${benchCases.length} cases, ${minutesOf(null)} minutes.
+
+  --quick         under two minutes: ${quick.rounds} rounds of ${quick.roundSeconds} s, \
+fewer cases, one pool size
   --micro         framing, statement shapes and the ledger alone, without any server: 10 s
-  --rounds N      times that every target is measured (default 5)
-  --seconds N     length of one measurement (default 5)
-  --only LIST     cases to run, by comma; the beginning of a name stands for all that begin so:
-                  ${benchCases.map((each) => each.name).join(', ')}
+  --rounds N      times that everything is measured (default ${whole.rounds})
+  --seconds N     length of one measurement (default ${whole.roundSeconds})
+  --only LIST     groups or cases to run, by comma; the beginning of a name stands for all that
+                  begin so. The groups, with their minutes:
+                  ${benchGroups.map((group) => `${group} ${minutesOf(group)}`).join(', ')}
   --json FILE     where to write the results (default bench/results/<time>.json)
+  --write-docs    put the tables of groups that were measured as a whole into docs/performance.md
   --help          this text
 `;
 
@@ -41,14 +60,20 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
   const { values } = parseStrictly(args);
   if (values.help === true) return null;
   const isQuick = values.quick === true;
+  const isDocumented = values['write-docs'] === true;
+  if (isDocumented && isQuick) {
+    throw new UsageError('--write-docs: a quick run is too short for the documentation');
+  }
+  const usual = isQuick ? quick : whole;
   return {
     isQuick,
     isMicro: values.micro === true,
-    rounds: count('--rounds', values.rounds, isQuick ? 2 : 5, ROUNDS_MAX),
-    roundSeconds: count('--seconds', values.seconds, isQuick ? 2 : 5, SECONDS_MAX),
-    poolSizes: isQuick ? [8] : [4, 8, 20],
+    rounds: count('--rounds', values.rounds, usual.rounds, ROUNDS_MAX),
+    roundSeconds: count('--seconds', values.seconds, usual.roundSeconds, SECONDS_MAX),
+    poolSizes: usual.poolSizes,
     cases: chosenCases(values.only ?? null, isQuick),
     jsonPath: values.json ?? null,
+    isDocumented,
   };
 }
 
@@ -63,6 +88,7 @@ function parseStrictly(args: readonly string[]) {
         seconds: { type: 'string' },
         only: { type: 'string' },
         json: { type: 'string' },
+        'write-docs': { type: 'boolean' },
         help: { type: 'boolean' },
       },
     });

@@ -1,118 +1,132 @@
-/** What is measured, and through what: the rows of the table and the ways to the server. */
+/** All that is measured. Each case names its bar, and the tables are made from that. */
 
-/** How pgbench sends its statements. */
-export type QueryMode = 'simple' | 'extended' | 'prepared';
+import { cachedCases } from './cached.ts';
+import { type BenchCase, groupOf, type Setup, type Side } from './case.ts';
+import { ALL_ROUNDS } from './load-case.ts';
+import { uncachedCases } from './uncached.ts';
+import { direct, type Pooler, type Way } from './way.ts';
 
-export type BenchCase = {
-  readonly name: string;
-  readonly title: string;
-  /** A script that pgbench has built in. */
-  readonly script: 'select-only' | 'tpcb-like';
-  readonly mode: QueryMode;
-  readonly clients: number;
-  /** What one transaction of the script is called where its cost is told. */
-  readonly unit: 'query' | 'transaction';
-  /** The only pool size that is tried; null for every size asked for, of which the best counts. */
-  readonly poolSize: number | null;
-  /** Whether the quick run has it too. */
-  readonly isQuick: boolean;
+/** As the gateway's default, which the bar for strangers follows. */
+export const HEDGE_MS = 20;
+
+const strangers: BenchCase = {
+  name: 'strangers-p99',
+  title: 'reads beside ACCESS EXCLUSIVE locks, cold reads of 200 ms and stalled results of 8 MB',
+  headline: 'p99Ms',
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost: HEDGE_MS + 5 }],
+  isQuick: false,
+  roundsMax: ALL_ROUNDS,
+  contestants: ({ pgbouncer }) => {
+    const contestant = (side: Side, way: Way, isDisturbed: boolean) => ({
+      name: side,
+      side,
+      subject: { kind: 'strangers', way, isDisturbed } as const,
+    });
+    return [
+      contestant('direct', direct, true),
+      contestant('Millrace', { pooler: 'millrace', poolSize: 20 }, true),
+      ...(pgbouncer === null
+        ? []
+        : [contestant('PgBouncer', { pooler: 'pgbouncer', poolSize: 20 }, true)]),
+      contestant('undisturbed', { pooler: 'millrace', poolSize: 20 }, false),
+    ];
+  },
 };
 
-function reads(clients: number, mode: QueryMode, isQuick: boolean): BenchCase {
+const both = ({ pgbouncer }: Setup): readonly ('millrace' | 'pgbouncer')[] =>
+  pgbouncer === null ? ['millrace'] : ['millrace', 'pgbouncer'];
+const sideOf = (pooler: 'millrace' | 'pgbouncer'): Side =>
+  pooler === 'millrace' ? 'Millrace' : 'PgBouncer';
+
+const logins: BenchCase = {
+  name: 'logins-scram',
+  title: 'a SCRAM login',
+  headline: 'loginMs',
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'loginMs', atMost: 0.5 }],
+  isQuick: true,
+  roundsMax: ALL_ROUNDS,
+  contestants: (setup) =>
+    both(setup).map((pooler) => ({
+      name: sideOf(pooler),
+      side: sideOf(pooler),
+      subject: { kind: 'logins', way: { pooler, poolSize: 20 } },
+    })),
+};
+
+function idle(isTls: boolean): BenchCase {
   return {
-    name: `reads-${clients}-${mode}`,
-    title: `point reads, ${clients} client${clients === 1 ? '' : 's'}, ${mode}`,
-    script: 'select-only',
-    mode,
-    clients,
-    unit: 'query',
-    // A single client occupies a single link, however many there may be.
-    poolSize: clients === 1 ? 20 : null,
-    isQuick,
+    name: isTls ? 'memory-idle-tls' : 'memory-idle-plain',
+    title: `10,000 idle clients (or as many as there may be files), ${isTls ? 'TLS' : 'plain TCP'}`,
+    headline: 'clientKiB',
+    bars: [{ kind: 'limit', of: 'Millrace', figure: 'clientKiB', atMost: isTls ? 48 : 20 }],
+    isQuick: false,
+    roundsMax: 1,
+    contestants: (setup) => [
+      {
+        name: 'bare sockets',
+        side: 'bare sockets',
+        subject: { kind: 'idle', server: 'bare', isTls },
+      },
+      ...both(setup).map((server) => ({
+        name: sideOf(server),
+        side: sideOf(server),
+        subject: { kind: 'idle', server, isTls } as const,
+      })),
+    ],
   };
 }
 
-export const benchCases: readonly BenchCase[] = [
-  reads(64, 'simple', true),
-  reads(64, 'extended', true),
-  reads(64, 'prepared', true),
-  reads(1, 'simple', true),
-  reads(1, 'extended', false),
-  reads(1, 'prepared', false),
-  {
-    name: 'tpcb-16-simple',
-    title: 'TPC-B-like in BEGIN … END, 16 clients, simple',
-    script: 'tpcb-like',
-    mode: 'simple',
-    clients: 16,
-    unit: 'transaction',
-    poolSize: 16,
-    isQuick: true,
-  },
-];
-
-export type Pooler = 'millrace' | 'pgbouncer';
-
-/** One way to the server. */
-export type Target =
-  | { readonly kind: 'direct' }
-  | { readonly kind: Pooler; readonly poolSize: number };
-
-export function targetName(target: Target): string {
-  return target.kind === 'direct' ? 'direct' : `${target.kind}/${target.poolSize}`;
-}
-
-/** What the installed PgBouncer can do. */
-export type PgbouncerAbility = {
-  readonly version: string;
-  /** Prepared statements of the protocol in transaction pooling, since 1.21. */
-  readonly canPrepare: boolean;
+const slow: BenchCase = {
+  name: 'memory-slow',
+  title: 'a result of 1 GB to a slow client',
+  headline: 'growthMiB',
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'growthMiB', atMost: 64 }],
+  isQuick: false,
+  roundsMax: 1,
+  contestants: (setup) =>
+    both(setup).map((pooler) => ({
+      name: sideOf(pooler),
+      side: sideOf(pooler),
+      subject: { kind: 'slow', pooler },
+    })),
 };
 
-/**
- * Reads what `pgbouncer --version` says.
- * @throws Error when that is no version
- */
-export function pgbouncerAbility(versionOutput: string): PgbouncerAbility {
-  const match = /PgBouncer (\d+)\.(\d+)(\.\d+)?/.exec(versionOutput);
-  if (match === null) throw new Error('pgbouncer --version says nothing that reads as a version');
-  const [, major, minor, patch] = match;
-  const canPrepare = Number(major) > 1 || Number(minor) >= 21;
-  return { version: `${major}.${minor}${patch ?? ''}`, canPrepare };
-}
+const facts: BenchCase = {
+  name: 'facts-200',
+  title: 'statement facts of a known shape, 200 bytes',
+  headline: 'factsUs',
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'factsUs', atMost: 2 }],
+  isQuick: true,
+  roundsMax: ALL_ROUNDS,
+  contestants: () => [{ name: 'Millrace', side: 'Millrace', subject: { kind: 'facts' } }],
+};
 
-/** The ways that a case is measured through, in the order of the first round. */
-export function targetsOf(
-  benchCase: BenchCase,
-  poolSizes: readonly number[],
-  pgbouncer: PgbouncerAbility | null,
-): readonly Target[] {
-  const sizes = benchCase.poolSize === null ? poolSizes : [benchCase.poolSize];
-  const withPgbouncer =
-    pgbouncer !== null && (pgbouncer.canPrepare || benchCase.mode !== 'prepared');
-  return [
-    { kind: 'direct' },
-    ...sizes.flatMap((poolSize): Target[] => [
-      { kind: 'millrace', poolSize },
-      ...(withPgbouncer ? [{ kind: 'pgbouncer', poolSize } as const] : []),
-    ]),
-  ];
-}
+export const benchCases: readonly BenchCase[] = [
+  ...uncachedCases,
+  ...cachedCases,
+  strangers,
+  logins,
+  idle(false),
+  idle(true),
+  slow,
+  facts,
+];
+
+/** The groups in the order of the table. */
+export const benchGroups: readonly string[] = [...new Set(benchCases.map(groupOf))];
 
 /** All pool sizes that the cases need of each pooler. */
 export function poolSizesNeeded(
   cases: readonly BenchCase[],
-  poolSizes: readonly number[],
-): readonly number[] {
-  const sizes = cases.flatMap((each) => (each.poolSize === null ? poolSizes : [each.poolSize]));
-  return [...new Set(sizes)].sort((a, b) => a - b);
-}
-
-/**
- * The order within a round: every round begins one target further on, so that none always comes
- * after the same neighbour, or first.
- */
-export function roundOrder<T>(targets: readonly T[], round: number): readonly T[] {
-  const first = targets.length === 0 ? 0 : round % targets.length;
-  return [...targets.slice(first), ...targets.slice(0, first)];
+  setup: Setup,
+): ReadonlyMap<Pooler, readonly number[]> {
+  const needed = new Map<Pooler, Set<number>>();
+  for (const { subject } of cases.flatMap((each) => each.contestants(setup))) {
+    if (!('way' in subject) || subject.way.pooler === null) continue;
+    const { pooler, poolSize } = subject.way;
+    const sizes = needed.get(pooler);
+    if (sizes === undefined) needed.set(pooler, new Set([poolSize]));
+    else sizes.add(poolSize);
+  }
+  return new Map([...needed].map(([pooler, sizes]) => [pooler, [...sizes].sort((a, b) => a - b)]));
 }

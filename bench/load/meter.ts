@@ -1,72 +1,76 @@
-/** Measures: one pgbench at a time, and the processor time that everybody spends meanwhile. */
-import type { BenchCase, Target } from './cases.ts';
-import { CpuClock } from './cpu-time.ts';
-import type { Origin } from './origin.ts';
-import { EmptyRunError, type PgbenchFigures, parsePgbenchOutput } from './pgbench-output.ts';
-import { type Address, HOST, type RunningPooler } from './place.ts';
-import { type Output, runProgram } from './programs.ts';
-import type { Measurement } from './summary.ts';
+/** Measures loads: the speed that pgbench tells, and the processor time of everybody meanwhile. */
+import type { Load, Subject } from '../cases/case.ts';
+import { type Way, wayName } from '../cases/way.ts';
+import type { Figures } from '../report/figures.ts';
+import { CpuClock } from '../system/cpu-time.ts';
+import type { RunningPooler } from '../ways/place.ts';
+import type { Scene } from '../ways/scene.ts';
+import { hasCounters, prove, readCounters } from './counters.ts';
+import { Pgbench, type PgbenchRun, type RunLength } from './pgbench.ts';
+import { EmptyRunError } from './pgbench-output.ts';
+import { ScriptFiles } from './scripts.ts';
 
-/** Beyond the time that pgbench was told to take, before it counts as stuck. */
-const GRACE_MS = 60_000;
 /** Queries of a warm-up, shared by the clients: compiled code, warm caches, open links. */
 const WARM_UP_QUERIES = 10_000;
+/** A transaction has so many statements. */
+const TRANSACTION_STATEMENTS = 7;
 /** So often a run without any transaction is tried again, for twice as long each time. */
 const EMPTY_RUNS_MAX = 3;
-/** Of pgbench. */
-const THREADS_MAX = 2;
 
-export type Scene = {
-  readonly pgbench: string;
-  readonly origin: Origin;
-  readonly millrace: RunningPooler;
-  readonly pgbouncer: RunningPooler | null;
-};
+type LoadSubject = Extract<Subject, { readonly kind: 'load' }>;
 
 type CpuSeconds = {
-  readonly pgbench: number;
+  readonly driver: number;
   readonly pooler: number;
   readonly postgres: number;
 };
 
-type Observation = { readonly figures: PgbenchFigures; readonly cpu: CpuSeconds };
+type LoginCost = { readonly cpu: CpuSeconds; readonly seconds: number };
 
-export class Meter {
+type Observation = { readonly run: PgbenchRun; readonly cpu: CpuSeconds };
+
+export class LoadMeter {
   readonly #scene: Scene;
+  readonly #pgbench: Pgbench;
   readonly #clock = new CpuClock();
-  readonly #loginCosts = new Map<string, CpuSeconds>();
+  readonly #loginCosts = new Map<string, LoginCost>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
+    const { pgbench, origin, scratch } = scene;
+    this.#pgbench = new Pgbench(pgbench, origin.login, scratch, new ScriptFiles(scratch));
   }
 
-  /** Runs the case through the target for a moment, and forgets what it did. */
-  async warmUp(benchCase: BenchCase, target: Target): Promise<void> {
-    const perUnit = benchCase.unit === 'query' ? 1 : 7;
-    const each = Math.ceil(WARM_UP_QUERIES / perUnit / Math.max(benchCase.clients, 4));
-    await this.#run(benchCase, target, ['-t', String(each)], GRACE_MS);
+  /** Runs the load for a moment, and forgets what it did. */
+  async warmUp({ way, load }: LoadSubject): Promise<void> {
+    const perUnit = load.unit === 'query' ? 1 : TRANSACTION_STATEMENTS;
+    const each = Math.ceil(WARM_UP_QUERIES / perUnit / Math.max(load.clients, 4));
+    await this.#run(way, load, { transactions: each });
   }
 
-  async measure(
-    benchCase: BenchCase,
-    target: Target,
-    round: number,
-    seconds: number,
-  ): Promise<Measurement> {
-    const logins = await this.#loginCost(benchCase, target);
-    const { figures, cpu } = await this.#observeSome(benchCase, target, seconds);
-    const perUnitUs = 1_000_000 / figures.transactions;
-    const cost = (spent: number, login: number): number => Math.max(spent - login, 0) * perUnitUs;
+  /** @throws UnprovenError when the statements did not go where the row says */
+  async measure({ way, load, proof }: LoadSubject, seconds: number): Promise<Figures> {
+    const logins = await this.#loginCost(way, load);
+    const address = await this.#scene.addressOf(way);
+    const { login } = this.#scene.origin;
+    const counters = () => (hasCounters(way) ? readCounters(way, address, login) : null);
+    const before = await counters();
+    const { run, cpu } = await this.#observeSome(way, load, seconds, logins.seconds);
+    const after = await counters();
+    if (before !== null && after !== null) prove(proof, before, after, run.transactions);
+    const perUnitUs = 1_000_000 / run.transactions;
+    const cost = (who: keyof CpuSeconds): number =>
+      Math.max(cpu[who] - logins.cpu[who], 0) * perUnitUs;
+    const [driverUs, poolerUs, postgresUs] = [cost('driver'), cost('pooler'), cost('postgres')];
     return {
-      ...figures,
-      caseName: benchCase.name,
-      target,
-      round,
-      cpuUs: {
-        pgbench: cost(cpu.pgbench, logins.pgbench),
-        pooler: target.kind === 'direct' ? null : cost(cpu.pooler, logins.pooler),
-        postgres: cost(cpu.postgres, logins.postgres),
-      },
+      tps: run.tps,
+      latencyMs: run.latencyMs,
+      p50Ms: run.p50Ms,
+      p99Ms: run.p99Ms,
+      driverUs,
+      ...(way.pooler === null ? {} : { poolerUs }),
+      postgresUs,
+      sumUs: driverUs + poolerUs + postgresUs,
     };
   }
 
@@ -74,93 +78,80 @@ export class Meter {
    * What it costs that all clients log in, which SCRAM makes dear on purpose and which is no part
    * of the cost of a query: taken from runs of one transaction each.
    */
-  async #loginCost(benchCase: BenchCase, target: Target): Promise<CpuSeconds> {
-    const key = `${benchCase.clients} ${target.kind}`;
+  async #loginCost(way: Way, load: Load): Promise<LoginCost> {
+    const key = `${load.clients} ${load.crowd !== null} ${way.pooler}`;
     const known = this.#loginCosts.get(key);
     if (known !== undefined) return known;
-    const once = ['-t', '1'];
-    const { cpu: first } = await this.#observe(benchCase, target, once, 0);
-    const { cpu: second } = await this.#observe(benchCase, target, once, 0);
-    // The smaller one: a server's background work may fall into one of them.
+    const costs: LoginCost[] = [];
+    // The smaller one counts: a server's background work may fall into one of them.
+    for (let time = 0; time < 2; time++) {
+      const startMs = performance.now();
+      const { cpu } = await this.#observe(way, load, { transactions: 1 });
+      costs.push({ cpu, seconds: (performance.now() - startMs) / 1000 });
+    }
+    const least = (value: (cost: LoginCost) => number): number => Math.min(...costs.map(value));
     const cost = {
-      pgbench: Math.min(first.pgbench, second.pgbench),
-      pooler: Math.min(first.pooler, second.pooler),
-      postgres: Math.min(first.postgres, second.postgres),
+      cpu: {
+        driver: least(({ cpu }) => cpu.driver),
+        pooler: least(({ cpu }) => cpu.pooler),
+        postgres: least(({ cpu }) => cpu.postgres),
+      },
+      seconds: least(({ seconds }) => seconds),
     };
     this.#loginCosts.set(key, cost);
     return cost;
   }
 
-  /** Observes a run in which something was done. */
-  async #observeSome(benchCase: BenchCase, target: Target, seconds: number): Promise<Observation> {
+  /**
+   * Observes a run in which something was done. pgbench counts the time of its logins, so it gets
+   * that on top where it would be a large part.
+   */
+  async #observeSome(
+    way: Way,
+    load: Load,
+    seconds: number,
+    loginSeconds: number,
+  ): Promise<Observation> {
+    const whole = seconds + Math.round(loginSeconds);
     for (let attempt = 0; ; attempt++) {
-      const longer = seconds * 2 ** attempt;
       try {
-        return await this.#observe(benchCase, target, ['-T', String(longer)], longer * 1000);
+        return await this.#observe(way, load, { seconds: whole * 2 ** attempt });
       } catch (error) {
         if (!(error instanceof EmptyRunError) || attempt === EMPTY_RUNS_MAX) throw error;
       }
     }
   }
 
-  async #observe(
-    benchCase: BenchCase,
-    target: Target,
-    length: readonly string[],
-    lengthMs: number,
-  ): Promise<Observation> {
-    const before = this.#cpuSeconds(target);
-    const output = await this.#run(benchCase, target, length, lengthMs + GRACE_MS);
-    const after = this.#cpuSeconds(target);
-    return {
-      figures: parsePgbenchOutput(output),
-      cpu: {
-        pgbench: after.pgbench - before.pgbench,
-        pooler: after.pooler - before.pooler,
-        postgres: after.postgres - before.postgres,
-      },
+  async #observe(way: Way, load: Load, length: RunLength): Promise<Observation> {
+    const pooler = await this.#scene.pooler(way);
+    const before = this.#cpuSeconds(pooler);
+    const run = await this.#run(way, load, length);
+    const after = this.#cpuSeconds(pooler);
+    const spent = (who: keyof CpuSeconds): number => after[who] - before[who];
+    const cpu = {
+      driver: spent('driver'),
+      pooler: spent('pooler'),
+      postgres: spent('postgres'),
     };
+    return { run, cpu };
   }
 
-  /** pgbench is the only child that ends while measurements go on. */
-  #cpuSeconds(target: Target): CpuSeconds {
-    const pooler = this.#poolerOf(target);
+  async #run(way: Way, load: Load, length: RunLength): Promise<PgbenchRun> {
+    try {
+      return await this.#pgbench.run(load, await this.#scene.addressOf(way), length);
+    } catch (error) {
+      if (error instanceof Error) error.message += ` (through ${wayName(way)})`;
+      throw error;
+    }
+  }
+
+  /** pgbench is the only child that ends while a load is measured. */
+  #cpuSeconds(pooler: RunningPooler | null): CpuSeconds {
+    const ofPooler = (pooler?.pids ?? []).map((pid) => this.#clock.familySeconds(pid));
     return {
-      pgbench: this.#clock.endedChildrenSeconds(),
-      pooler: pooler === null ? 0 : this.#clock.ownSeconds(pooler.pid),
+      driver: this.#clock.endedChildrenSeconds(),
+      pooler: ofPooler.reduce((sum, seconds) => sum + seconds, 0),
       postgres: this.#clock.familySeconds(this.#scene.origin.server.pid),
     };
-  }
-
-  #poolerOf(target: Target): RunningPooler | null {
-    if (target.kind === 'direct') return null;
-    return target.kind === 'millrace' ? this.#scene.millrace : this.#scene.pgbouncer;
-  }
-
-  #addressOf(target: Target): Address {
-    if (target.kind === 'direct') return this.#scene.origin.address;
-    const pooler = this.#poolerOf(target);
-    if (pooler === null) throw new Error('PgBouncer is not there');
-    return pooler.addressOf(target.poolSize);
-  }
-
-  #run(
-    benchCase: BenchCase,
-    target: Target,
-    length: readonly string[],
-    timeoutMs: number,
-  ): Promise<Output> {
-    const { pgbench, origin } = this.#scene;
-    const address = this.#addressOf(target);
-    const { clients, mode, script } = benchCase;
-    const what = ['-n', '-b', script, '-M', mode, '-c', String(clients)];
-    const threads = ['-j', String(Math.min(clients, THREADS_MAX))];
-    const where = ['-h', HOST, '-p', String(address.port), '-U', origin.login.user];
-    return runProgram(
-      pgbench,
-      [...what, ...threads, ...length, ...where, address.database],
-      { PGPASSWORD: origin.login.password },
-      timeoutMs,
-    );
   }
 }

@@ -1,5 +1,5 @@
 /** Reads the summary that pgbench prints. */
-import type { Output } from './programs.ts';
+import type { Output } from '../ways/programs.ts';
 
 /** Of what pgbench has said on standard error, the end. */
 const SAID_LENGTH_MAX = 2000;

@@ -1,5 +1,5 @@
 /** Times small pieces of code in this process: how long one of them takes, again and again. */
-import { type Spread, spread } from '../statistics.ts';
+import { type Spread, spread } from '../report/statistics.ts';
 
 /** One piece of code. */
 export type MicroCase = {

@@ -17,6 +17,15 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
+ * The smallest value that a part of all, such as 0.99, does not exceed; NaN of nothing.
+ * @param sorted from the smallest to the largest
+ */
+export function percentile(sorted: ArrayLike<number>, part: number): number {
+  const at = Math.max(0, Math.ceil(sorted.length * part) - 1);
+  return sorted[at] ?? Number.NaN;
+}
+
+/**
  * The ratio of two series round by round, then its spread: what slows the whole machine for a while
  * slows both members of a pair, and falls out.
  *

@@ -1,111 +1,109 @@
 /** The results as Markdown. */
-import { targetName } from './cases.ts';
+import type { Bar } from '../cases/case.ts';
+import type { CaseSummary, ContestantSummary, Judgement } from './bars.ts';
+import { type FigureName, figureNames, figureTable } from './figures.ts';
 import type { Spread } from './statistics.ts';
-import type { CaseSummary, CpuFigures, TargetSummary } from './summary.ts';
 
 const ABSENT = 'n/a';
 
-/** A Markdown table; all columns but the first are aligned to the right. */
+/** A Markdown table; all columns but the first are aligned as asked for. */
 export function markdownTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
+  isText: (column: number) => boolean = () => false,
 ): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rule = head.map((_, at) => (at === 0 ? '---' : '---:'));
+  const rule = head.map((_, at) => (at === 0 || isText(at) ? '---' : '---:'));
   return `${[head, rule, ...rows].map(line).join('\n')}\n`;
 }
 
-/** The median, and in brackets the smallest and the largest. */
-export function spreadText(spread: Spread | null, digits: number): string {
-  if (spread === null) return ABSENT;
+/** The median, and in brackets the smallest and the largest where there are several. */
+export function spreadText(spread: Spread | null | undefined, digits: number, scale = 1): string {
+  if (spread === null || spread === undefined) return ABSENT;
   const [min, median, max] = [spread.min, spread.median, spread.max].map((value) =>
-    value.toFixed(digits),
+    (value * scale).toFixed(digits),
   );
-  return `${median} (${min}–${max})`;
+  return min === max ? `${median}` : `${median} (${min}–${max})`;
 }
 
-function thousands(spread: Spread): Spread {
-  return { min: spread.min / 1000, median: spread.median / 1000, max: spread.max / 1000 };
+function figureText(name: FigureName, spread: Spread | undefined): string {
+  const { digits, scale } = figureTable[name];
+  return spread === undefined ? '' : spreadText(spread, digits, scale);
 }
 
-function tpsText(summary: TargetSummary | null): string {
-  if (summary === null) return ABSENT;
-  const { target, tps } = summary;
-  const pool = target.kind === 'direct' ? '' : `, pool ${target.poolSize}`;
-  return `${spreadText(thousands(tps), 1)}${pool}`;
+/** Where a measurement is named after its side only, its name says all. */
+function bestText(headline: FigureName, best: readonly ContestantSummary[]): string {
+  const { title, digits, scale } = figureTable[headline];
+  const each = best.map(({ name, figures }) => {
+    const value = figures[headline];
+    return `${name} ${value === undefined ? ABSENT : (value.median * scale).toFixed(digits)}`;
+  });
+  return `${each.join(', ')} (${title})`;
 }
 
-function microseconds(value: number | null): string {
-  return value === null ? '' : value.toFixed(1);
+function comparedText(bar: Bar): string {
+  if (bar.kind === 'ratio') return `${bar.of} ÷ ${bar.to}`;
+  const { title } = figureTable[bar.figure];
+  if (bar.kind === 'limit') return `${bar.of}, ${title}`;
+  return `what ${bar.of} adds, less ${bar.atMostTimes} × what ${bar.beside} adds, ${title}`;
 }
 
-/** Throughput with each pooler at its best pool size, in thousands per second, and the ratios. */
-export function ratioTable(summaries: readonly CaseSummary[]): string {
-  return markdownTable(
-    ['case', 'direct, k/s', 'PgBouncer, k/s', 'Millrace, k/s', '÷ PgBouncer', '÷ direct'],
-    summaries.map((each) => [
-      each.benchCase.title,
-      tpsText(each.direct),
-      tpsText(each.pgbouncer),
-      tpsText(each.millrace),
-      spreadText(each.millraceToPgbouncer, 2),
-      spreadText(each.millraceToDirect, 2),
+function valueText({ bar, value }: Judgement): string {
+  if (bar.kind === 'ratio') return spreadText(value, 2);
+  const { digits, scale } = figureTable[bar.figure];
+  return spreadText(value, bar.kind === 'added' ? digits + 1 : digits, scale);
+}
+
+function barText(bar: Bar): string {
+  if (bar.kind === 'ratio') return bar.atLeast === null ? '' : `≥ ${bar.atLeast}`;
+  return `≤ ${bar.kind === 'limit' ? bar.atMost : 0}`;
+}
+
+/** A row for each bar of each case; the case is told with its first one. */
+export function barTable(summaries: readonly CaseSummary[]): string {
+  const head = ['case', 'medians, each at its best', 'compared', 'by round', 'bar', 'verdict'];
+  const rows = summaries.flatMap((each) =>
+    each.judgements.map((judgement, at) => [
+      at === 0 ? each.title : '',
+      at === 0 ? (each.failure ?? bestText(each.headline, each.best)) : '',
+      comparedText(judgement.bar),
+      valueText(judgement),
+      barText(judgement.bar),
+      judgement.verdict,
     ]),
   );
+  return markdownTable(head, rows, (column) => [1, 2, 5].includes(column));
 }
 
-/** What the poolers add to the latency of one client; empty when no case has a single one. */
-export function latencyTable(summaries: readonly CaseSummary[]): string {
-  const single = summaries.filter((each) => each.benchCase.clients === 1);
-  if (single.length === 0) return '';
-  const inUs = (spread: Spread | null): string => {
-    if (spread === null) return ABSENT;
-    const { min, median, max } = spread;
-    return spreadText({ min: min * 1000, median: median * 1000, max: max * 1000 }, 0);
-  };
+/** Every contestant with all that was measured; columns that nobody has are left out. */
+export function detailTable(summaries: readonly CaseSummary[]): string {
+  const rows = summaries.flatMap(({ name, contestants }) =>
+    contestants.map((contestant) => ({ caseName: name, contestant })),
+  );
+  const columns = figureNames.filter((figure) =>
+    rows.some(({ contestant }) => contestant.figures[figure] !== undefined),
+  );
   return markdownTable(
-    ['case', 'direct, µs', 'PgBouncer adds, µs', 'Millrace adds, µs'],
-    single.map((each) => [
-      each.benchCase.title,
-      inUs(each.direct.latencyMs),
-      inUs(each.pgbouncerAddsMs),
-      inUs(each.millraceAddsMs),
+    ['case', 'through', ...columns.map((figure) => figureTable[figure].title)],
+    rows.map(({ caseName, contestant: { name, figures } }) => [
+      caseName,
+      name,
+      ...columns.map((figure) => figureText(figure, figures[figure])),
     ]),
+    (column) => column === 1,
   );
 }
 
-function total(cpu: CpuFigures): number {
-  return cpu.pgbench + (cpu.pooler ?? 0) + cpu.postgres;
-}
-
-/** Every way that was measured, with the processor time of each process. */
-export function targetTable(summaries: readonly CaseSummary[]): string {
-  const head = ['case', 'through', 'k/s', 'pgbench, µs', 'pooler, µs', 'PostgreSQL, µs', 'sum, µs'];
-  return markdownTable(
-    head,
-    summaries.flatMap(({ benchCase, targets }) =>
-      targets.map((each) => [
-        benchCase.name,
-        targetName(each.target),
-        spreadText(thousands(each.tps), 1),
-        microseconds(each.cpuUs.pgbench),
-        microseconds(each.cpuUs.pooler),
-        microseconds(each.cpuUs.postgres),
-        microseconds(total(each.cpuUs)),
-      ]),
-    ),
-  );
-}
-
-/** All of it. */
+/** All of it, in tables of cases that were measured in the same way. */
 export function report(summaries: readonly CaseSummary[]): string {
-  const latency = latencyTable(summaries);
+  const measured = summaries.filter(({ failure }) => failure === null);
+  const failed = summaries.filter(({ failure }) => failure !== null);
+  const headlines = [...new Set(measured.map(({ headline }) => headline))];
   return [
-    'Throughput: medians (smallest–largest) of the rounds, each pooler at its best pool size;',
-    'ratios are taken round by round.\n',
-    ratioTable(summaries),
-    ...(latency === '' ? [] : ['Latency of a single client.\n', latency]),
-    'Processor time per query or transaction, medians.\n',
-    targetTable(summaries),
+    barTable(summaries),
+    ...headlines.map((headline) =>
+      detailTable(measured.filter((each) => each.headline === headline)),
+    ),
+    ...failed.map(({ name, failure }) => `${name} has failed: ${failure}\n`),
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const LOG_BYTES_MAX = 65_536;
-const READY_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 20;
 /** A process that ignores SIGTERM or SIGINT for so long is killed. */
 const STOP_TIMEOUT_MS = 5_000;
@@ -12,6 +12,7 @@ const STOP_TIMEOUT_MS = 5_000;
 export type ChildOptions = {
   readonly uid?: number;
   readonly gid?: number;
+  readonly env?: NodeJS.ProcessEnv;
 };
 
 export class Child {

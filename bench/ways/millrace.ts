@@ -1,17 +1,39 @@
 /** The gateway as its users run it: its own process, started from a configuration file. */
 import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Child } from './child.ts';
-import { HOST, type OriginPlace, poolName, type RunningPooler, type Scratch } from './place.ts';
+import {
+  CLIENTS_MAX,
+  HOST,
+  type OriginPlace,
+  poolName,
+  ROOT,
+  type RunningPooler,
+  type Scratch,
+  type TlsFiles,
+} from './place.ts';
 
-/** From where the compiled benchmark lies, `bench/results/.build/bench`. */
-const MAIN = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
+const MAIN = join(ROOT, 'dist/main.js');
+/** Answers do not end while a case is measured. */
+const MAX_AGE_SECONDS = 3600;
 
-/**
- * One configuration for each pool size, all with the same origin and client. What is measured is the
- * way to the server, so no answer comes from memory.
- */
-export function millraceConfig(origin: OriginPlace, poolSizes: readonly number[]): string {
+/** In which of its forms the gateway is started. */
+export type MillraceForm = {
+  /** Whether answers may come from memory; else what is measured is the way to the server. */
+  readonly hasCache: boolean;
+  readonly workers: number;
+  /** Clients must use TLS with it; null for plain TCP. */
+  readonly tls: TlsFiles | null;
+};
+
+export const plainForm: MillraceForm = { hasCache: false, workers: 1, tls: null };
+
+/** One configuration for each pool size, all with the same origin and client. */
+export function millraceConfig(
+  origin: OriginPlace,
+  poolSizes: readonly number[],
+  { hasCache, workers, tls }: MillraceForm,
+): string {
   const { login, address } = origin;
   const configurations = poolSizes.map(
     (poolSize) => `
@@ -29,14 +51,21 @@ password = "${login.password}"
 sslmode = "disable"
 
 [configurations.caching]
-disabled = true
+${hasCache ? `max_age = ${MAX_AGE_SECONDS}` : 'disabled = true'}
 
 [[configurations.credentials]]
 user = "${login.user}"
 password = "${login.password}"
 `,
   );
-  return `workers = 1\n[[listeners]]\naddress = "${HOST}"\nport = 0\n${configurations.join('')}`;
+  const secure =
+    tls === null ? '' : `tls = "required"\ntls_cert = "${tls.cert}"\ntls_key = "${tls.key}"\n`;
+  return `workers = ${workers}
+[[listeners]]
+address = "${HOST}"
+port = 0
+clients_max = ${CLIENTS_MAX}
+${secure}${configurations.join('')}`;
 }
 
 /** The port in the line that says that the gateway listens; null while there is none. */
@@ -49,20 +78,25 @@ export function listeningPort(log: string): number | null {
   return null;
 }
 
+/** Further arguments for the gateway's Node, such as `--cpu-prof`. */
+function nodeArgs(): readonly string[] {
+  return (process.env['MILLRACE_BENCH_NODE_ARGS'] ?? '').split(' ').filter((arg) => arg !== '');
+}
+
 export async function startMillrace(
   origin: OriginPlace,
   poolSizes: readonly number[],
   scratch: Scratch,
-  nodeArgs: readonly string[],
+  form: MillraceForm,
 ): Promise<RunningPooler> {
-  const path = scratch.path('millrace.toml');
-  writeFileSync(path, millraceConfig(origin, poolSizes), { mode: 0o600 });
-  const args = [...nodeArgs, MAIN, 'serve', '--config', path];
+  const path = scratch.fresh('millrace.toml');
+  writeFileSync(path, millraceConfig(origin, poolSizes, form), { mode: 0o600 });
+  const args = [...nodeArgs(), MAIN, 'serve', '--config', path];
   const child = new Child('the gateway', process.execPath, args, {});
   try {
     const port = await child.ready(() => listeningPort(child.log));
     return {
-      pid: child.pid,
+      pids: [child.pid],
       addressOf: (poolSize) => ({ port, database: poolName(poolSize) }),
       stop: () => child.stop('SIGTERM'),
     };

@@ -1,35 +1,45 @@
 /** PgBouncer, where it is installed, in transaction pooling and with the same logins. */
-import { chownSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { serverAccount } from '../src/embedded/account.ts';
-import type { PgbouncerAbility } from './cases.ts';
+import { chownSync, readFileSync, writeFileSync } from 'node:fs';
+import { serverAccount } from '../../src/embedded/account.ts';
+import type { PgbouncerAbility } from '../cases/way.ts';
 import { Child } from './child.ts';
+import type { Origin } from './origin.ts';
 import {
+  CLIENTS_MAX,
   freePort,
   HOST,
   type OriginPlace,
   poolName,
   type RunningPooler,
   type Scratch,
+  type TlsFiles,
 } from './place.ts';
 
-const CLIENTS_MAX = 500;
 /** Above what any client of the benchmark prepares. */
 const PREPARED_MAX = 200;
+
+/** In which of its forms PgBouncer is started. */
+export type PgbouncerForm = {
+  readonly ability: PgbouncerAbility;
+  /** More than one share a port, as a PgBouncer uses one core, and divide the pool sizes. */
+  readonly processes: number;
+  readonly tls: TlsFiles | null;
+};
 
 /** One database for each pool size, all of the same origin. */
 export function pgbouncerConfig(
   origin: OriginPlace,
   poolSizes: readonly number[],
-  ability: PgbouncerAbility,
+  { ability, processes, tls }: PgbouncerForm,
   port: number,
   usersPath: string,
 ): string {
   const { address } = origin;
+  const ownSize = (poolSize: number): number => Math.max(1, Math.round(poolSize / processes));
   const databases = poolSizes.map(
     (poolSize) =>
       `${poolName(poolSize)} = host=${HOST} port=${address.port} ` +
-      `dbname=${address.database} pool_size=${poolSize}`,
+      `dbname=${address.database} pool_size=${ownSize(poolSize)}`,
   );
   return `${[
     '[databases]',
@@ -46,53 +56,69 @@ export function pgbouncerConfig(
     'log_connections = 0',
     'log_disconnections = 0',
     'log_stats = 0',
+    ...(processes > 1 ? ['so_reuseport = 1'] : []),
+    ...(tls === null
+      ? []
+      : [
+          'client_tls_sslmode = require',
+          `client_tls_key_file = ${tls.key}`,
+          `client_tls_cert_file = ${tls.cert}`,
+        ]),
     ...(ability.canPrepare ? [`max_prepared_statements = ${PREPARED_MAX}`] : []),
   ].join('\n')}\n`;
 }
 
-function answers(port: number): Promise<true | null> {
-  return new Promise((resolve) => {
-    const socket = connect(port, HOST, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(null));
-  });
+/** How many sockets listen on a port, from a text as that of `/proc/net/tcp`. */
+export function listenerCount(table: string, port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const pattern = new RegExp(`^ *\\d+: [0-9A-F]{8}:${hex} [0-9A-F:]+ 0A `, 'gm');
+  return table.match(pattern)?.length ?? 0;
 }
 
 export async function startPgbouncer(
   program: string,
-  origin: OriginPlace,
+  origin: Origin,
   poolSizes: readonly number[],
-  ability: PgbouncerAbility,
   scratch: Scratch,
+  form: PgbouncerForm,
 ): Promise<RunningPooler> {
-  const { login } = origin;
-  const [configPath, usersPath] = [scratch.path('pgbouncer.ini'), scratch.path('users.txt')];
+  const { login, verifier } = origin;
+  const [configPath, usersPath] = [scratch.fresh('pgbouncer.ini'), scratch.fresh('users.txt')];
   const port = await freePort();
-  const config = pgbouncerConfig(origin, poolSizes, ability, port, usersPath);
+  const config = pgbouncerConfig(origin, poolSizes, form, port, usersPath);
   writeFileSync(configPath, config, { mode: 0o600 });
-  // Plain, since PgBouncer needs it for its own login at the server.
-  writeFileSync(usersPath, `"${login.user}" "${login.password}"\n`, { mode: 0o600 });
+  // The server's own verifier: with a plain password it would derive a key for every login, which
+  // costs a hundred times as much. Its own logins take the key from a client's.
+  writeFileSync(usersPath, `"${login.user}" "${verifier}"\n`, { mode: 0o600 });
   // It refuses to run as root, like PostgreSQL.
   const account = await serverAccount();
   if (account !== null) {
-    for (const path of [scratch.dir, configPath, usersPath]) {
-      chownSync(path, account.uid, account.gid);
-    }
+    const { tls } = form;
+    const files = [configPath, usersPath, ...(tls === null ? [] : [tls.cert, tls.key])];
+    for (const path of [scratch.dir, ...files]) chownSync(path, account.uid, account.gid);
   }
   const identity = account === null ? {} : { uid: account.uid, gid: account.gid };
-  const child = new Child('PgBouncer', program, ['-q', configPath], identity);
+  const children: Child[] = [];
+  // SIGTERM means at once to it; nobody is connected by now.
+  const stop = async (): Promise<void> => {
+    await Promise.all(children.map((child) => child.stop('SIGTERM')));
+  };
   try {
-    await child.ready(() => answers(port));
+    for (let count = 0; count < form.processes; count++) {
+      const child = new Child('PgBouncer', program, ['-q', configPath], identity);
+      children.push(child);
+      await child.ready(() => {
+        const listening = listenerCount(readFileSync('/proc/net/tcp', 'utf8'), port);
+        return listening === children.length ? true : null;
+      });
+    }
   } catch (error) {
-    await child.stop('SIGKILL');
+    await stop();
     throw error;
   }
   return {
-    pid: child.pid,
+    pids: children.map((child) => child.pid),
     addressOf: (poolSize) => ({ port, database: poolName(poolSize) }),
-    // SIGTERM means at once to it; nobody is connected by now.
-    stop: () => child.stop('SIGTERM'),
+    stop,
   };
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { UsageError } from './options.ts';
+import { UsageError } from '../options.ts';
 
 const execute = promisify(execFile);
 

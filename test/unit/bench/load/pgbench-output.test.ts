@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EmptyRunError, parsePgbenchOutput } from '../../../bench/pgbench-output.ts';
+import { EmptyRunError, parsePgbenchOutput } from '../../../../bench/load/pgbench-output.ts';
 
 const timed = `pgbench (15.18 (Debian 15.18-0+deb12u1))
 transaction type: <builtin: select only>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { microCases } from '../../../bench/micro/cases.ts';
-import { measureMicro, microTable } from '../../../bench/micro/harness.ts';
+import { microCases } from '../../../../bench/micro/cases.ts';
+import { measureMicro, microTable } from '../../../../bench/micro/harness.ts';
 
 describe('the micro-benchmark', () => {
   it('does the work that it times', async () => {

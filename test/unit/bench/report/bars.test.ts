@@ -1,129 +1,175 @@
 import { describe, expect, it } from 'vitest';
-import { type BenchCase, benchCases, type Target } from '../../../bench/cases.ts';
-import { type Measurement, summarize } from '../../../bench/summary.ts';
-import { markdownTable, report, spreadText } from '../../../bench/table.ts';
+import type { Bar, BenchCase, Contestant, Side } from '../../../../bench/cases/case.ts';
+import { failedCase, type Measurement, summarize } from '../../../../bench/report/bars.ts';
+import type { Figures } from '../../../../bench/report/figures.ts';
+import {
+  barTable,
+  detailTable,
+  markdownTable,
+  report,
+  spreadText,
+} from '../../../../bench/report/table.ts';
 
-const reads = benchCases[0] as BenchCase;
-const single = benchCases.find((each) => each.clients === 1) as BenchCase;
+const toPgbouncer: Bar = { kind: 'ratio', of: 'Millrace', to: 'PgBouncer', atLeast: 1.5 };
+const toDirect: Bar = { kind: 'ratio', of: 'Millrace', to: 'direct', atLeast: null };
 
-function rounds(
-  benchCase: BenchCase,
-  target: Target,
-  tps: readonly number[],
-  latencyMs: readonly number[] = tps.map(() => 1),
-): Measurement[] {
-  return tps.map((value, round) => ({
-    caseName: benchCase.name,
-    target,
+function caseWith(bars: readonly Bar[], headline: BenchCase['headline'] = 'tps'): BenchCase {
+  return {
+    name: 'reads-64-simple',
+    title: 'point reads',
+    headline,
+    bars,
+    isQuick: true,
+    roundsMax: 9,
+    contestants: () => [],
+  };
+}
+
+const contestant = (name: string, side: Side): Contestant => ({
+  name,
+  side,
+  subject: { kind: 'facts' },
+});
+
+const contestants = [
+  contestant('direct', 'direct'),
+  contestant('millrace/4', 'Millrace'),
+  contestant('millrace/20', 'Millrace'),
+  contestant('pgbouncer/4', 'PgBouncer'),
+  contestant('pgbouncer/20', 'PgBouncer'),
+];
+
+function rounds(name: string, figures: readonly Figures[]): Measurement[] {
+  return figures.map((each, round) => ({
+    caseName: 'reads-64-simple',
+    contestant: name,
     round,
-    tps: value,
-    latencyMs: latencyMs[round] as number,
-    transactions: value,
-    cpuUs: {
-      pgbench: 10 + round,
-      pooler: target.kind === 'direct' ? null : 20 + round,
-      postgres: 30 + round,
-    },
+    figures: each,
   }));
 }
 
-const direct: Target = { kind: 'direct' };
-const millrace = (poolSize: number): Target => ({ kind: 'millrace', poolSize });
-const pgbouncer = (poolSize: number): Target => ({ kind: 'pgbouncer', poolSize });
+const speeds = (name: string, tps: readonly number[]) =>
+  rounds(
+    name,
+    tps.map((value) => ({ tps: value, p99Ms: 2 })),
+  );
 
 const measured = [
-  ...rounds(reads, direct, [40_000, 20_000, 42_000]),
-  ...rounds(reads, millrace(4), [50_000, 30_000, 51_000]),
-  ...rounds(reads, millrace(20), [60_000, 20_000, 60_000]),
-  ...rounds(reads, pgbouncer(4), [40_000, 20_000, 40_000]),
-  ...rounds(reads, pgbouncer(20), [10_000, 90_000, 10_000]),
+  ...speeds('direct', [40_000, 20_000, 42_000]),
+  ...speeds('millrace/4', [50_000, 30_000, 51_000]),
+  ...speeds('millrace/20', [60_000, 20_000, 60_000]),
+  ...speeds('pgbouncer/4', [40_000, 20_000, 40_000]),
+  ...speeds('pgbouncer/20', [10_000, 90_000, 10_000]),
 ];
 
 describe('the summary of a case', () => {
-  it('takes each pooler at its best pool size by median', () => {
-    const summary = summarize(reads, measured);
-    expect(summary.millrace.target).toEqual(millrace(20));
-    expect(summary.pgbouncer?.target).toEqual(pgbouncer(4));
+  const summary = summarize(caseWith([toPgbouncer, toDirect]), contestants, measured);
+
+  it('takes each side at its best by median', () => {
+    expect(summary.best.map(({ name }) => name)).toEqual(['direct', 'millrace/20', 'pgbouncer/4']);
   });
 
-  it('pairs the rounds of those two', () => {
-    const summary = summarize(reads, measured);
-    expect(summary.millraceToPgbouncer).toEqual({ min: 1, median: 1.5, max: 1.5 });
-    expect(summary.millraceToDirect.min).toBe(1);
+  it('takes the smallest where less is better', () => {
+    const late = [
+      ...rounds('millrace/4', [{ p99Ms: 5 }]),
+      ...rounds('millrace/20', [{ p99Ms: 9 }]),
+    ];
+    const own = contestants.filter(({ side }) => side === 'Millrace');
+    expect(summarize(caseWith([], 'p99Ms'), own, late).best[0]?.name).toBe('millrace/4');
   });
 
-  it('pairs rounds by their number, in whatever order they were measured', () => {
+  it('pairs the rounds of those, in whatever order they were measured', () => {
     const shuffled = [...measured].sort((a, b) => b.round - a.round);
-    expect(summarize(reads, shuffled).millraceToPgbouncer).toEqual({
-      min: 1,
-      median: 1.5,
-      max: 1.5,
-    });
+    for (const all of [measured, shuffled]) {
+      const [judgement] = summarize(caseWith([toPgbouncer]), contestants, all).judgements;
+      expect(judgement?.value).toEqual({ min: 1, median: 1.5, max: 1.5 });
+    }
   });
 
-  it('has no ratio to a PgBouncer that was not measured', () => {
-    const without = measured.filter((each) => each.target.kind !== 'pgbouncer');
-    const summary = summarize(reads, without);
-    expect(summary.pgbouncer).toBeNull();
-    expect(summary.millraceToPgbouncer).toBeNull();
-    expect(summary.pgbouncerAddsMs).toBeNull();
+  it('judges only where every round says the same', () => {
+    const verdictAt = (atLeast: number | null): string | undefined =>
+      summarize(caseWith([{ ...toPgbouncer, atLeast }]), contestants, measured).judgements[0]
+        ?.verdict;
+    expect(verdictAt(1)).toBe('met');
+    expect(verdictAt(1.5)).toBe('within the spread');
+    expect(verdictAt(1.51)).toBe('missed');
+    expect(verdictAt(null)).toBe('');
   });
 
-  it('tells what a pooler adds to the latency of a direct connection', () => {
-    const summary = summarize(single, [
-      ...rounds(single, direct, [10, 10], [0.25, 0.5]),
-      ...rounds(single, millrace(20), [8, 8], [0.5, 1]),
-    ]);
-    expect(summary.millraceAddsMs).toEqual({ min: 0.25, median: 0.375, max: 0.5 });
+  it('judges a limit by the figure of one side alone', () => {
+    const verdictAt = (atMost: number) => {
+      const bar: Bar = { kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost };
+      return summarize(caseWith([bar]), contestants, measured).judgements[0]?.verdict;
+    };
+    expect(verdictAt(2)).toBe('met');
+    expect(verdictAt(1.9)).toBe('missed');
   });
 
-  it('counts no processor time of a pooler on the direct way', () => {
-    const [first, second] = summarize(reads, measured).targets;
-    expect(first?.cpuUs).toEqual({ pgbench: 11, pooler: null, postgres: 31 });
-    expect(second?.cpuUs.pooler).toBe(21);
+  it('compares what poolers add to the direct way', () => {
+    const bar: Bar = {
+      kind: 'added',
+      of: 'Millrace',
+      beside: 'PgBouncer',
+      figure: 'latencyMs',
+      atMostTimes: 1.5,
+    };
+    const latencies = [
+      ...rounds('direct', [{ tps: 1, latencyMs: 1 }]),
+      ...rounds('millrace/4', [{ tps: 1, latencyMs: 1.5 }]),
+      ...rounds('pgbouncer/4', [{ tps: 1, latencyMs: 1.25 }]),
+    ];
+    const own = contestants.filter(({ name }) => !name.endsWith('20'));
+    const [judgement] = summarize(caseWith([bar]), own, latencies).judgements;
+    expect(judgement).toMatchObject({ value: { median: 0.125 }, verdict: 'missed' });
   });
 
-  it('looks at its own case only, and refuses to compare nothing', () => {
-    expect(() => summarize(single, measured)).toThrow('reads-1-simple');
+  it('does not judge beside a PgBouncer that was not measured', () => {
+    const own = contestants.filter(({ side }) => side !== 'PgBouncer');
+    const [judgement] = summarize(caseWith([toPgbouncer]), own, measured).judgements;
+    expect(judgement).toMatchObject({ value: null, verdict: 'not measured' });
+  });
+
+  it('refuses a contestant without any measurement', () => {
+    expect(() => summarize(caseWith([]), contestants, [])).toThrow('direct was not measured');
   });
 });
 
 describe('the report', () => {
-  it('shows medians with their spread, ratios and processor time', () => {
-    const text = report([summarize(reads, measured)]);
-    expect(text).toContain('| point reads, 64 clients, simple | 40.0 (20.0–42.0) |');
-    expect(text).toContain('| 60.0 (20.0–60.0), pool 20 | 1.50 (1.00–1.50) |');
-    expect(text).toContain(
-      '| reads-64-simple | millrace/4 | 50.0 (30.0–51.0) | 11.0 | 21.0 | 31.0 | 63.0 |',
+  const summary = summarize(caseWith([toPgbouncer, toDirect]), contestants, measured);
+
+  it('has a row for each bar, and tells the case once', () => {
+    expect(barTable([summary])).toBe(
+      '| case | medians, each at its best | compared | by round | bar | verdict |\n' +
+        '| --- | --- | --- | ---: | ---: | --- |\n' +
+        '| point reads | direct 40.0, millrace/20 60.0, pgbouncer/4 40.0 (k/s) ' +
+        '| Millrace ÷ PgBouncer | 1.50 (1.00–1.50) | ≥ 1.5 | within the spread |\n' +
+        '|  |  | Millrace ÷ direct | 1.43 (1.00–1.50) |  |  |\n',
     );
-    expect(text).not.toContain('adds');
   });
 
-  it('says n/a where PgBouncer could not take part', () => {
-    const without = measured.filter((each) => each.target.kind !== 'pgbouncer');
-    expect(report([summarize(reads, without)])).toContain('| n/a | 60.0');
+  it('has every contestant with every figure that somebody has', () => {
+    const text = detailTable([summary]);
+    expect(text).toContain('| case | through | k/s | p99, ms |\n| --- | --- | ---: | ---: |\n');
+    expect(text).toContain('| reads-64-simple | pgbouncer/20 | 10.0 (10.0–90.0) | 2.00 |\n');
   });
 
-  it('shows the latency of a single client in microseconds', () => {
-    const text = report([
-      summarize(single, [
-        ...rounds(single, direct, [10], [0.25]),
-        ...rounds(single, millrace(20), [8], [0.375]),
-      ]),
-    ]);
-    expect(text).toContain(
-      '| point reads, 1 client, simple | 250 (250–250) | n/a | 125 (125–125) |',
-    );
+  it('says of a case that failed why it has no figures', () => {
+    const text = report([failedCase(caseWith([toPgbouncer]), 'nothing was shared')]);
+    expect(text).toContain('| point reads | nothing was shared |');
+    expect(text).toContain('| n/a | ≥ 1.5 | not measured |');
+    expect(text).toContain('reads-64-simple has failed: nothing was shared');
   });
 });
 
 describe('a table', () => {
-  it('has a rule that sets figures to the right', () => {
+  it('has a rule that sets figures to the right, and text to the left', () => {
     expect(markdownTable(['a', 'b'], [['x', '1']])).toBe('| a | b |\n| --- | ---: |\n| x | 1 |\n');
+    expect(markdownTable(['a', 'b'], [], () => true)).toBe('| a | b |\n| --- | --- |\n');
   });
 
-  it('rounds to the digits asked for', () => {
+  it('rounds to the digits asked for, and shows a single figure alone', () => {
     expect(spreadText({ min: 0.004, median: 1.006, max: 2 }, 2)).toBe('1.01 (0.00–2.00)');
+    expect(spreadText({ min: 1500, median: 1500, max: 1500 }, 1, 0.001)).toBe('1.5');
     expect(spreadText(null, 2)).toBe('n/a');
   });
 });

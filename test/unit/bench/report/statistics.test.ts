@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { median, pairedRatios, spread } from '../../../bench/statistics.ts';
+import { median, pairedRatios, spread } from '../../../../bench/report/statistics.ts';
 
 const figure = fc.double({ min: 0.001, max: 1e9, noNaN: true });
 const figures = fc.array(figure, { minLength: 1, maxLength: 20 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CpuClock, parseProcessStat } from '../../../bench/cpu-time.ts';
+import { CpuClock, parseProcessStat } from '../../../../bench/system/cpu-time.ts';
 
 const rest =
   'S 77 4242 4242 0 -1 4194560 1000 2000 0 0 13 17 19 23 20 0 1 0 5000 1000000 250 ' +

@@ -1,0 +1,77 @@
+/** The gateway's own counters, by which a row proves that it measures what it says. */
+import { availableParallelism } from 'node:os';
+import pg from 'pg';
+import type { Proof } from '../cases/case.ts';
+import { poolerTable, type Way } from '../cases/way.ts';
+import { type Address, HOST, type Login } from '../ways/place.ts';
+
+/** Statements since the gateway began. */
+export type Counters = {
+  /** Answered from memory, also when several had asked at once. */
+  readonly hits: number;
+  readonly shared: number;
+};
+
+const HIT_STATUSES: readonly string[] = ['hit', 'stale', 'coalesced'];
+
+/** A row whose statements did not take the way that it is about. */
+export class UnprovenError extends Error {}
+
+/** The counters of one configuration of the gateway; of all of its workers. */
+export async function readCounters(way: Way, address: Address, login: Login): Promise<Counters> {
+  const workers = way.pooler === 'millrace-cores' ? Math.max(2, availableParallelism()) : 1;
+  // Each worker tells of itself; clients that are there together are with different ones.
+  const clients = Array.from(
+    { length: workers },
+    () => new pg.Client({ host: HOST, ...address, ...login }),
+  );
+  for (const client of clients) await client.connect();
+  try {
+    const each = await Promise.all(clients.map(countersOf));
+    return {
+      hits: each.reduce((sum, { hits }) => sum + hits, 0),
+      shared: each.reduce((sum, { shared }) => sum + shared, 0),
+    };
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+}
+
+async function countersOf(client: pg.Client): Promise<Counters> {
+  const statuses = await client.query<{ status: string; statements: string }>(
+    'SHOW millrace.cache_statuses',
+  );
+  const sharing = await client.query<{ name: string; value: string }>('SHOW millrace.sharing');
+  const hits = statuses.rows.filter(({ status }) => HIT_STATUSES.includes(status));
+  return {
+    hits: hits.reduce((sum, { statements }) => sum + Number(statements), 0),
+    shared: Number(sharing.rows.find(({ name }) => name === 'shared')?.value ?? 0),
+  };
+}
+
+export function hasCounters(way: Way): boolean {
+  return way.pooler !== null && poolerTable[way.pooler].isMillrace;
+}
+
+/**
+ * Compares the counters of a run with what its row says.
+ * @throws UnprovenError when they do not fit
+ */
+export function prove(proof: Proof, before: Counters, after: Counters, statements: number): void {
+  const hits = (after.hits - before.hits) / statements;
+  const shared = (after.shared - before.shared) / statements;
+  const percent = (part: number): string => `${(part * 100).toFixed(1)} %`;
+  if (proof.hits !== undefined && (hits < proof.hits.min || hits > proof.hits.max)) {
+    const { min, max } = proof.hits;
+    throw new UnprovenError(
+      `${percent(hits)} of its statements were answered from memory, ` +
+        `which must be from ${percent(min)} to ${percent(max)}`,
+    );
+  }
+  if (proof.shared !== undefined && shared < proof.shared.min) {
+    throw new UnprovenError(
+      `${percent(shared)} of its statements shared a connection, ` +
+        `which must be ${percent(proof.shared.min)} at least`,
+    );
+  }
+}
