@@ -19,6 +19,8 @@ import { type Pgbouncer, Scene } from './ways/scene.ts';
 
 const VERSION_TIMEOUT_MS = 5_000;
 const MICRO_ROUND_MS = 200;
+/** The exit code of a program that a signal has ended. */
+const INTERRUPTED = 130;
 const DOCUMENT = join(ROOT, 'docs/performance.md');
 
 function say(text: string): void {
@@ -47,6 +49,8 @@ async function run(
   say('PostgreSQL starts and fills its tables …');
   const sizes = poolSizesNeeded(cases, setup);
   const scene = await Scene.start({ pgbench, pgbouncer, poolSizes: sizes });
+  const onSignal = (): void => void scene.stop().finally(() => process.exit(INTERRUPTED));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {
     return await runCases(scene, { cases, rounds, roundSeconds, setup, say });
   } finally {

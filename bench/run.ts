@@ -20,6 +20,8 @@ import type { Scene } from './ways/scene.ts';
 const FACTS_CASE = 'facts-200';
 const FACTS_MS = 200;
 const NS_PER_US = 1000;
+/** Beyond what a measurement was told to take: then its case has failed, and the next one begins. */
+const MEASURE_MS_MAX = 300_000;
 
 export type Outcome = {
   readonly summaries: readonly CaseSummary[];
@@ -115,7 +117,10 @@ async function measureCase(
   for (let round = 0; round < roundCount; round++) {
     const told: string[] = [];
     for (const contestant of roundOrder(contestants, round)) {
-      const figures = await bench.measure(contestant.subject, roundSeconds);
+      const figures = await inTime(
+        bench.measure(contestant.subject, roundSeconds),
+        MEASURE_MS_MAX + roundSeconds * 1000,
+      );
       measurements.push({ caseName: name, contestant: contestant.name, round, figures });
       told.push(
         `${contestant.name} ${((figures[headline] ?? Number.NaN) * scale).toFixed(digits)}`,
@@ -124,4 +129,19 @@ async function measureCase(
     say(`${name} ${round + 1}/${roundCount}: ${told.join(', ')} (${figureTable[headline].title})`);
   }
   return measurements;
+}
+
+/** @throws Error when it takes longer; what was begun is ended with the scene */
+async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`it took longer than ${Math.round(limitMs / 1000)} s`));
+    }, limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

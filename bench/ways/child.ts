@@ -9,6 +9,12 @@ const READY_POLL_MS = 20;
 /** A process that ignores SIGTERM or SIGINT for so long is killed. */
 const STOP_TIMEOUT_MS = 5_000;
 
+/** Those that have not ended: none shall outlive the benchmark. */
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const each of living) each.kill('SIGTERM');
+});
+
 export type ChildOptions = {
   readonly uid?: number;
   readonly gid?: number;
@@ -24,6 +30,8 @@ export class Child {
   constructor(name: string, program: string, args: readonly string[], options: ChildOptions) {
     this.#name = name;
     this.#process = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    living.add(this.#process);
+    this.#process.once('exit', () => living.delete(this.#process));
     this.#process.once('error', (error) => {
       this.#failure = error;
     });

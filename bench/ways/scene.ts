@@ -24,6 +24,7 @@ export class Scene {
   readonly #pgbouncer: Pgbouncer | null;
   readonly #poolSizes: ReadonlyMap<Pooler, readonly number[]>;
   readonly #running = new Map<Pooler, RunningPooler>();
+  #stopping: Promise<void> | null = null;
 
   private constructor(options: SceneOptions, origin: Origin, scratch: Scratch) {
     this.pgbench = options.pgbench;
@@ -69,7 +70,13 @@ export class Scene {
     return startPgbouncer(program, origin, poolSizes, scratch, { ability, processes, tls });
   }
 
-  async stop(): Promise<void> {
+  /** Every call waits for the same end. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     for (const pooler of this.#running.values()) await pooler.stop();
     await this.origin.server.stop();
     this.scratch.remove();
