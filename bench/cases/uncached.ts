@@ -74,7 +74,7 @@ function mixed(mode: QueryMode): BenchCase {
     const crowd = { names, zones };
     const load = { scripts: [script], mode, clients: 64, unit: 'query', crowd } as const;
     return {
-      name: `${wayName(way)}, ${names} names, ${zones} zones`,
+      name: `${wayName(way)}, ${names === 1 ? 'one name' : `${names} names, ${zones} zones`}`,
       side,
       subject: { kind: 'load', way, load, proof: mostShared },
     };

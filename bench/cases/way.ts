@@ -5,11 +5,11 @@
  * it, and with a worker on each core; PgBouncer, and as many of it on one port.
  */
 export const poolerTable = {
-  millrace: { label: 'millrace', isMillrace: true },
-  'millrace-cache': { label: 'millrace+cache', isMillrace: true },
-  'millrace-cores': { label: 'millrace, all cores', isMillrace: true },
-  pgbouncer: { label: 'pgbouncer', isMillrace: false },
-  'pgbouncer-cores': { label: 'pgbouncer, all cores', isMillrace: false },
+  millrace: { isMillrace: true },
+  'millrace-cache': { isMillrace: true },
+  'millrace-cores': { isMillrace: true },
+  pgbouncer: { isMillrace: false },
+  'pgbouncer-cores': { isMillrace: false },
 } as const;
 
 export type Pooler = keyof typeof poolerTable;
@@ -22,7 +22,7 @@ export type Way =
 export const direct: Way = { pooler: null };
 
 export function wayName(way: Way): string {
-  return way.pooler === null ? 'direct' : `${poolerTable[way.pooler].label}/${way.poolSize}`;
+  return way.pooler === null ? 'direct' : `${way.pooler}/${way.poolSize}`;
 }
 
 /** What the installed PgBouncer can do. */

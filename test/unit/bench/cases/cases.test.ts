@@ -108,14 +108,14 @@ describe('the ways that a case is measured through', () => {
   it('have the gateway with its cache at one size, beside PgBouncer at its best', () => {
     expect(through('cached-1k-100-simple', '1.18.0')).toEqual([
       'direct',
-      'millrace+cache/8',
+      'millrace-cache/8',
       'pgbouncer/4',
       'pgbouncer/20',
     ]);
   });
 
   it('are two gateways where a miss is compared with no cache', () => {
-    expect(through('cached-miss-0-simple', '1.18.0')).toEqual(['millrace/8', 'millrace+cache/8']);
+    expect(through('cached-miss-0-simple', '1.18.0')).toEqual(['millrace/8', 'millrace-cache/8']);
   });
 });
 
