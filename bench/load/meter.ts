@@ -1,11 +1,12 @@
 /** Measures loads: the speed that pgbench tells, and the processor time of everybody meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Load, Subject } from '../cases/case.ts';
 import { type Way, wayName } from '../cases/way.ts';
 import type { Figures } from '../report/figures.ts';
 import { CpuClock } from '../system/cpu-time.ts';
 import type { RunningPooler } from '../ways/place.ts';
 import type { Scene } from '../ways/scene.ts';
-import { hasCounters, prove, readCounters } from './counters.ts';
+import { type Counters, hasCounters, prove, readCounters, unproven } from './counters.ts';
 import { Pgbench, type PgbenchRun, type RunLength } from './pgbench.ts';
 import { EmptyRunError } from './pgbench-output.ts';
 import { ScriptFiles } from './scripts.ts';
@@ -14,6 +15,12 @@ import { ScriptFiles } from './scripts.ts';
 const WARM_UP_QUERIES = 10_000;
 /** A transaction has so many statements. */
 const TRANSACTION_STATEMENTS = 7;
+/** Then the measurement begins all the same, and its proof tells what is wrong. */
+const WARM_UPS_MAX = 20;
+/** Processor time is compared over this part of the time that a run is told to take, at its end. */
+const WATCHED_PART = 0.8;
+/** So long before its end, while all of its processes are there. */
+const END_MS = 50;
 /** So often a run without any transaction is tried again, for twice as long each time. */
 const EMPTY_RUNS_MAX = 3;
 
@@ -25,15 +32,17 @@ type CpuSeconds = {
   readonly postgres: number;
 };
 
-type LoginCost = { readonly cpu: CpuSeconds; readonly seconds: number };
+/** Processor time at a moment. */
+type Sample = CpuSeconds & { readonly atMs: number };
 
-type Observation = { readonly run: PgbenchRun; readonly cpu: CpuSeconds };
+type Observation = { readonly run: PgbenchRun; readonly first: Sample; readonly last: Sample };
 
 export class LoadMeter {
   readonly #scene: Scene;
   readonly #pgbench: Pgbench;
   readonly #clock = new CpuClock();
-  readonly #loginCosts = new Map<string, LoginCost>();
+  /** How long all clients take to log in, by their number and the pooler. */
+  readonly #loginSeconds = new Map<string, number>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -41,26 +50,31 @@ export class LoadMeter {
     this.#pgbench = new Pgbench(pgbench, origin.login, scratch, new ScriptFiles(scratch));
   }
 
-  /** Runs the load for a moment, and forgets what it did. */
-  async warmUp({ way, load }: LoadSubject): Promise<void> {
+  /**
+   * Runs the load for a moment, and forgets what it did; again, where its statements do not go yet
+   * where they shall. The server is shown each text of a cached read first, a few in a second.
+   */
+  async warmUp({ way, load, proof }: LoadSubject): Promise<void> {
     const perUnit = load.unit === 'query' ? 1 : TRANSACTION_STATEMENTS;
     const each = Math.ceil(WARM_UP_QUERIES / perUnit / Math.max(load.clients, 4));
-    await this.#run(way, load, { transactions: each });
+    for (let time = 0; time < WARM_UPS_MAX; time++) {
+      const before = await this.#counters(way);
+      const { transactions } = await this.#run(way, load, { transactions: each }, []);
+      const after = await this.#counters(way);
+      if (before === null || after === null) return;
+      if (unproven(proof, before, after, transactions) === null) return;
+    }
   }
 
   /** @throws UnprovenError when the statements did not go where the row says */
   async measure({ way, load, proof }: LoadSubject, seconds: number): Promise<Figures> {
-    const logins = await this.#loginCost(way, load);
-    const address = await this.#scene.addressOf(way);
-    const { login } = this.#scene.origin;
-    const counters = () => (hasCounters(way) ? readCounters(way, address, login) : null);
-    const before = await counters();
-    const { run, cpu } = await this.#observeSome(way, load, seconds, logins.seconds);
-    const after = await counters();
+    const before = await this.#counters(way);
+    const { run, first, last } = await this.#observeSome(way, load, seconds);
+    const after = await this.#counters(way);
     if (before !== null && after !== null) prove(proof, before, after, run.transactions);
-    const perUnitUs = 1_000_000 / run.transactions;
+    const unitsBetween = (run.tps * (last.atMs - first.atMs)) / 1000;
     const cost = (who: keyof CpuSeconds): number =>
-      Math.max(cpu[who] - logins.cpu[who], 0) * perUnitUs;
+      Math.max(0, ((last[who] - first[who]) * 1_000_000) / unitsBetween);
     const [driverUs, poolerUs, postgresUs] = [cost('driver'), cost('pooler'), cost('postgres')];
     return {
       tps: run.tps,
@@ -74,83 +88,80 @@ export class LoadMeter {
     };
   }
 
-  /**
-   * What it costs that all clients log in, which SCRAM makes dear on purpose and which is no part
-   * of the cost of a query: taken from runs of one transaction each.
-   */
-  async #loginCost(way: Way, load: Load): Promise<LoginCost> {
-    const key = `${load.clients} ${load.crowd !== null} ${way.pooler}`;
-    const known = this.#loginCosts.get(key);
-    if (known !== undefined) return known;
-    const costs: LoginCost[] = [];
-    // The smaller one counts: a server's background work may fall into one of them.
-    for (let time = 0; time < 2; time++) {
-      const startMs = performance.now();
-      const { cpu } = await this.#observe(way, load, { transactions: 1 });
-      costs.push({ cpu, seconds: (performance.now() - startMs) / 1000 });
-    }
-    const least = (value: (cost: LoginCost) => number): number => Math.min(...costs.map(value));
-    const cost = {
-      cpu: {
-        driver: least(({ cpu }) => cpu.driver),
-        pooler: least(({ cpu }) => cpu.pooler),
-        postgres: least(({ cpu }) => cpu.postgres),
-      },
-      seconds: least(({ seconds }) => seconds),
-    };
-    this.#loginCosts.set(key, cost);
-    return cost;
+  async #counters(way: Way): Promise<Counters | null> {
+    if (!hasCounters(way)) return null;
+    return readCounters(way, await this.#scene.addressOf(way), this.#scene.origin.login);
   }
 
   /**
-   * Observes a run in which something was done. pgbench counts the time of its logins, so it gets
-   * that on top where it would be a large part.
+   * How long it takes that all clients log in, which SCRAM makes dear on purpose: pgbench counts it
+   * to the time of its run, although it keeps it out of the speed.
    */
-  async #observeSome(
-    way: Way,
-    load: Load,
-    seconds: number,
-    loginSeconds: number,
-  ): Promise<Observation> {
-    const whole = seconds + Math.round(loginSeconds);
+  async #loginTime(way: Way, load: Load): Promise<number> {
+    const key = `${load.clients} ${load.crowd !== null} ${way.pooler}`;
+    let seconds = this.#loginSeconds.get(key);
+    if (seconds === undefined) {
+      const startMs = performance.now();
+      await this.#run(way, load, { transactions: 1 }, []);
+      seconds = (performance.now() - startMs) / 1000;
+      this.#loginSeconds.set(key, seconds);
+    }
+    return seconds;
+  }
+
+  /** Observes a run in which something was done. */
+  async #observeSome(way: Way, load: Load, seconds: number): Promise<Observation> {
+    const logins = Math.round(await this.#loginTime(way, load));
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#observe(way, load, { seconds: whole * 2 ** attempt });
+        return await this.#observe(way, load, (logins + seconds) * 2 ** attempt, seconds);
       } catch (error) {
         if (!(error instanceof EmptyRunError) || attempt === EMPTY_RUNS_MAX) throw error;
       }
     }
   }
 
-  async #observe(way: Way, load: Load, length: RunLength): Promise<Observation> {
+  /**
+   * A run, and the processor time at two moments of it: what is between them is without logins. It
+   * is read twice only, since it takes a millisecond or more where there are many processes.
+   */
+  async #observe(
+    way: Way,
+    load: Load,
+    wholeSeconds: number,
+    seconds: number,
+  ): Promise<Observation> {
     const pooler = await this.#scene.pooler(way);
-    const before = this.#cpuSeconds(pooler);
-    const run = await this.#run(way, load, length);
-    const after = this.#cpuSeconds(pooler);
-    const spent = (who: keyof CpuSeconds): number => after[who] - before[who];
-    const cpu = {
-      driver: spent('driver'),
-      pooler: spent('pooler'),
-      postgres: spent('postgres'),
+    const pids: number[] = [];
+    const sampleAfter = async (delayMs: number): Promise<Sample> => {
+      await sleep(delayMs);
+      return { atMs: performance.now(), ...this.#cpuSeconds(pids, pooler) };
     };
-    return { run, cpu };
+    const samples = Promise.all([
+      sampleAfter((wholeSeconds - seconds * WATCHED_PART) * 1000),
+      sampleAfter(wholeSeconds * 1000 - END_MS),
+    ]);
+    const run = await this.#run(way, load, { seconds: wholeSeconds }, pids);
+    const [first, last] = await samples;
+    return { run, first, last };
   }
 
-  async #run(way: Way, load: Load, length: RunLength): Promise<PgbenchRun> {
+  /** @param pids where the processes that make the load are noted */
+  async #run(way: Way, load: Load, length: RunLength, pids: number[]): Promise<PgbenchRun> {
     try {
-      return await this.#pgbench.run(load, await this.#scene.addressOf(way), length);
+      return await this.#pgbench.run(load, await this.#scene.addressOf(way), length, pids);
     } catch (error) {
       if (error instanceof Error) error.message += ` (through ${wayName(way)})`;
       throw error;
     }
   }
 
-  /** pgbench is the only child that ends while a load is measured. */
-  #cpuSeconds(pooler: RunningPooler | null): CpuSeconds {
-    const ofPooler = (pooler?.pids ?? []).map((pid) => this.#clock.familySeconds(pid));
+  #cpuSeconds(driverPids: readonly number[], pooler: RunningPooler | null): CpuSeconds {
+    const sum = (pids: readonly number[], seconds: (pid: number) => number): number =>
+      pids.reduce((total, pid) => total + seconds(pid), 0);
     return {
-      driver: this.#clock.endedChildrenSeconds(),
-      pooler: ofPooler.reduce((sum, seconds) => sum + seconds, 0),
+      driver: sum(driverPids, (pid) => this.#clock.ownSeconds(pid)),
+      pooler: sum(pooler?.pids ?? [], (pid) => this.#clock.familySeconds(pid)),
       postgres: this.#clock.familySeconds(this.#scene.origin.server.pid),
     };
   }

@@ -53,10 +53,11 @@ export class Pgbench {
   }
 
   /**
+   * @param pids gets the processes when they begin
    * @throws EmptyRunError when there was no transaction to measure
    * @throws Error when any of them fails
    */
-  async run(load: Load, address: Address, length: RunLength): Promise<PgbenchRun> {
+  async run(load: Load, address: Address, length: RunLength, pids: number[]): Promise<PgbenchRun> {
     const logPath = this.#scratch.fresh('log');
     const isSampled = load.unit === 'query' && load.clients > 1 && 'seconds' in length;
     const args = ['-n', '-M', load.mode, ...this.#scripts.argsOf(load.scripts)];
@@ -73,6 +74,7 @@ export class Pgbench {
           [...args, ...sizeArgs(clients), address.database],
           { ...env, PGPASSWORD: this.#login.password },
           timeoutMs,
+          (pid) => pids.push(pid),
         ),
       ),
     );

@@ -51,11 +51,6 @@ export class CpuClock {
     return (timesOf(pid)?.own ?? 0) * this.#tickSeconds;
   }
 
-  /** Of the children of this process that have ended. */
-  endedChildrenSeconds(): number {
-    return (timesOf('self')?.ended ?? 0) * this.#tickSeconds;
-  }
-
   /** Of a process and its children, those included that have ended. */
   familySeconds(pid: number): number {
     const own = timesOf(pid);

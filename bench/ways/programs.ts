@@ -48,14 +48,17 @@ export async function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   timeoutMs: number,
+  onStart: (pid: number) => void = () => {},
 ): Promise<Output> {
   try {
-    const { stdout, stderr } = await execute(program, args, {
+    const running = execute(program, args, {
       encoding: 'utf8',
       env: { ...process.env, LC_ALL: 'C', ...env },
       timeout: timeoutMs,
       maxBuffer: OUTPUT_BYTES_MAX,
     });
+    if (running.child.pid !== undefined) onStart(running.child.pid);
+    const { stdout, stderr } = await running;
     return { stdout, stderr };
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
