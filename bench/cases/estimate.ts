@@ -29,7 +29,7 @@ function costOf({ subject }: Contestant): Cost {
     case 'strangers':
       return { warmUpSeconds: 0, extraSeconds: 1.5, isTimed: true };
     case 'logins':
-      return fixed(2);
+      return { warmUpSeconds: 2, extraSeconds: 1, isTimed: false };
     case 'idle':
       return fixed(subject.isTls ? 45 : 15);
     case 'slow':

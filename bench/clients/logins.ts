@@ -8,7 +8,10 @@ import { RawClient, type Target } from './raw-client.ts';
 
 const LOGINS = 1000;
 const AT_ONCE = 8;
-const WARM_UP_LOGINS = 200;
+/** Until the code of a login is compiled as well as it will ever be. */
+const WARM_UP_LOGINS = 1500;
+
+type LoginSubject = Extract<Subject, { readonly kind: 'logins' }>;
 
 /** Logs in so many times, a few at once; each client leaves at once. */
 async function logInAndOut(target: Target, count: number): Promise<void> {
@@ -30,17 +33,20 @@ export async function logInAll(target: Target, count: number): Promise<readonly 
   return clients;
 }
 
+async function targetOf(scene: Scene, { way }: LoginSubject): Promise<Target> {
+  return { address: await scene.addressOf(way), login: scene.origin.login, isTls: false };
+}
+
+export async function warmUpLogins(scene: Scene, subject: LoginSubject): Promise<void> {
+  await logInAndOut(await targetOf(scene, subject), WARM_UP_LOGINS);
+}
+
 /** Processor time of the pooler for one login. */
-export async function measureLogins(
-  scene: Scene,
-  { way }: Extract<Subject, { readonly kind: 'logins' }>,
-): Promise<Figures> {
-  const address = await scene.addressOf(way);
-  const { pids } = (await scene.pooler(way)) as RunningPooler;
-  const target = { address, login: scene.origin.login, isTls: false };
+export async function measureLogins(scene: Scene, subject: LoginSubject): Promise<Figures> {
+  const target = await targetOf(scene, subject);
+  const { pids } = (await scene.pooler(subject.way)) as RunningPooler;
   const clock = new CpuClock();
   const spent = (): number => pids.reduce((sum, pid) => sum + clock.familySeconds(pid), 0);
-  await logInAndOut(target, WARM_UP_LOGINS);
   const before = spent();
   await logInAndOut(target, LOGINS);
   return { loginMs: ((spent() - before) * 1000) / LOGINS };
