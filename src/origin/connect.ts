@@ -3,6 +3,7 @@ import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { OriginConfig } from '../config/model.ts';
 import { isLocalSocket } from '../net/dial.ts';
+import { directSocket } from '../net/direct-socket.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
 import { type LoggedIn, logIn } from './login.ts';
@@ -110,7 +111,7 @@ async function attempt(
     const startup = startupOf(origin, options, login);
     const loggedIn = await logIn(socket, reader, credentials, startup, options.log);
     reader.release();
-    return { ...loggedIn, socket, encrypted, user: login.user };
+    return { ...loggedIn, socket: directSocket(socket), encrypted, user: login.user };
   } catch (error) {
     reader.release();
     socket.destroy();

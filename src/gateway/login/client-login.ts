@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type ErrorCode, GatewayError } from '../../base/errors.ts';
 import { closeGently } from '../../net/closing.ts';
+import { directSocket } from '../../net/direct-socket.ts';
 import { encodeGatewayError } from '../../protocol/error-response.ts';
 import { PROTOCOL_MINOR_MAX } from '../../protocol/startup.ts';
 import type { Admitted, LoginContext } from './login-context.ts';
@@ -60,7 +61,7 @@ async function logIn(
   const { user, database } = packet;
   await authenticate(opening, context, user, database);
   const leftover = opening.reader.release();
-  const { socket } = opening;
+  const socket = directSocket(opening.socket);
   const minor = Math.min(packet.minor, PROTOCOL_MINOR_MAX);
   return { kind: 'client', socket, user, database, minor, settings: settingsOf(packet), leftover };
 }
