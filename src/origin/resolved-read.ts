@@ -22,6 +22,8 @@ export type ResolvedRead =
       readonly status: 'volatile' | 'uncacheable';
       /** For people. */
       readonly reason: string;
+      /** PostgreSQL refused the statement, perhaps for the value of a literal. */
+      readonly isError?: true;
     };
 
 /** Views may be made of views to this depth. */
@@ -75,7 +77,8 @@ export async function resolveRead(
       `SELECT FROM pg_catalog.pg_prepared_statements WHERE name ${EQ} '${PREPARED}'`,
     );
     if (left.length > 0) await run(`DEALLOCATE ${PREPARED}`);
-    return refused('uncacheable', 'PostgreSQL does not make a view of it');
+    const reason = 'PostgreSQL does not make a view of it';
+    return { isCacheable: false, status: 'uncacheable', reason, isError: true };
   }
 }
 

@@ -34,6 +34,8 @@ const SCHEMA = `
     'BEGIN INSERT INTO u VALUES (x); RETURN x; END';
   CREATE MATERIALIZED VIEW kept AS SELECT count(*) FROM u;
   CREATE TABLE renamed (id int);
+  CREATE FUNCTION sized(int4) RETURNS text IMMUTABLE LANGUAGE sql AS $$SELECT 'small'$$;
+  CREATE FUNCTION sized(int8) RETURNS text VOLATILE LANGUAGE sql AS $$SELECT 'large'$$;
   CREATE TABLE secured (id int, owner text);
   ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
   CREATE SCHEMA s1; CREATE SCHEMA s2;
@@ -88,6 +90,40 @@ const BOUND: readonly (readonly [sql: string, ...parameters: wire.Value[]])[] = 
   ['SELECT id FROM t WHERE id = ANY ($1) ORDER BY id LIMIT $2', '{1,2,3}', '2'],
   ['SELECT at FROM t WHERE d > $1 ORDER BY id', '2024-02-20'],
 ];
+
+describe('statements that differ in the values of literals', () => {
+  // Fails when Resolutions.find looks for nothing but the text.
+  it('are resolved once, and each is kept for itself', async () => {
+    const text = (id: number): string => `SELECT name AS alike FROM t WHERE id = ${id} OR id = 99`;
+    await warm(client, simple(text(0)));
+    const statuses = async (from: number): Promise<string[]> => {
+      const seen: string[] = [];
+      for (let id = from; id < from + 200; id++) {
+        await ask(client, simple(text(id)));
+        seen.push(await statusOf(client));
+      }
+      return seen;
+    };
+    expect(new Set(await statuses(1))).toEqual(new Set(['miss']));
+    expect(new Set(await statuses(1))).toEqual(new Set(['hit']));
+    expect(rowsOf(await ask(client, simple(text(7))))).toEqual([['name 7'], [null]]);
+  });
+
+  // Fails when the kinds of numbers do not count.
+  it('are not, where another literal means another function', async () => {
+    await warm(client, simple('SELECT sized(1) FROM t WHERE id = 1'));
+    const large = simple('SELECT sized(3000000000) FROM t WHERE id = 1');
+    expect(await settledStatus(client, large)).toBe('volatile');
+    expect(await settledStatus(client, simple('SELECT sized(2) FROM t WHERE id = 1'))).toBe('hit');
+  });
+
+  // Fails when what PostgreSQL refuses counts for other literals too.
+  it('are not, where one of them is refused', async () => {
+    const wrong = simple("SELECT name FROM t WHERE d = 'no date at all'");
+    expect(await settledStatus(client, wrong)).toBe('uncacheable');
+    await warm(client, simple("SELECT name FROM t WHERE d = '2024-02-04'"));
+  });
+});
 
 describe('an answer from the cache has the bytes of one from the server', () => {
   it.each(CORPUS)('to a simple Query: %s', async (sql) => {

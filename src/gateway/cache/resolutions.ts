@@ -4,6 +4,7 @@ import { type ResolvedRead, resolveRead } from '../../origin/resolved-read.ts';
 import type { Read } from '../../session/reads/read-cache.ts';
 import { Settings } from '../../session/settings.ts';
 import { decidesMeaning } from '../../sql/facts/meaning-settings.ts';
+import { shapeAndKinds } from '../../sql/shape/literal-kinds.ts';
 import { LinkQueries } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
 
@@ -42,12 +43,17 @@ export class Resolution {
 
 type Task = {
   readonly key: string;
+  /** What it has in common with all that differ in the values of literals only; null if nothing. */
+  readonly kind: string | null;
   readonly read: Read;
   readonly resolution: Resolution;
   readonly epoch: number;
 };
 
-/** Asks the origin about statements, each once, until its catalogue changes. */
+/**
+ * Asks the origin about statements until its catalogue changes: once about all that differ only in
+ * the values of their literals.
+ */
 export class Resolutions {
   readonly #links: Links;
   readonly #log: Log;
@@ -67,13 +73,21 @@ export class Resolutions {
 
   /** Null when it is not looked at for now. */
   find(read: Read, user: string, nowMs: number): Resolution | null {
-    const key = `${user}\0${read.settings.meaningSignature}\0${read.types.join()}\0${read.text}`;
+    const asked = `${user}\0${read.settings.meaningSignature}\0${read.types.join()}`;
+    const key = `${asked}\0${read.text}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
+    const shape = read.facts.literalDependent ? null : shapeAndKinds(read.text);
+    const kind = shape === null ? null : `${asked}\0\0${shape}`;
+    const alike = kind === null ? undefined : this.#known.get(kind);
+    if (alike !== undefined) {
+      this.#remember(key, alike);
+      return alike;
+    }
     if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;
     const resolution = new Resolution();
     this.#remember(key, resolution);
-    this.#tasks.push({ key, read, resolution, epoch: this.#epoch });
+    this.#tasks.push({ key, kind, read, resolution, epoch: this.#epoch });
     // The client that asks takes its link first.
     if (!this.#isAsking) queueMicrotask(() => void this.#work());
     this.#isAsking = true;
@@ -100,8 +114,8 @@ export class Resolutions {
   }
 
   #remember(key: string, resolution: Resolution): void {
+    if (!this.#known.has(key)) this.#bytes += key.length;
     this.#known.set(key, resolution);
-    this.#bytes += key.length;
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= RESOLUTIONS_MAX && this.#bytes <= RESOLUTION_BYTES_MAX) return;
       this.#forget(oldest);
@@ -118,6 +132,10 @@ export class Resolutions {
       if (task.epoch !== this.#epoch) task.resolution.end(null);
       else {
         if (outcome === null) this.#forget(task.key);
+        // An error may be that of one literal.
+        else if (task.kind !== null && !(outcome.isCacheable === false && outcome.isError)) {
+          this.#remember(task.kind, task.resolution);
+        }
         task.resolution.end(outcome);
       }
     }

@@ -38,6 +38,12 @@ export type ShapeDepth = { readonly depthMax: number; readonly linkCount: number
 
 const writer = new ShapeWriter();
 
+/** Is told where numbers lie. */
+export type NumberVisitor = (start: number, end: number) => void;
+
+/** During a {@link shapeOf} that was given one. */
+let onNumber: NumberVisitor | null = null;
+
 /** Of the last {@link shapeOf}; read at once or not at all. */
 export const lastShapeDepth: ShapeDepth = writer;
 
@@ -85,6 +91,7 @@ function number(bytes: Uint8Array, at: number, end: number): number {
   const next = endOfNumber(bytes, at, end);
   if (next >= 0) {
     writer.marker(Marker.Number);
+    if (onNumber !== null) onNumber(at, next);
     return next;
   }
   const odd = endOfOddNumber(bytes, at, end);
@@ -170,9 +177,15 @@ function token(bytes: Uint8Array, at: number, end: number): number {
  * SHAPE_TEXT_BYTES_MAX}. The text must be one that the server reads with
  * `standard_conforming_strings=on`, in an encoding whose multi-byte characters hold no ASCII bytes.
  */
-export function shapeOf(bytes: Uint8Array, start: number, end: number): string | null {
+export function shapeOf(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visitor: NumberVisitor | null = null,
+): string | null {
   if (end - start > SHAPE_TEXT_BYTES_MAX) return null;
   writer.reset(end - start);
+  onNumber = visitor;
   let at = start;
   while (at < end) {
     if (byteClass[bytes[at] as number] === ByteClass.Space) {

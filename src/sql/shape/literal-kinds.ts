@@ -1,0 +1,49 @@
+/**
+ * What the literals of a text decide beside its shape: the type of a number goes by its size and
+ * form, and a number in ORDER BY, GROUP BY or DISTINCT ON is the place of a column. Texts of one
+ * shape and one kind are the same to whoever resolves names, functions and operators.
+ */
+import { shapeOf } from './shape.ts';
+import { COMMENT_MARK } from './text-parts.ts';
+
+const INT4_MAX = 2_147_483_647n;
+const INT8_MAX = 9_223_372_036_854_775_807n;
+
+/** Behind one of these a number may be a place. */
+const PLACES = /\b(by|distinct)\b/i;
+/** How the text before a place ends. */
+const BEFORE_PLACE = /(\bby|[,(])\s*$/i;
+/** So far back one has to look for that. */
+const LOOK_BACK = 200;
+
+/**
+ * Equal for texts that differ in nothing but values of their literals; null when the text has no
+ * shape. It is no part of a statement.
+ *
+ * @param text without comments, a byte string as of `readText`
+ */
+export function shapeAndKinds(text: string): string | null {
+  const plain = text.replaceAll(COMMENT_MARK, ' ');
+  const bytes = Buffer.from(plain, 'latin1');
+  const placesFrom = plain.search(PLACES);
+  const kinds: string[] = [];
+  const shape = shapeOf(bytes, 0, bytes.length, (start, end) => {
+    const isPlace = placesFrom >= 0 && start > placesFrom && mayBePlace(plain, start);
+    const digits = plain.slice(start, end);
+    kinds.push(isPlace ? digits : kindOf(digits));
+  });
+  return shape === null ? null : `${shape}\0${kinds.join()}`;
+}
+
+function mayBePlace(text: string, at: number): boolean {
+  return BEFORE_PLACE.test(text.slice(Math.max(0, at - LOOK_BACK), at));
+}
+
+/** As PostgreSQL's scanner has it: int4 when it fits, else int8, else numeric. */
+function kindOf(digits: string): string {
+  // Numbers with a prefix or underscores are in the shape as they are.
+  if (!/^\d+$/.test(digits)) return 'n';
+  const value = BigInt(digits);
+  if (value <= INT4_MAX) return '4';
+  return value <= INT8_MAX ? '8' : 'n';
+}
