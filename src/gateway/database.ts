@@ -14,12 +14,14 @@ import type { Facts } from '../sql/facts/facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { cacheShown } from './cache/cache-shown.ts';
 import { DatabaseReads } from './cache/database-reads.ts';
-import { LostWrites } from './cache/lost-writes.ts';
-import type { OriginWrites, OriginWritesTable } from './cache/origin-writes.ts';
+import type { ProcessLook } from './cache/lost-writes.ts';
+import type { OriginUser, OriginWrites } from './cache/origin-writes.ts';
+import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
-import { LinkConnection } from './links/link-connection.ts';
+import type { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
+import { livingProcesses } from './links/server-processes.ts';
 import { lanesLimitsOf, SharedLinks } from './links/sharing.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
@@ -54,7 +56,7 @@ export type DatabaseParts = {
 };
 
 /** One configuration at work: its links, its clients, and what they share. */
-export class Database implements SessionHost {
+export class Database implements SessionHost, OriginUser {
   readonly log: Log;
   readonly linkStatementsMax = LINK_STATEMENTS_MAX;
   readonly clients = new Set<ClientConnection>();
@@ -65,7 +67,6 @@ export class Database implements SessionHost {
   readonly #shared: SharedLinks;
   readonly #accepted = new Map<string, Settings>();
   readonly #reads: DatabaseReads;
-  readonly #lostWrites: LostWrites;
   readonly #writesTable: OriginWritesTable;
   #writes: OriginWrites;
   #config: ConfigurationConfig;
@@ -83,17 +84,15 @@ export class Database implements SessionHost {
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
     this.#writesTable = parts.writes;
-    this.#writes = parts.writes.take(config.origin);
-    this.#writes.listeners.add(this);
+    this.#writes = parts.writes.join(config.origin, this);
     this.#links = new Links(
       () => this.#config,
       siblings?.capacityOf(config.name) ?? null,
       clock,
       this.log,
-      (link) => this.#onLinkEnded(link, clock.nowMs()),
+      (link) => link.writes.lose(clock.nowMs()),
     );
     this.#shared = this.#shareLinks(clock);
-    this.#lostWrites = new LostWrites(this.#links, this.log);
     this.#catalogue = new CatalogueWatch(parts.parser, this.#links, clock, this.log, () =>
       this.#writes.changeCatalogue(),
     );
@@ -136,11 +135,17 @@ export class Database implements SessionHost {
     return this.#links.parameters?.get('client_encoding')?.toUpperCase() ?? null;
   }
 
+  get processLook(): ProcessLook | null {
+    if (UNSEEN_PROCESSES.has(this.#config.origin.kind)) return null;
+    return (processIds) => livingProcesses(this.#links, processIds, this.log);
+  }
+
   isCatalogueKnown(): boolean {
     return this.#catalogue.isKnown();
   }
 
   noteWrites(link: Link, facts: Facts | null): void {
+    this.#writes.catchUp();
     if (link.ledger.owesReady || mayCommit(link.status, facts)) link.writes.noteCommit();
     if (facts === null) link.writes.add(this.#writes, 'all', false);
     else link.writes.add(this.#writes, this.#catalogue.writesOf(facts), facts.changesCatalogue);
@@ -351,7 +356,6 @@ export class Database implements SessionHost {
   tick(nowMs: number): void {
     this.#links.tick(nowMs);
     this.#reads.tick(nowMs);
-    this.#lostWrites.tick(nowMs, !UNSEEN_PROCESSES.has(this.#config.origin.kind));
     if (nowMs - this.#lookedAtMs >= LOOK_MS) {
       this.#lookedAtMs = nowMs;
       const { statementTimeoutMs, clientUnreadTimeoutMs } = this.#config.timeouts;
@@ -378,21 +382,12 @@ export class Database implements SessionHost {
     this.#links.close(new GatewayError(code));
     this.#tellPins();
     this.#catalogue.close();
-    this.#writes.listeners.delete(this);
-    this.#writesTable.release(this.#config.origin);
+    this.#writesTable.leave(this.#writes, this);
   }
 
   /** Links of now go on writing to where they lead; no answer from there is given any more. */
   #moveTo({ origin }: ConfigurationConfig): void {
-    this.#writes.listeners.delete(this);
-    const writes = this.#writesTable.take(origin);
-    this.#writesTable.release(this.#config.origin);
-    this.#writes = writes;
-    writes.listeners.add(this);
-  }
-
-  #onLinkEnded(link: Link, nowMs: number): void {
-    if (!link.writes.isPending || !(link.port instanceof LinkConnection)) return;
-    this.#lostWrites.add(link.writes, link.port.processId, nowMs);
+    this.#writesTable.leave(this.#writes, this);
+    this.#writes = this.#writesTable.join(origin, this);
   }
 }

@@ -7,7 +7,8 @@ import { closeGently } from '../net/closing.ts';
 import { loadParser } from '../origin/parser.ts';
 import { FactsCache } from '../sql/facts/facts-cache.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
-import { OriginWritesTable } from './cache/origin-writes.ts';
+import { OriginWritesTable } from './cache/origin-writes-table.ts';
+import type { WriteBoard } from './cache/write-board.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
@@ -42,10 +43,12 @@ export type GatewayOptions = {
   /** When other processes serve the same clients. */
   readonly secrets?: SharedSecrets;
   /**
-   * Whether other processes write for the same clients to the same origins. What they write is not
-   * seen here, so nothing is kept in mode `write-through`.
+   * Whether other processes write for the same clients to the same origins, and say so nowhere.
+   * What they write is not seen here, so nothing is kept in mode `write-through`.
    */
   readonly hasOtherWriters?: boolean;
+  /** Where all of several workers say what they write. */
+  readonly board?: WriteBoard | null;
 };
 
 /** A configuration with what may fail already done; see {@link Gateway.prepare}. */
@@ -66,7 +69,8 @@ export class Gateway {
   readonly #entrances = new Map<string, Entrance>();
   readonly #listeners: Listeners;
   readonly #parser: SqlParser;
-  readonly #writes = new OriginWritesTable();
+  readonly #board: WriteBoard | null;
+  readonly #writes: OriginWritesTable;
   readonly #facts: FactsCache;
   readonly #hasOtherWriters: boolean;
   #credentials: Credentials;
@@ -78,7 +82,7 @@ export class Gateway {
     parser: SqlParser,
     credentials: Credentials,
     drainTimeoutMs: number,
-    { log, siblings, hasOtherWriters = false }: GatewayOptions,
+    { log, siblings, hasOtherWriters = false, board = null }: GatewayOptions,
   ) {
     this.#parser = parser;
     this.#drainTimeoutMs = drainTimeoutMs;
@@ -86,6 +90,8 @@ export class Gateway {
     this.#log = log;
     this.#hasOtherWriters = hasOtherWriters;
     this.#siblings = siblings ?? null;
+    this.#board = board;
+    this.#writes = new OriginWritesTable(board);
     this.#clients = new ClientRegistry(random, siblings?.number ?? null);
     this.#listeners = new Listeners((key, socket) => this.receive(key, socket), log);
     this.#facts = new FactsCache(parser);
@@ -200,6 +206,11 @@ export class Gateway {
     return database?.purge(target) ?? { answers: 0, problem: 'unserved' };
   }
 
+  /** Takes over what a worker was writing that is no more. */
+  inherit(number: number): void {
+    this.#board?.inherit(number, clock.nowMs());
+  }
+
   /** Ends politely: no new clients; see {@link drainDatabase}. */
   async drain(timeoutMs: number): Promise<void> {
     this.#listeners.close();
@@ -218,6 +229,7 @@ export class Gateway {
       database.close('MR_SHUTTING_DOWN');
     }
     this.#databases.clear();
+    this.#writes.close();
     // Goodbyes leave with the next turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -235,6 +247,7 @@ export class Gateway {
 
   #tick(): void {
     const nowMs = clock.nowMs();
+    this.#writes.tick(nowMs);
     for (const database of this.#databases.values()) database.tick(nowMs);
     for (const database of this.#leaving) database.tick(nowMs);
   }

@@ -7,14 +7,16 @@ const RELATIONS_MAX = 1_000;
 
 /** Who wants to know what is being written. */
 export type WriteFence = {
-  /** The relations are written from now on. */
-  fence(writes: RelationSet): void;
-  /** The outcome is known: what was written is there, or will never be. */
-  lift(writes: RelationSet): void;
   onPending(writes: LinkWrites): void;
   /** From now on the catalogue may become another one, until the writes are settled. */
   onCatalogueChanging(writes: LinkWrites): void;
+  /** The relations are written from now on. */
+  fence(writes: LinkWrites, relations: RelationSet): void;
+  /** The outcome is known: what was written is there, or will never be. */
+  lift(relations: RelationSet): void;
   onSettled(writes: LinkWrites): void;
+  /** The link is gone, and the outcome is not known: {@link LinkWrites.settle} comes later. */
+  onLost(writes: LinkWrites, nowMs: number): void;
 };
 
 /**
@@ -27,6 +29,8 @@ export class LinkWrites {
   #changesCatalogue = false;
   /** Whether anything has been sent that may commit. */
   #mayCommit = false;
+  /** Of the server. */
+  processId = 0;
   #fence: WriteFence | null = null;
 
   /** The catalogue may be another one afterwards. */
@@ -36,6 +40,10 @@ export class LinkWrites {
 
   get isPending(): boolean {
     return this.#fence !== null;
+  }
+
+  get relations(): RelationSet {
+    return this.#isAll ? 'all' : [...this.#relations];
   }
 
   add(fence: WriteFence, writes: RelationSet, changesCatalogue: boolean): void {
@@ -48,13 +56,19 @@ export class LinkWrites {
     if (changesCatalogue && this.#mayCommit) fence.onCatalogueChanging(this);
     if (this.#isAll) return;
     if (writes === 'all' || this.#relations.size + writes.length > RELATIONS_MAX) {
-      this.#isAll = true;
-      fence.fence('all');
+      this.widen();
       return;
     }
     const added = writes.filter((relation) => !this.#relations.has(relation));
     for (const relation of added) this.#relations.add(relation);
-    if (added.length > 0) fence.fence(added);
+    if (added.length > 0) this.#fence.fence(this, added);
+  }
+
+  /** What is under way may write anything. */
+  widen(): void {
+    if (this.#isAll || this.#fence === null) return;
+    this.#isAll = true;
+    this.#fence.fence(this, 'all');
   }
 
   /** What is sent next may commit, and so make a changed catalogue everybody's. */
@@ -82,6 +96,11 @@ export class LinkWrites {
     if (isAll) fence.lift('all');
     fence.onSettled(this);
     this.#changesCatalogue = false;
+  }
+
+  /** The link is gone. */
+  lose(nowMs: number): void {
+    this.#fence?.onLost(this, nowMs);
   }
 }
 

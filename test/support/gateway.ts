@@ -8,6 +8,7 @@ import type {
   PoolMode,
   TimeoutsConfig,
 } from '../../src/config/model.ts';
+import type { WriteBoard } from '../../src/gateway/cache/write-board.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { createDatabase, type TestDatabase } from './pg.ts';
 import { WireClient, type WireTarget } from './wire.ts';
@@ -34,6 +35,8 @@ export type GatewayOptions = {
   readonly originUser?: { readonly user: string; readonly password: string };
   readonly loginTimeoutMs?: number;
   readonly hasOtherWriters?: boolean;
+  /** As for one of several workers. */
+  readonly board?: WriteBoard;
 };
 
 export class TestGateway {
@@ -124,6 +127,7 @@ export class TestGateway {
     const gateway = await Gateway.start(config, {
       log: complaintsTo(complaints),
       hasOtherWriters: options.hasOtherWriters ?? false,
+      board: options.board ?? null,
     });
     return new TestGateway(gateway, config, used, password, complaints, database === undefined);
   }

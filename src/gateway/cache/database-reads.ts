@@ -94,6 +94,7 @@ export class DatabaseReads implements ReadCache {
 
   ask(session: Session, read: Read, hasWaited: boolean): ReadReply {
     const host = this.#host;
+    host.writes.catchUp();
     const status =
       verdictOf(read.facts) ??
       wishOf(read) ??

@@ -1,35 +1,63 @@
 import { RelationVersions } from '../../cache/relation-versions.ts';
-import type { OriginConfig } from '../../config/model.ts';
 import type { LinkWrites, WriteFence } from '../../session/link-writes.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
+import { LostWrites, type ProcessLook } from './lost-writes.ts';
+import type { WriteBoard } from './write-board.ts';
 
-/** Who is told of the catalogue of an origin's database. */
-export type CatalogueListener = {
-  /** Something is about to be sent that may make it another one. */
+/** A configuration that leads to the origin. */
+export type OriginUser = {
+  /** Something is about to be sent that may make the catalogue of the database another one. */
   onOriginCatalogueChanging(): void;
   /** It may have changed. */
   onOriginCatalogueChanged(): void;
+  /** See {@link LostWrites.tick}. */
+  readonly processLook: ProcessLook | null;
 };
 
-/** What passes through this process to one database, whichever configuration it is for. */
+/** What is written to one database by this gateway, whichever configuration it is for. */
 export class OriginWrites implements WriteFence {
+  /** Two databases that have the same one, by accident, share their fences. */
+  readonly id: number;
   readonly versions = new RelationVersions();
-  readonly listeners = new Set<CatalogueListener>();
+  readonly users = new Set<OriginUser>();
+  /** To what other workers write. */
+  readonly elsewhere: WriteFence;
+  readonly #board: WriteBoard | null;
   readonly #pending = new Set<LinkWrites>();
-  /** Those of the pending ones whose changes of the catalogue may take effect. */
+  /** Those of the pending ones of this process whose changes of the catalogue may take effect. */
   readonly #changing = new Set<LinkWrites>();
+  readonly #lost = new LostWrites();
+
+  /** @param board where other workers are told; null when there are none */
+  constructor(id: number, board: WriteBoard | null) {
+    this.id = id;
+    this.#board = board;
+    this.elsewhere = {
+      onPending: (writes) => this.#pending.add(writes),
+      onCatalogueChanging: () => {},
+      fence: (_writes, relations) => this.versions.fence(relations),
+      lift: (relations) => this.versions.lift(relations),
+      onSettled: (writes) => this.#pending.delete(writes),
+      onLost: () => {},
+    };
+  }
+
+  /** Whether anything is being written, or anybody would want to know. */
+  get isNeeded(): boolean {
+    return this.users.size > 0 || this.#pending.size > 0;
+  }
 
   /** Whether what is known of the catalogue may be wrong at any moment. */
   get isCatalogueChanging(): boolean {
     return this.#changing.size > 0;
   }
 
-  fence(writes: RelationSet): void {
-    this.versions.fence(writes);
-  }
-
-  lift(writes: RelationSet): void {
-    this.versions.lift(writes);
+  /**
+   * Takes in what other workers have said. To be called before an answer is given or taken from
+   * memory, and before it is said what a statement writes.
+   */
+  catchUp(): void {
+    this.#board?.catchUp();
   }
 
   onPending(writes: LinkWrites): void {
@@ -39,46 +67,43 @@ export class OriginWrites implements WriteFence {
   onCatalogueChanging(writes: LinkWrites): void {
     if (this.#changing.has(writes)) return;
     this.#changing.add(writes);
-    for (const listener of this.listeners) listener.onOriginCatalogueChanging();
+    for (const user of this.users) user.onOriginCatalogueChanging();
+  }
+
+  fence(writes: LinkWrites, relations: RelationSet): void {
+    this.versions.fence(relations);
+    if (this.#board === null) return;
+    this.#board.fence(writes, this.id, relations);
+    // It was judged by a catalogue that may be changed by now. Who changes it from here on finds
+    // the fence, and so knows that there is more to it.
+    this.#board.catchUp();
+  }
+
+  lift(relations: RelationSet): void {
+    this.versions.lift(relations);
   }
 
   onSettled(writes: LinkWrites): void {
     this.#pending.delete(writes);
     this.#changing.delete(writes);
+    this.#board?.lift(writes, this.id);
     if (writes.changesCatalogue) this.changeCatalogue();
+  }
+
+  onLost(writes: LinkWrites, nowMs: number): void {
+    this.#lost.add(writes, nowMs);
   }
 
   /** The catalogue may be another one: what is under way may write more than was thought. */
   changeCatalogue(): void {
-    for (const writes of this.#pending) writes.add(this, 'all', false);
+    for (const writes of this.#pending) writes.widen();
     this.versions.changed('all');
-    for (const listener of this.listeners) listener.onOriginCatalogueChanged();
-  }
-}
-
-/** One {@link OriginWrites} for each database that configurations lead to. */
-export class OriginWritesTable {
-  readonly #table = new Map<string, { readonly writes: OriginWrites; users: number }>();
-
-  /** To be given back by {@link release} with the same origin. */
-  take(origin: OriginConfig): OriginWrites {
-    const key = keyOf(origin);
-    let row = this.#table.get(key);
-    if (row === undefined) {
-      row = { writes: new OriginWrites(), users: 0 };
-      this.#table.set(key, row);
-    }
-    row.users++;
-    return row.writes;
+    for (const user of this.users) user.onOriginCatalogueChanged();
   }
 
-  release(origin: OriginConfig): void {
-    const key = keyOf(origin);
-    const row = this.#table.get(key);
-    if (row !== undefined && --row.users === 0) this.#table.delete(key);
+  /** To be called every now and then. */
+  tick(nowMs: number): void {
+    const [user] = this.users;
+    this.#lost.tick(nowMs, user?.processLook ?? null);
   }
-}
-
-function keyOf({ host, port, database }: OriginConfig): string {
-  return `${host.toLowerCase()}\0${port}\0${database}`;
 }

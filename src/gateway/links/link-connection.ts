@@ -31,6 +31,7 @@ export class LinkConnection implements LinkPort {
     this.#events = events;
     this.processId = established.processId;
     this.link = new Link(this, established.parameters);
+    this.link.writes.processId = established.processId;
     this.#stream = new SocketStream(
       established.socket,
       {

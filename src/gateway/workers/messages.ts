@@ -9,7 +9,10 @@ import type { News, PinRow } from '../siblings.ts';
 import type { ConfigurationStatus } from '../status.ts';
 
 /** Changes with the messages: a primary does not work with workers of another version. */
-export const MESSAGES_VERSION = 2;
+export const MESSAGES_VERSION = 3;
+
+/** Behind the three of every process and the channel itself. */
+export const BOARD_FD = 4;
 
 /** Pins of one configuration, as one worker has told them. */
 export type ToldPins = {
@@ -41,6 +44,8 @@ export type ToWorker =
       readonly kind: 'start';
       readonly version: number;
       readonly number: number;
+      /** Whether the board of writes is open as {@link BOARD_FD}. */
+      readonly hasBoard: boolean;
       readonly orders: Orders;
       /** Variables of the environment that hold secrets. */
       readonly environment: Readonly<Record<string, string>>;
@@ -70,6 +75,8 @@ export type ToWorker =
       readonly configuration: string;
       readonly target: PurgeTarget;
     }
+  /** Take over what the worker was writing that had this number, and is no more. */
+  | { readonly kind: 'inherit'; readonly id: number; readonly from: number }
   /** To be answered at once: it shows that the event loop turns. */
   | { readonly kind: 'ping' }
   /** No more connections come; end when all clients have, or after the time. */
@@ -85,7 +92,7 @@ export type ToPrimary =
   | { readonly kind: 'taken'; readonly id: number }
   /** A connection of that listener has ended. */
   | { readonly kind: 'ended'; readonly listener: string }
-  /** The answer to `prepare` (whose `problem` is null when it went well) and to `apply`. */
+  /** The answer to `prepare` (whose `problem` is null when it went well), `apply`, `inherit`. */
   | { readonly kind: 'done'; readonly id: number; readonly problem: string | null }
   | {
       readonly kind: 'status';

@@ -72,12 +72,19 @@ export class WorkerProcess {
   /** Why it cannot start, in its own words. */
   reason: string | null = null;
 
-  constructor(number: number, program: WorkerProgram, events: WorkerEvents, nowMs: number) {
+  /** @param boardFd of the board of writes, which becomes {@link BOARD_FD}; null without one */
+  constructor(
+    number: number,
+    program: WorkerProgram,
+    boardFd: number | null,
+    events: WorkerEvents,
+    nowMs: number,
+  ) {
     this.number = number;
     this.startedMs = nowMs;
     this.#child = fork(program.path, [...program.args], {
       env: environmentOf(process.env),
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', boardFd ?? 'ignore'],
     });
     this.#child.on('message', (message: ToPrimary) => {
       if (isAnswer(message)) {

@@ -2,9 +2,17 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { adopt } from '../../net/adopt.ts';
+import { BoardFile } from '../cache/board-file.ts';
+import { WriteBoard } from '../cache/write-board.ts';
 import { Gateway, type PreparedConfig } from '../gateway.ts';
 import type { SharedSecrets } from '../shared-secrets.ts';
-import { MESSAGES_VERSION, type Orders, type ToPrimary, type ToWorker } from './messages.ts';
+import {
+  BOARD_FD,
+  MESSAGES_VERSION,
+  type Orders,
+  type ToPrimary,
+  type ToWorker,
+} from './messages.ts';
 import { WorkerSiblings } from './worker-siblings.ts';
 
 /** The channel of a child process to its parent. */
@@ -46,8 +54,9 @@ export class Worker {
     const send = (message: ToPrimary) => channel.send(message);
     const siblings = new WorkerSiblings({ ...start, send, log });
     const { config, secrets } = ordersOf(start.orders);
+    const board = start.hasBoard ? new WriteBoard(new BoardFile(BOARD_FD), start.number) : null;
     // There is no single worker: then no process stands before it.
-    const options = { log, siblings, secrets, hasOtherWriters: true };
+    const options = { log, siblings, secrets, board, hasOtherWriters: board === null };
     const gateway = await Gateway.start(config, options);
     return new Worker(channel, gateway, siblings, log);
   }
@@ -64,6 +73,7 @@ export class Worker {
     else if (message.kind === 'status') {
       this.#channel.send({ kind: 'status', id: message.id, rows: this.#gateway.status() });
     } else if (message.kind === 'purge') void this.#purge(message);
+    else if (message.kind === 'inherit') this.#inherit(message.id, message.from);
     else if (message.kind === 'drain') void this.end(message.timeoutMs);
     else if (message.kind === 'close') void this.end(0);
   }
@@ -105,6 +115,11 @@ export class Worker {
   #apply(id: number): void {
     if (this.#prepared !== null && !this.#isEnding) this.#gateway.apply(this.#prepared);
     this.#prepared = null;
+    this.#channel.send({ kind: 'done', id, problem: null });
+  }
+
+  #inherit(id: number, from: number): void {
+    this.#gateway.inherit(from);
     this.#channel.send({ kind: 'done', id, problem: null });
   }
 

@@ -13,6 +13,7 @@ import {
 import { Credentials } from '../login/credentials.ts';
 import { type PurgeOutcome, type PurgeTarget, sumOfPurges } from '../purge.ts';
 import { type ConfigurationStatus, sumOfStatus } from '../status.ts';
+import { BoardKeeper } from './board-keeper.ts';
 import { Exchange } from './exchange.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LeaseDesk } from './lease-desk.ts';
@@ -55,6 +56,7 @@ export class Workers {
   readonly #desk = new LeaseDesk(clock);
   readonly #exchange = new Exchange();
   readonly #restarts = new Restarts();
+  readonly #board: BoardKeeper;
   readonly #heartbeat: Heartbeat;
   readonly #mockSecret = freshSecret();
   readonly #workers = new Set<WorkerProcess>();
@@ -79,6 +81,7 @@ export class Workers {
       (key, socket) => this.#placement.accept(key, socket),
       this.#log,
     );
+    this.#board = new BoardKeeper(this.#workers, options.count, this.#log);
     this.#heartbeat = new Heartbeat((worker, silentMs) => {
       this.#log.error({ worker: worker.number, silentMs }, 'a worker hangs, and is killed');
       worker.kill();
@@ -175,16 +178,20 @@ export class Workers {
   async drain(timeoutMs: number): Promise<void> {
     this.#stop();
     await Promise.all([...this.#workers].map((worker) => this.#dismiss(worker, timeoutMs)));
-    this.#desk.close();
-    this.#heartbeat.close();
+    this.#closeBooks();
   }
 
   /** Ends at once. */
   async close(): Promise<void> {
     this.#stop();
     await Promise.all([...this.#workers].map((worker) => this.#dismiss(worker, 0)));
+    this.#closeBooks();
+  }
+
+  #closeBooks(): void {
     this.#desk.close();
     this.#heartbeat.close();
+    this.#board.close();
   }
 
   async #begin(listeners: PreparedListeners): Promise<void> {
@@ -244,12 +251,15 @@ export class Workers {
       onMessage: (from: WorkerProcess, message: ToPrimary) => this.#onMessage(from, message),
       onEnd: (ended: WorkerProcess, end: WorkerEnd) => this.#onEnd(ended, end),
     };
-    const worker = new WorkerProcess(number, this.#options.program, events, clock.nowMs());
+    const { program } = this.#options;
+    const { fd } = this.#board;
+    const worker = new WorkerProcess(number, program, fd, events, clock.nowMs());
     this.#workers.add(worker);
     worker.send({
       kind: 'start',
       version: MESSAGES_VERSION,
       number,
+      hasBoard: fd !== null,
       orders: this.#ordersOf(this.#config, this.#credentials, this.#ticketSecret),
       environment: secretEnvironment(),
       ...this.#exchange.toldSoFar(),
@@ -287,6 +297,7 @@ export class Workers {
       this.#exchange.add(worker);
       this.#placement.add(worker);
       this.#heartbeat.add(worker);
+      this.#board.onReady(worker);
       this.#log.info({ worker: worker.number, workerPid: worker.processId }, 'worker is ready');
       this.#onReady.get(worker)?.(null);
     } else if (message.kind === 'pong') this.#heartbeat.onAlive(worker);
@@ -302,6 +313,7 @@ export class Workers {
     this.#exchange.remove(worker);
     this.#heartbeat.remove(worker);
     this.#desk.onWorkerEnd(worker);
+    this.#board.onWorkerEnd(worker);
     this.#onGone.get(worker)?.();
     this.#onGone.delete(worker);
     const onReady = this.#onReady.get(worker);
@@ -320,7 +332,8 @@ export class Workers {
       this.#fail(new GatewayError('MR_WORKER_FAILED', { subject: problem }));
       return;
     }
-    setTimeout(() => {
+    setTimeout(async () => {
+      await this.#board.settled();
       // When it fails it ends, and that is where the next one comes from.
       const isNeeded = this.#countOf(({ isLeaving }) => !isLeaving) < this.#options.count;
       if (isNeeded && !this.#isEnding) this.#launch().catch(() => {});
@@ -334,7 +347,7 @@ export class Workers {
   #freeNumber(): number {
     const taken = new Set([...this.#workers].map(({ number }) => number));
     for (let number = 1; number <= WORKER_NUMBER_MAX; number++) {
-      if (!taken.has(number)) return number;
+      if (!taken.has(number) && !this.#board.isOccupied(number)) return number;
     }
     throw new GatewayError('MR_WORKER_FAILED', { subject: 'there are too many workers already' });
   }

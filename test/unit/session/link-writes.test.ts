@@ -5,7 +5,7 @@ import { LinkWrites } from '../../../src/session/link-writes.ts';
 
 describe('the writes of a link', () => {
   it('are fenced until their outcome is known, and new afterwards', () => {
-    const origin = new OriginWrites();
+    const origin = new OriginWrites(1, null);
     const writes = new LinkWrites();
     const before = origin.versions.readTime([1]) as number;
     writes.add(origin, [1, 2], false);
@@ -21,7 +21,7 @@ describe('the writes of a link', () => {
   });
 
   it('are taken for all relations when there are many', () => {
-    const origin = new OriginWrites();
+    const origin = new OriginWrites(1, null);
     const writes = new LinkWrites();
     writes.add(origin, [7], false);
     writes.add(
@@ -35,7 +35,7 @@ describe('the writes of a link', () => {
   });
 
   it('count as everything when the catalogue changes beneath them', () => {
-    const origin = new OriginWrites();
+    const origin = new OriginWrites(1, null);
     const [writer, altering] = [new LinkWrites(), new LinkWrites()];
     writer.add(origin, [1], false);
     altering.add(origin, 'all', true);
@@ -46,11 +46,12 @@ describe('the writes of a link', () => {
   });
 
   it('may make the catalogue another one from when they may be committed', () => {
-    const origin = new OriginWrites();
+    const origin = new OriginWrites(1, null);
     const told: string[] = [];
-    origin.listeners.add({
+    origin.users.add({
       onOriginCatalogueChanging: () => told.push('changing'),
       onOriginCatalogueChanged: () => told.push('changed'),
+      processLook: null,
     });
     const [writing, altering] = [new LinkWrites(), new LinkWrites()];
     writing.add(origin, [1], false);

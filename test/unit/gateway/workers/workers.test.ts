@@ -46,7 +46,7 @@ describe('workers that cannot start', () => {
     const { origin } = await parseOriginUrl('postgres://nobody@127.0.0.1:1/nothing');
     const secrets = { mockSecret: '', ticketSecret: '' };
     const orders = { config: devConfig(origin, 0), secrets };
-    const told = { environment: {}, pins: [], news: [] };
+    const told = { hasBoard: false, environment: {}, pins: [], news: [] };
     const message = { kind: 'start', version: 0, number: 1, orders, ...told } as const;
     const channel = { send: () => {}, exit: () => {} };
     expect(await codeOf(Worker.start(message, channel, silentLog))).toMatch(

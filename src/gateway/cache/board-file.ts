@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LogStore, RECORD_WORDS } from '../../cache/write-log.ts';
+import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
+
+/** Numbers of workers begin with 1; the first cell is nobody's. */
+const PLACES = WORKER_NUMBER_MAX + 1;
+/** The number of records of a ring, twice: what is read while it changes does not agree. */
+const CELL_BYTES = 16;
+export const CELLS_BYTES = PLACES * CELL_BYTES;
+/** Some seconds' worth of writes, and room for 4,096 that are under way. */
+const RING_RECORDS = 65_536;
+const RECORD_BYTES = RECORD_WORDS * Uint32Array.BYTES_PER_ELEMENT;
+const RING_BYTES = RING_RECORDS * RECORD_BYTES;
+/** A cell that is being written agrees again at once, unless its writer was stopped right there. */
+const COUNT_ATTEMPTS_MAX = 1_000_000;
+/** In memory where there is such a place. */
+const FOLDERS: readonly string[] = ['/dev/shm', tmpdir()];
+
+/**
+ * A file without a name, which all workers have open: a cell and a ring for each. What one of them
+ * has written is what every other one reads from then on, as POSIX says of `write` and `read`; no
+ * message is sent, and nobody has to listen.
+ */
+export class BoardFile {
+  readonly fd: number;
+  readonly #cell = Buffer.alloc(CELL_BYTES);
+
+  /** @param fd as {@link BoardFile.create} has opened it, or inherited from who did */
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /**
+   * Makes a new one; it is gone when nobody has it open any more. The memory of the first rings is
+   * taken at once, so that there is enough of it later.
+   * @throws Error when no folder has room for it
+   */
+  static create(rings: number, folders = FOLDERS): BoardFile {
+    let problem: unknown = null;
+    for (const folder of folders) {
+      const path = join(folder, `millrace-${process.pid}-${randomBytes(6).toString('hex')}`);
+      let fd: number | null = null;
+      try {
+        fd = openSync(path, 'wx+', 0o600);
+        unlinkSync(path);
+        const file = new BoardFile(fd);
+        file.#put(Buffer.alloc(CELLS_BYTES), 0);
+        for (let place = 1; place <= rings; place++) {
+          file.#put(Buffer.alloc(RING_BYTES), ringStart(place));
+        }
+        return file;
+      } catch (error) {
+        if (fd !== null) closeSync(fd);
+        problem = error;
+      }
+    }
+    throw problem;
+  }
+
+  /** Reads the cells of all places, {@link CELLS_BYTES} of them. */
+  readCells(into: Buffer): void {
+    this.#get(into, 0);
+  }
+
+  storeOf(place: number): LogStore {
+    return {
+      capacity: RING_RECORDS,
+      count: () => this.#count(place),
+      read: (start, end) => this.#read(place, start, end),
+      write: (start, records) => this.#write(place, start, records),
+      announce: (count) => this.#announce(place, count),
+    };
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  #count(place: number): number {
+    for (let attempt = 0; attempt < COUNT_ATTEMPTS_MAX; attempt++) {
+      this.#get(this.#cell, place * CELL_BYTES);
+      const count = countIn(this.#cell, 0);
+      if (count !== null) return count;
+    }
+    throw new Error('a cell of the board does not agree with itself');
+  }
+
+  #announce(place: number, count: number): void {
+    this.#cell.writeDoubleLE(count, 0);
+    this.#cell.writeDoubleLE(count, CELL_BYTES / 2);
+    this.#put(this.#cell, place * CELL_BYTES);
+  }
+
+  #read(place: number, start: number, end: number): Uint32Array {
+    const records = new Uint32Array((end - start) * RECORD_WORDS);
+    for (const { at, from, count } of piecesOf(start, end - start)) {
+      this.#get(bytesOf(records, at, count), ringStart(place) + from * RECORD_BYTES);
+    }
+    return records;
+  }
+
+  #write(place: number, start: number, records: Uint32Array): void {
+    for (const { at, from, count } of piecesOf(start, records.length / RECORD_WORDS)) {
+      this.#put(bytesOf(records, at, count), ringStart(place) + from * RECORD_BYTES);
+    }
+  }
+
+  #get(bytes: Uint8Array, position: number): void {
+    const size = readSync(this.fd, bytes, 0, bytes.length, position);
+    if (size !== bytes.length) throw new Error('the board is shorter than it was made');
+  }
+
+  #put(bytes: Uint8Array, position: number): void {
+    const size = writeSync(this.fd, bytes, 0, bytes.length, position);
+    if (size !== bytes.length) throw new Error('the board could be written in part only');
+  }
+}
+
+/** What a cell says; null while it is being written. */
+export function countIn(cells: Buffer, place: number): number | null {
+  const count = cells.readDoubleLE(place * CELL_BYTES);
+  return count === cells.readDoubleLE(place * CELL_BYTES + CELL_BYTES / 2) ? count : null;
+}
+
+/** Takes over one cell. */
+export function copyCell(from: Buffer, to: Buffer, place: number): void {
+  from.copy(to, place * CELL_BYTES, place * CELL_BYTES, (place + 1) * CELL_BYTES);
+}
+
+/** Whether the cell of a place is another one. */
+export function isCellChanged(before: Buffer, after: Buffer, place: number): boolean {
+  const [start, end] = [place * CELL_BYTES, (place + 1) * CELL_BYTES];
+  return before.compare(after, start, end, start, end) !== 0;
+}
+
+function ringStart(place: number): number {
+  return CELLS_BYTES + (place - 1) * RING_BYTES;
+}
+
+function bytesOf(records: Uint32Array, at: number, count: number): Uint8Array {
+  const { buffer, byteOffset } = records;
+  return new Uint8Array(buffer, byteOffset + at * RECORD_BYTES, count * RECORD_BYTES);
+}
+
+/** The one or two stretches of the ring that records lie in. */
+function piecesOf(start: number, count: number) {
+  const from = start % RING_RECORDS;
+  const first = Math.min(count, RING_RECORDS - from);
+  const pieces = [{ at: 0, from, count: first }];
+  if (first < count) pieces.push({ at: first, from: 0, count: count - first });
+  return pieces;
+}

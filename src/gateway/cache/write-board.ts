@@ -1,0 +1,172 @@
+import { LogFollower, type LogListener } from '../../cache/log-follower.ts';
+import { ALL_RELATIONS, WriteLog } from '../../cache/write-log.ts';
+import { LinkWrites } from '../../session/link-writes.ts';
+import type { RelationSet } from '../../sql/catalogue/write-set.ts';
+import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
+import { type BoardFile, CELLS_BYTES, copyCell, countIn, isCellChanged } from './board-file.ts';
+import type { OriginWrites } from './origin-writes.ts';
+
+/** Others write while one reads; but not so often between two looks. */
+const ROUNDS_MAX = 100_000;
+
+/** The origins that this process knows, or has to know because somebody writes to them. */
+export type BoardOrigins = {
+  /** @param origin see {@link OriginWrites.id} */
+  of(origin: number): OriginWrites;
+  all(): Iterable<OriginWrites>;
+};
+
+/** What one other worker writes. */
+type Place = {
+  readonly follower: LogFollower;
+  readonly standing: Map<number, { readonly writes: LinkWrites; readonly origin: OriginWrites }>;
+};
+
+/**
+ * What all workers write, as one of them takes part in it: it says what it writes itself, and
+ * learns what the others have said. Neither waits for anybody.
+ */
+export class WriteBoard {
+  readonly #file: BoardFile;
+  readonly #number: number;
+  readonly #log: WriteLog;
+  readonly #places: readonly Place[];
+  readonly #fences = new Map<LinkWrites, number>();
+  #lastFence = 0;
+  #origins: BoardOrigins | null = null;
+  /** The cells as they were when everything they announce was learned. */
+  readonly #seen = Buffer.alloc(CELLS_BYTES);
+  readonly #cells = Buffer.alloc(CELLS_BYTES);
+  readonly #changed = new Set<OriginWrites>();
+  #isCatchingUp = false;
+  #flushing: NodeJS.Immediate | null = null;
+
+  /** @param number of this worker */
+  constructor(file: BoardFile, number: number) {
+    this.#file = file;
+    this.#number = number;
+    this.#log = new WriteLog(file.storeOf(number));
+    this.#places = Array.from({ length: WORKER_NUMBER_MAX + 1 }, (_, place) => {
+      const standing: Place['standing'] = new Map();
+      const follower = new LogFollower(file.storeOf(place), this.#listenerOf(standing));
+      return { follower, standing };
+    });
+  }
+
+  /** To be called once, before anything else. */
+  serve(origins: BoardOrigins): void {
+    this.#origins = origins;
+    this.catchUp();
+  }
+
+  /** Whoever looks from now on sees that the relations are being written. */
+  fence(writes: LinkWrites, origin: number, relations: RelationSet): void {
+    let fence = this.#fences.get(writes);
+    if (fence === undefined) {
+      fence = ++this.#lastFence;
+      this.#fences.set(writes, fence);
+    }
+    this.#log.fence(fence, origin, writes.processId, relations);
+    this.#flush();
+  }
+
+  /** The outcome is known. Others hear of it soon: what comes late costs them hits, never truth. */
+  lift(writes: LinkWrites, origin: number): void {
+    const fence = this.#fences.get(writes);
+    if (fence === undefined) return;
+    this.#fences.delete(writes);
+    this.#log.lift(fence, origin, writes.changesCatalogue);
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  /**
+   * Learns everything that any worker has said before the call, and so all that could be known to
+   * whoever has sent what is worked on now.
+   */
+  catchUp(): void {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    try {
+      this.#learn();
+    } finally {
+      this.#isCatchingUp = false;
+    }
+    // Last of all: it makes more of every fence that stood at that time.
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const origin of changed) origin.changeCatalogue();
+  }
+
+  /** Takes over what a worker wrote that is no more. Its place may be cleared afterwards. */
+  inherit(number: number, nowMs: number): void {
+    this.catchUp();
+    for (const { writes, origin } of this.#places[number]?.standing.values() ?? []) {
+      const own = new LinkWrites();
+      own.processId = writes.processId;
+      // Of a fence around everything nobody knows why.
+      own.add(origin, writes.relations, writes.relations === 'all');
+      own.lose(nowMs);
+    }
+  }
+
+  /** Says what is left to say. */
+  close(): void {
+    if (this.#flushing !== null) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#flushing !== null) clearImmediate(this.#flushing);
+    this.#flushing = null;
+    this.#log.flush();
+  }
+
+  /**
+   * Reads until nothing has changed from one look at all cells to the next: they have then been all
+   * like that at one moment, and who has been heard has nobody before him who has not.
+   */
+  #learn(): void {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      this.#file.readCells(this.#cells);
+      // What this worker says it knows.
+      copyCell(this.#cells, this.#seen, this.#number);
+      if (this.#cells.equals(this.#seen)) return;
+      for (const [place, { follower }] of this.#places.entries()) {
+        if (!isCellChanged(this.#seen, this.#cells, place)) continue;
+        const count = countIn(this.#cells, place);
+        if (count === null) continue;
+        copyCell(this.#cells, this.#seen, place);
+        follower.catchUp(count);
+      }
+    }
+    throw new Error('the board changes faster than it can be read');
+  }
+
+  #listenerOf(standing: Place['standing']): LogListener {
+    const settle = (fence: number): void => {
+      standing.get(fence)?.writes.settle();
+      standing.delete(fence);
+    };
+    return {
+      onFence: (fence, id, processId, relation) => {
+        const origin = (this.#origins as BoardOrigins).of(id);
+        const entry = standing.get(fence) ?? { writes: new LinkWrites(), origin };
+        standing.set(fence, entry);
+        entry.writes.processId = processId;
+        const relations: RelationSet = relation === ALL_RELATIONS ? 'all' : [relation];
+        // What becomes of the catalogue is said when it is lifted.
+        entry.writes.add(origin.elsewhere, relations, false);
+      },
+      onLift: (fence, id, changesCatalogue) => {
+        if (changesCatalogue) this.#changed.add((this.#origins as BoardOrigins).of(id));
+        settle(fence);
+      },
+      onRestart: () => {
+        for (const fence of standing.keys()) settle(fence);
+      },
+      onGap: () => {
+        for (const fence of standing.keys()) settle(fence);
+        for (const origin of (this.#origins as BoardOrigins).all()) this.#changed.add(origin);
+      },
+    };
+  }
+}
