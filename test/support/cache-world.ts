@@ -56,7 +56,7 @@ export type WorldOptions = {
 };
 
 /** A small generator, so that a seed says what happens. */
-function randomOf(seed: number): (count: number) => number {
+export function randomOf(seed: number): (count: number) => number {
   let state = seed;
   return (count) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
