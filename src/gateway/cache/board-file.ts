@@ -6,10 +6,11 @@ import { type LogStore, RECORD_WORDS } from '../../cache/write-log.ts';
 import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
 
 /** Numbers of workers begin with 1; the first cell is nobody's. */
-const PLACES = WORKER_NUMBER_MAX + 1;
+export const PLACES = WORKER_NUMBER_MAX + 1;
 /** The number of records of a ring, twice: what is read while it changes does not agree. */
-const CELL_BYTES = 16;
-export const CELLS_BYTES = PLACES * CELL_BYTES;
+const CELL_COUNTS = 2;
+const CELL_BYTES = CELL_COUNTS * Float64Array.BYTES_PER_ELEMENT;
+const CELLS_BYTES = PLACES * CELL_BYTES;
 /** Some seconds' worth of writes, and room for 4,096 that are under way. */
 const RING_RECORDS = 65_536;
 const RECORD_BYTES = RECORD_WORDS * Uint32Array.BYTES_PER_ELEMENT;
@@ -26,7 +27,8 @@ const FOLDERS: readonly string[] = ['/dev/shm', tmpdir()];
  */
 export class BoardFile {
   readonly fd: number;
-  readonly #cell = Buffer.alloc(CELL_BYTES);
+  readonly #cell = new Float64Array(CELL_COUNTS);
+  readonly #cellBytes = new Uint8Array(this.#cell.buffer);
 
   /** @param fd as {@link BoardFile.create} has opened it, or inherited from who did */
   constructor(fd: number) {
@@ -60,9 +62,8 @@ export class BoardFile {
     throw problem;
   }
 
-  /** Reads the cells of all places, {@link CELLS_BYTES} of them. */
-  readCells(into: Buffer): void {
-    this.#get(into, 0);
+  readCells(into: Cells): void {
+    this.#get(into.bytes, 0);
   }
 
   storeOf(place: number): LogStore {
@@ -81,17 +82,16 @@ export class BoardFile {
 
   #count(place: number): number {
     for (let attempt = 0; attempt < COUNT_ATTEMPTS_MAX; attempt++) {
-      this.#get(this.#cell, place * CELL_BYTES);
-      const count = countIn(this.#cell, 0);
-      if (count !== null) return count;
+      this.#get(this.#cellBytes, place * CELL_BYTES);
+      const [count, again] = this.#cell as unknown as [number, number];
+      if (count === again) return count;
     }
     throw new Error('a cell of the board does not agree with itself');
   }
 
   #announce(place: number, count: number): void {
-    this.#cell.writeDoubleLE(count, 0);
-    this.#cell.writeDoubleLE(count, CELL_BYTES / 2);
-    this.#put(this.#cell, place * CELL_BYTES);
+    this.#cell.fill(count);
+    this.#put(this.#cellBytes, place * CELL_BYTES);
   }
 
   #read(place: number, start: number, end: number): Uint32Array {
@@ -119,21 +119,28 @@ export class BoardFile {
   }
 }
 
-/** What a cell says; null while it is being written. */
-export function countIn(cells: Buffer, place: number): number | null {
-  const count = cells.readDoubleLE(place * CELL_BYTES);
-  return count === cells.readDoubleLE(place * CELL_BYTES + CELL_BYTES / 2) ? count : null;
-}
+/** The cells of all places as they were at one look. */
+export class Cells {
+  readonly bytes = new Uint8Array(CELLS_BYTES);
+  readonly #counts = new Float64Array(this.bytes.buffer);
 
-/** Takes over one cell. */
-export function copyCell(from: Buffer, to: Buffer, place: number): void {
-  from.copy(to, place * CELL_BYTES, place * CELL_BYTES, (place + 1) * CELL_BYTES);
-}
+  /** What the cell of a place says; null while it is being written. */
+  countOf(place: number): number | null {
+    const count = this.#counts[place * CELL_COUNTS] as number;
+    return count === this.#counts[place * CELL_COUNTS + 1] ? count : null;
+  }
 
-/** Whether the cell of a place is another one. */
-export function isCellChanged(before: Buffer, after: Buffer, place: number): boolean {
-  const [start, end] = [place * CELL_BYTES, (place + 1) * CELL_BYTES];
-  return before.compare(after, start, end, start, end) !== 0;
+  isSame(other: Cells, place: number): boolean {
+    const at = place * CELL_COUNTS;
+    const counts = other.#counts;
+    return this.#counts[at] === counts[at] && this.#counts[at + 1] === counts[at + 1];
+  }
+
+  take(other: Cells, place: number): void {
+    const at = place * CELL_COUNTS;
+    this.#counts[at] = other.#counts[at] as number;
+    this.#counts[at + 1] = other.#counts[at + 1] as number;
+  }
 }
 
 function ringStart(place: number): number {

@@ -2,8 +2,7 @@ import { LogFollower, type LogListener } from '../../cache/log-follower.ts';
 import { ALL_RELATIONS, WriteLog } from '../../cache/write-log.ts';
 import { LinkWrites } from '../../session/link-writes.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
-import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
-import { type BoardFile, CELLS_BYTES, copyCell, countIn, isCellChanged } from './board-file.ts';
+import { type BoardFile, Cells, PLACES } from './board-file.ts';
 import type { OriginWrites } from './origin-writes.ts';
 
 /** Others write while one reads; but not so often between two looks. */
@@ -35,8 +34,8 @@ export class WriteBoard {
   #lastFence = 0;
   #origins: BoardOrigins | null = null;
   /** The cells as they were when everything they announce was learned. */
-  readonly #seen = Buffer.alloc(CELLS_BYTES);
-  readonly #cells = Buffer.alloc(CELLS_BYTES);
+  readonly #seen = new Cells();
+  readonly #cells = new Cells();
   readonly #changed = new Set<OriginWrites>();
   #isCatchingUp = false;
   #flushing: NodeJS.Immediate | null = null;
@@ -46,7 +45,7 @@ export class WriteBoard {
     this.#file = file;
     this.#number = number;
     this.#log = new WriteLog(file.storeOf(number));
-    this.#places = Array.from({ length: WORKER_NUMBER_MAX + 1 }, (_, place) => {
+    this.#places = Array.from({ length: PLACES }, (_, place) => {
       const standing: Place['standing'] = new Map();
       const follower = new LogFollower(file.storeOf(place), this.#listenerOf(standing));
       return { follower, standing };
@@ -128,15 +127,18 @@ export class WriteBoard {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       this.#file.readCells(this.#cells);
       // What this worker says it knows.
-      copyCell(this.#cells, this.#seen, this.#number);
-      if (this.#cells.equals(this.#seen)) return;
-      for (const [place, { follower }] of this.#places.entries()) {
-        if (!isCellChanged(this.#seen, this.#cells, place)) continue;
-        const count = countIn(this.#cells, place);
+      this.#seen.take(this.#cells, this.#number);
+      let isSame = true;
+      for (let place = 0; place < PLACES; place++) {
+        if (this.#cells.isSame(this.#seen, place)) continue;
+        isSame = false;
+        const count = this.#cells.countOf(place);
+        // It is being written at this moment.
         if (count === null) continue;
-        copyCell(this.#cells, this.#seen, place);
-        follower.catchUp(count);
+        this.#seen.take(this.#cells, place);
+        this.#places[place]?.follower.catchUp(count);
       }
+      if (isSame) return;
     }
     throw new Error('the board changes faster than it can be read');
   }
