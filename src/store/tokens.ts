@@ -1,7 +1,15 @@
 /** Tokens of the API and the audit log. Of a token only its hash is kept. */
 import { createHash } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import { type Actor, isFull, type Listed, note, type Page, type StoreSession } from './session.ts';
+import {
+  type Actor,
+  type AuditNote,
+  isFull,
+  type Listed,
+  note,
+  type Page,
+  type StoreSession,
+} from './session.ts';
 import type { AuditTable, TokenTable } from './tables.ts';
 
 const TOKENS_MAX = 1_000;
@@ -105,6 +113,11 @@ export class AuditStore {
 
   constructor(session: StoreSession) {
     this.#session = session;
+  }
+
+  /** Notes what has been done without a change of the store. */
+  async add(entry: AuditNote): Promise<void> {
+    await this.#session.run((db) => db.transaction().execute((trx) => note(trx, entry)));
   }
 
   /** The youngest first. */

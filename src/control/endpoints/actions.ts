@@ -102,11 +102,21 @@ const purge = endpoint(
     body: purgeInput,
     result: purgeResult,
   },
-  async ({ params, body, context }) => {
+  async ({ params, body, caller, context }) => {
     const { account_id: accountId, hyperdrive_id: id } = params;
     const { name } = findInFile(context, id) ?? (await recordOf(context, accountId, id));
-    const { answers, problem } = await context.purge(name, targetOf(body));
+    const target = targetOf(body);
+    const { answers, problem } = await context.purge(name, target);
     if (problem !== null) throw PURGE_PROBLEMS[problem]();
+    // Whoever is told of an error here can do it again.
+    await context.store.audit.add({
+      actor: caller.name,
+      action: 'purge',
+      target: 'configuration',
+      targetId: id,
+      targetName: name,
+      fields: target.kind === 'all' ? [] : [target.kind],
+    });
     return { purged: answers };
   },
 );

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configsPath, eventually, TestControl } from '../../support/control.ts';
+import { ACCOUNT } from '../../support/store.ts';
 import { message } from '../../support/wire-messages.ts';
 
 let control: TestControl;
@@ -108,6 +109,14 @@ describe('a configuration made through the API', () => {
       await expect.poll(() => purge(body), { timeout: 15_000 }).toBe(1);
     }
     expect(await purge({ statement: 'SELECT 41' })).toBe(0);
+    const log = await control.call('GET', `/accounts/${ACCOUNT}/millrace/audit_log?per_page=2`);
+    const entry = { action: 'purge', target: 'configuration', target_name: 'purged' };
+    expect(log.result).toMatchObject([
+      { ...entry, fields: ['statement'] },
+      { ...entry, fields: [] },
+    ]);
+    // A text may hold a secret.
+    expect(JSON.stringify(log.result)).not.toContain('SELECT');
     const refusals = [
       [{ table: 'nobody' }, 404, 2101],
       [{ table: 'a', statement: 'b' }, 400, 2100],
