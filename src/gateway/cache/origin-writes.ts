@@ -96,6 +96,8 @@ export class OriginWrites implements WriteFence {
 
   /** The catalogue may be another one: what is under way may write more than was thought. */
   changeCatalogue(): void {
+    // Whoever has fenced something before he could hear of it.
+    this.#board?.catchUp();
     for (const writes of this.#pending) writes.widen();
     this.versions.changed('all');
     for (const user of this.users) user.onOriginCatalogueChanged();

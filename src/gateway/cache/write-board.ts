@@ -69,13 +69,18 @@ export class WriteBoard {
     this.#flush();
   }
 
-  /** The outcome is known. Others hear of it soon: what comes late costs them hits, never truth. */
+  /**
+   * The outcome is known. Others hear of it soon: what comes late costs them hits, never truth. Of
+   * a change of the catalogue they hear at once: who fences something from then on knows of it,
+   * and the fences of before are there to be read.
+   */
   lift(writes: LinkWrites, origin: number): void {
     const fence = this.#fences.get(writes);
     if (fence === undefined) return;
     this.#fences.delete(writes);
     this.#log.lift(fence, origin, writes.changesCatalogue);
-    this.#flushing ??= setImmediate(() => this.#flush());
+    if (writes.changesCatalogue) this.#flush();
+    else this.#flushing ??= setImmediate(() => this.#flush());
   }
 
   /**

@@ -145,6 +145,17 @@ describe('a change of the catalogue', () => {
     expect(three.isCurrent(before, 999)).toBe(false);
   });
 
+  it('makes everything of it also for the one who has made it', () => {
+    const [one, two] = sides() as [Side, Side];
+    const altering = two.write('all', 8, true);
+    // The second has not looked since.
+    one.write([5]);
+    altering.settle();
+    expect(two.readTime(999)).toBeNull();
+    // Others hear of such a lift at once.
+    expect(one.write([6]).relations).toBe('all');
+  });
+
   it('that is made while a write is being judged is noticed before the write is sent', () => {
     const [one, two] = sides() as [Side, Side];
     const altering = two.write('all', 8, true);
