@@ -11,10 +11,10 @@ const INT8_MAX = 9_223_372_036_854_775_807n;
 
 /** Behind one of these a number may be a place. */
 const PLACES = /\b(by|distinct)\b/i;
-/** How the text before a place ends. */
-const BEFORE_PLACE = /(\bby|[,(])\s*$/i;
-/** So far back one has to look for that. */
-const LOOK_BACK = 200;
+/** How the text before a place ends: GROUP BY may be followed by ALL or DISTINCT. */
+const BEFORE_PLACE = /(\b(by|all|distinct)|[,(])$/i;
+/** The longest of these words, and what must not continue it. */
+const LOOK_BACK = 'distinct'.length + 1;
 
 /**
  * Equal for texts that differ in nothing but values of their literals; null when the text has no
@@ -36,7 +36,7 @@ export function shapeAndKinds(text: string): string | null {
 }
 
 function mayBePlace(text: string, at: number): boolean {
-  return BEFORE_PLACE.test(text.slice(Math.max(0, at - LOOK_BACK), at));
+  return BEFORE_PLACE.test(text.slice(0, at).trimEnd().slice(-LOOK_BACK));
 }
 
 /** As PostgreSQL's scanner has it: int4 when it fits, else int8, else numeric. */

@@ -4,6 +4,8 @@ import { COMMENT_MARK } from '../../../../src/sql/shape/text-parts.ts';
 
 const areAlike = (one: string, other: string): boolean =>
   shapeAndKinds(one) === shapeAndKinds(other) && shapeAndKinds(one) !== null;
+/** As long as nobody would write it. */
+const gap = ' '.repeat(1_000);
 
 describe('texts of one shape', () => {
   it.each([
@@ -29,6 +31,9 @@ describe('texts of one shape', () => {
     ['SELECT a, b FROM t ORDER BY 1', 'SELECT a, b FROM t ORDER BY 2'],
     ['SELECT a, b FROM t ORDER BY a, 1', 'SELECT a, b FROM t ORDER BY a, 2'],
     ['SELECT a, b FROM t GROUP BY (1)', 'SELECT a, b FROM t GROUP BY (2)'],
+    ['SELECT a, b FROM t GROUP BY ALL 1', 'SELECT a, b FROM t GROUP BY ALL 2'],
+    ['SELECT a, b FROM t GROUP BY DISTINCT 1', 'SELECT a, b FROM t GROUP BY DISTINCT 2'],
+    [`SELECT a, b FROM t ORDER BY${gap}1`, `SELECT a, b FROM t ORDER BY${gap}2`],
     ['SELECT DISTINCT ON (1) a, b FROM t', 'SELECT DISTINCT ON (2) a, b FROM t'],
     [`SELECT a FROM t ORDER BY${COMMENT_MARK}1`, `SELECT a FROM t ORDER BY${COMMENT_MARK}2`],
   ])('%s is not like %s', (one, other) => {
