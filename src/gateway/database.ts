@@ -15,7 +15,7 @@ import type { SqlParser } from '../sql/facts/parser.ts';
 import { cacheShown } from './cache/cache-shown.ts';
 import { DatabaseReads } from './cache/database-reads.ts';
 import type { ProcessLook } from './cache/lost-writes.ts';
-import type { OriginUser, OriginWrites } from './cache/origin-writes.ts';
+import type { OriginSubscriber, OriginWrites } from './cache/origin-writes.ts';
 import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
@@ -56,7 +56,7 @@ export type DatabaseParts = {
 };
 
 /** One configuration at work: its links, its clients, and what they share. */
-export class Database implements SessionHost, OriginUser {
+export class Database implements SessionHost, OriginSubscriber {
   readonly log: Log;
   readonly linkStatementsMax = LINK_STATEMENTS_MAX;
   readonly clients = new Set<ClientConnection>();

@@ -34,13 +34,13 @@ class World {
   constructor() {
     for (let number = 1; number <= WORKERS; number++) {
       const board = new WriteBoard(this.file, number);
-      const user = {
+      const subscriber = {
         onOriginCatalogueChanging: () => {},
         onOriginCatalogueChanged: () => {},
         processLook: null,
       };
       this.boards.push(board);
-      this.origins.push(new OriginWritesTable(board).join(ORIGIN, user));
+      this.origins.push(new OriginWritesTable(board).join(ORIGIN, subscriber));
     }
   }
 

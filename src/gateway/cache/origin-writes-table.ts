@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OriginConfig } from '../../config/model.ts';
-import { type OriginUser, OriginWrites } from './origin-writes.ts';
+import { type OriginSubscriber, OriginWrites } from './origin-writes.ts';
 import type { BoardOrigins, WriteBoard } from './write-board.ts';
 
 /** One {@link OriginWrites} for each database that a configuration leads to, or one writes to. */
@@ -15,14 +15,14 @@ export class OriginWritesTable implements BoardOrigins {
   }
 
   /** To be given back by {@link leave}. */
-  join(origin: OriginConfig, user: OriginUser): OriginWrites {
+  join(origin: OriginConfig, subscriber: OriginSubscriber): OriginWrites {
     const writes = this.of(idOf(origin));
-    writes.users.add(user);
+    writes.subscribers.add(subscriber);
     return writes;
   }
 
-  leave(writes: OriginWrites, user: OriginUser): void {
-    writes.users.delete(user);
+  leave(writes: OriginWrites, subscriber: OriginSubscriber): void {
+    writes.subscribers.delete(subscriber);
   }
 
   of(id: number): OriginWrites {

@@ -4,8 +4,8 @@ import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import { LostWrites, type ProcessLook } from './lost-writes.ts';
 import type { WriteBoard } from './write-board.ts';
 
-/** A configuration that leads to the origin. */
-export type OriginUser = {
+/** A configuration that leads to the origin, and hears of what becomes of its catalogue. */
+export type OriginSubscriber = {
   /** Something is about to be sent that may make the catalogue of the database another one. */
   onOriginCatalogueChanging(): void;
   /** It may have changed. */
@@ -19,7 +19,7 @@ export class OriginWrites implements WriteFence {
   /** Two databases that have the same one, by accident, share their fences. */
   readonly id: number;
   readonly versions = new RelationVersions();
-  readonly users = new Set<OriginUser>();
+  readonly subscribers = new Set<OriginSubscriber>();
   /** To what other workers write. */
   readonly elsewhere: WriteFence;
   readonly #board: WriteBoard | null;
@@ -44,7 +44,7 @@ export class OriginWrites implements WriteFence {
 
   /** Whether anything is being written, or anybody would want to know. */
   get isNeeded(): boolean {
-    return this.users.size > 0 || this.#pending.size > 0;
+    return this.subscribers.size > 0 || this.#pending.size > 0;
   }
 
   /** Whether what is known of the catalogue may be wrong at any moment. */
@@ -67,7 +67,7 @@ export class OriginWrites implements WriteFence {
   onCatalogueChanging(writes: LinkWrites): void {
     if (this.#changing.has(writes)) return;
     this.#changing.add(writes);
-    for (const user of this.users) user.onOriginCatalogueChanging();
+    for (const subscriber of this.subscribers) subscriber.onOriginCatalogueChanging();
   }
 
   fence(writes: LinkWrites, relations: RelationSet): void {
@@ -100,12 +100,12 @@ export class OriginWrites implements WriteFence {
     this.#board?.catchUp();
     for (const writes of this.#pending) writes.widen();
     this.versions.changed('all');
-    for (const user of this.users) user.onOriginCatalogueChanged();
+    for (const subscriber of this.subscribers) subscriber.onOriginCatalogueChanged();
   }
 
   /** To be called every now and then. */
   tick(nowMs: number): void {
-    const [user] = this.users;
-    this.#lost.tick(nowMs, user?.processLook ?? null);
+    const [subscriber] = this.subscribers;
+    this.#lost.tick(nowMs, subscriber?.processLook ?? null);
   }
 }

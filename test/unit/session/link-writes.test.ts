@@ -48,7 +48,7 @@ describe('the writes of a link', () => {
   it('may make the catalogue another one from when they may be committed', () => {
     const origin = new OriginWrites(1, null);
     const told: string[] = [];
-    origin.users.add({
+    origin.subscribers.add({
       onOriginCatalogueChanging: () => told.push('changing'),
       onOriginCatalogueChanged: () => told.push('changed'),
       processLook: null,

@@ -14,7 +14,7 @@ const OTHER = { ...ORIGIN, database: 'other' };
 class Side {
   readonly board: WriteBoard;
   readonly table: OriginWritesTable;
-  readonly user = {
+  readonly subscriber = {
     onOriginCatalogueChanging: vi.fn(),
     onOriginCatalogueChanged: vi.fn(),
     processLook: null,
@@ -24,7 +24,7 @@ class Side {
   constructor(file: BoardFile, number: number) {
     this.board = new WriteBoard(file, number);
     this.table = new OriginWritesTable(this.board);
-    this.origin = this.table.join(ORIGIN, this.user);
+    this.origin = this.table.join(ORIGIN, this.subscriber);
   }
 
   write(relations: readonly number[] | 'all', processId = 7, changesCatalogue = false): LinkWrites {
@@ -85,7 +85,7 @@ describe('workers at one board', () => {
 
   it('do not mix up databases', () => {
     const [one, two] = sides() as [Side, Side];
-    const other = two.table.join(OTHER, two.user);
+    const other = two.table.join(OTHER, two.subscriber);
     one.write('all');
     expect(two.readTime(5, other)).not.toBeNull();
     expect(two.readTime(5)).toBeNull();
@@ -108,7 +108,7 @@ describe('workers at one board', () => {
     for (let n = 0; n < 100_000; n++) one.write([6]).settle();
     one.say();
     expect(two.isCurrent(before, 7)).toBe(false);
-    expect(two.user.onOriginCatalogueChanged).toHaveBeenCalledOnce();
+    expect(two.subscriber.onOriginCatalogueChanged).toHaveBeenCalledOnce();
     expect(two.readTime(5)).toBeNull();
     // Among what was missed there may have been a change of the catalogue.
     expect(two.readTime(6)).toBeNull();
@@ -137,7 +137,7 @@ describe('a change of the catalogue', () => {
     two.say();
     // The first has not heard of it.
     expect(three.readTime(999)).toBeNull();
-    expect(three.user.onOriginCatalogueChanged).toHaveBeenCalledOnce();
+    expect(three.subscriber.onOriginCatalogueChanged).toHaveBeenCalledOnce();
     const before = three.origin.versions.readTime([]);
     writes.settle();
     one.say();
@@ -198,7 +198,7 @@ describe('a worker that is no more', () => {
     two.table.tick(60_000);
     two.say();
     three.origin.catchUp();
-    expect(three.user.onOriginCatalogueChanged).toHaveBeenCalledOnce();
+    expect(three.subscriber.onOriginCatalogueChanged).toHaveBeenCalledOnce();
   });
 });
 
