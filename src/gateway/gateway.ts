@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
-import type { Clock, Random } from '../base/time.ts';
 import type { ConfigurationConfig, MillraceConfig } from '../config/model.ts';
 import { closeGently } from '../net/closing.ts';
 import { loadParser } from '../origin/parser.ts';
@@ -26,12 +24,10 @@ import type { SharedSecrets } from './shared-secrets.ts';
 import type { News, Siblings } from './siblings.ts';
 import { StatementReader } from './statements/statement-reader.ts';
 import type { ConfigurationStatus } from './status.ts';
+import { clock, random } from './system.ts';
 
 /** Limits are looked at this often, and so may be overrun by as much. */
 const TICK_MS = 50;
-
-const clock: Clock = { nowMs: () => performance.now() };
-const random: Random = { bytes: (count) => randomBytes(count) };
 
 /** A listener's clients. Its settings are looked up for every connection, so they can change. */
 type Entrance = { prepared: PreparedListener; readonly reception: Reception };

@@ -1,5 +1,4 @@
 /** The control plane beside a running gateway: serves what the store holds, and the API. */
-import { randomBytes } from 'node:crypto';
 import type { Log } from '../../base/log.ts';
 import type { ApiConfig, ConfigurationConfig } from '../../config/model.ts';
 import type { ControlContext } from '../../control/context.ts';
@@ -7,6 +6,7 @@ import { type ApiServer, serveApi } from '../../control/http/server.ts';
 import { servedOf } from '../../control/served.ts';
 import type { PurgeOutcome, PurgeTarget } from '../../gateway/purge.ts';
 import type { ConfigurationStatus } from '../../gateway/status.ts';
+import { random } from '../../gateway/system.ts';
 import type { Store } from '../../store/store.ts';
 import { tokenHash } from '../../store/tokens.ts';
 import type { StoreWatch } from '../../store/watch.ts';
@@ -88,7 +88,7 @@ function contextOf(options: ControlOptions, api: ApiConfig, watch: StoreWatch): 
     purge: (configuration, target) => plane.purge(configuration, target),
     changesApplied: () => atMost(watch.look(), APPLY_TIMEOUT_MS),
     clientAddress: () => clientAddressOf(plane.addresses()),
-    random: { bytes: (count) => randomBytes(count) },
+    random,
     log,
   };
 }

@@ -4,6 +4,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { StoreConfig } from '../../config/model.ts';
 import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
+import { random } from '../../gateway/system.ts';
 import type { StoreAddress } from '../../store/connection.ts';
 import { type MasterKeys, openKeyFile, parseMasterKeys } from '../../store/master-keys.ts';
 import { prepareStoreDatabase } from '../../store/own-database.ts';
@@ -11,8 +12,6 @@ import { Store } from '../../store/store.ts';
 import { stopBeside } from '../stopping.ts';
 
 const PASSWORD_SIZE = 24;
-
-const random = { bytes: (count: number) => randomBytes(count) };
 
 /** Where somebody needs a password that nobody has to know. */
 export const freshPassword = (): string => randomBytes(PASSWORD_SIZE).toString('base64url');

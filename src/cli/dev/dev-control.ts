@@ -1,5 +1,4 @@
 /** The control plane of `millrace dev`: a store beside the demo, and an API next to the gateway. */
-import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.ts';
@@ -8,6 +7,7 @@ import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { mergeConfigurations } from '../../control/served.ts';
 import { openDataDir } from '../../embedded/cluster-home.ts';
 import type { EmbeddedServer } from '../../embedded/embedded.ts';
+import { random } from '../../gateway/system.ts';
 import type { Store } from '../../store/store.ts';
 import { ControlPlane, type Plane } from '../control/control-plane.ts';
 import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-store.ts';
@@ -21,7 +21,6 @@ import { onFirstFreePort } from './first-free-port.ts';
 export const API_FILE = 'api.json';
 const KEY_FILE = 'store.key';
 const LOOPBACK = '127.0.0.1';
-const random = { bytes: (count: number) => randomBytes(count) };
 
 export type DevControl = {
   readonly api: { readonly url: string; readonly token: string };

@@ -1,10 +1,10 @@
 /** Makes the roles, or prints how, and tells the connection string of the new one. */
-import { randomBytes } from 'node:crypto';
 import { formatVerifier } from '../../auth/scram-keys.ts';
 import { GatewayError } from '../../base/errors.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import { mintVerifier } from '../../gateway/login/login-verifier.ts';
+import { random } from '../../gateway/system.ts';
 import { makeClient } from '../../store/connection.ts';
 import { readSecret } from '../config/secret-options.ts';
 import { freshPassword } from '../control/open-store.ts';
@@ -44,7 +44,6 @@ async function requestOf(
     throw usageError('--read-only and --create exclude each other', COMMAND);
   }
   const schemas = (args.schemas ?? 'public').split(',').map((name) => name.trim());
-  const random = { bytes: (count: number) => randomBytes(count) };
   return {
     database,
     role: checkName(args.role ?? 'hyperdrive', 'role'),

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { Clock, Random } from '../../base/time.ts';
 import type { MillraceConfig } from '../../config/model.ts';
 import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
 import {
@@ -13,6 +11,7 @@ import {
 import { Credentials } from '../login/credentials.ts';
 import { type PurgeOutcome, type PurgeTarget, sumOfPurges } from '../purge.ts';
 import { type ConfigurationStatus, sumOfStatus } from '../status.ts';
+import { clock, random } from '../system.ts';
 import { BoardKeeper } from './board-keeper.ts';
 import { Exchange } from './exchange.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -33,9 +32,6 @@ const START_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 3_000;
 /** After their time to drain, workers have so long to cancel what still runs, and to end. */
 const DRAIN_GRACE_MS = 8_000;
-
-const clock: Clock = { nowMs: () => performance.now() };
-const random: Random = { bytes: (count) => randomBytes(count) };
 
 export type WorkersOptions = {
   readonly log: Log;
