@@ -225,7 +225,7 @@ export class Gateway {
       database.close('MR_SHUTTING_DOWN');
     }
     this.#databases.clear();
-    this.#writes.close();
+    this.#writes.flush();
     // Goodbyes leave with the next turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -84,7 +84,7 @@ class World {
   }
 
   close(): void {
-    for (const board of this.boards) board.close();
+    for (const board of this.boards) board.flush();
     this.file.close();
   }
 }
@@ -113,7 +113,7 @@ describe('workers at one board', () => {
           else if (what === 'alter' && n < 5) world.send(worker, relation, true);
           else if (what === 'settle') world.settle(n);
           else if (what === 'read') world.read(worker, relation);
-          else if (what === 'say') world.boards[worker]?.close();
+          else if (what === 'say') world.boards[worker]?.flush();
           else world.judge(worker);
         }
         for (let worker = 0; worker < WORKERS; worker++) world.judge(worker);

@@ -47,8 +47,9 @@ export class OriginWritesTable implements BoardOrigins {
     }
   }
 
-  close(): void {
-    this.#board?.close();
+  /** Tells other workers what is left to tell. */
+  flush(): void {
+    this.#board?.flush();
   }
 }
 

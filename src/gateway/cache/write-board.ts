@@ -66,7 +66,7 @@ export class WriteBoard {
       this.#fences.set(writes, fence);
     }
     this.#log.fence(fence, origin, writes.processId, relations);
-    this.#flush();
+    this.flush();
   }
 
   /**
@@ -79,8 +79,8 @@ export class WriteBoard {
     if (fence === undefined) return;
     this.#fences.delete(writes);
     this.#log.lift(fence, origin, writes.changesCatalogue);
-    if (writes.changesCatalogue) this.#flush();
-    else this.#flushing ??= setImmediate(() => this.#flush());
+    if (writes.changesCatalogue) this.flush();
+    else this.#flushing ??= setImmediate(() => this.flush());
   }
 
   /**
@@ -113,12 +113,8 @@ export class WriteBoard {
     }
   }
 
-  /** Says what is left to say. */
-  close(): void {
-    if (this.#flushing !== null) this.#flush();
-  }
-
-  #flush(): void {
+  /** Whatever this worker has said can be read by others when this returns. */
+  flush(): void {
     if (this.#flushing !== null) clearImmediate(this.#flushing);
     this.#flushing = null;
     this.#log.flush();

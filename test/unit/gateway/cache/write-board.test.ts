@@ -47,7 +47,7 @@ class Side {
 
   /** Others hear of lifts with the next turn of the event loop; here, at once. */
   say(): void {
-    this.board.close();
+    this.board.flush();
   }
 }
 
