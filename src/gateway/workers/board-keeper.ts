@@ -80,7 +80,8 @@ export class BoardKeeper {
     if (this.#isClosed || this.#file === null) return;
     // What an heir has taken that ends now is taken over from it; but it may not have come to it.
     if (problem !== null || heir.isGone) {
-      this.#log.warn({ from: number, heir: heir.number, problem }, 'a legacy was not taken');
+      const words = 'what a worker was writing is not taken over yet';
+      this.#log.warn({ worker: number, heir: heir.number, problem }, words);
       this.#bequeath(number);
       return;
     }
