@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GatewayError } from '../../base/errors.ts';
-import { ACCOUNT_ID_DEFAULT } from '../../control/endpoints/administration.ts';
+import { ACCOUNT_ID_DEFAULT } from '../../control/endpoints/identity.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** As `millrace dev` leaves it; see its `dev-control`. */

@@ -2,8 +2,7 @@
 import { formatVerifier } from '../../auth/scram-keys.ts';
 import type { Random } from '../../base/time.ts';
 import type { OriginConfig } from '../../config/model.ts';
-import { ACCOUNT_ID_DEFAULT } from '../../control/endpoints/administration.ts';
-import { newId } from '../../control/endpoints/identity.ts';
+import { ACCOUNT_ID_DEFAULT, newId } from '../../control/endpoints/identity.ts';
 import { mintVerifier } from '../../gateway/login/login-verifier.ts';
 import type { ConfigurationDraft } from '../../store/configurations.ts';
 import type { Store } from '../../store/store.ts';

@@ -5,14 +5,12 @@ import { ApiError } from '../api-error.ts';
 import { type Endpoint, endpoint, listEndpoint } from '../http/endpoint.ts';
 import { accountParams, pageQuery } from '../schemas/common.ts';
 import { auditResult, mintedToken, tokenInput, tokenResult } from '../schemas/credential.ts';
-import { newId, newSecret } from './identity.ts';
+import { ACCOUNT_ID_DEFAULT, newId, newSecret } from './identity.ts';
 
 const TOKENS_PATH = '/accounts/{account_id}/millrace/tokens';
 const TOKEN_PREFIX = 'mrt_';
 const shared = { tag: 'Administration' } as const;
 const noParams = z.object({});
-/** For clients that ask which account there is; every other one works as well. */
-export const ACCOUNT_ID_DEFAULT = '00000000000000000000000000000001';
 const ACCOUNT = { id: ACCOUNT_ID_DEFAULT, name: 'Millrace' } as const;
 const accountResult = z.object({ id: z.string(), name: z.string() });
 

@@ -1,5 +1,8 @@
-/** New names and secrets. */
+/** The account that there is, and new names and secrets. */
 import type { Random } from '../../base/time.ts';
+
+/** For clients that ask which account there is; every other one works as well. */
+export const ACCOUNT_ID_DEFAULT = '00000000000000000000000000000001';
 
 const ID_SIZE = 16;
 const SECRET_SIZE = 32;
