@@ -1,9 +1,9 @@
 /** The model of the cache over two gateways in front of one database, as workers are. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RelationVersions } from '../../src/cache/relation-versions.ts';
 import { BoardFile } from '../../src/gateway/cache/board-file.ts';
 import { OriginWrites } from '../../src/gateway/cache/origin-writes.ts';
 import { WriteBoard } from '../../src/gateway/cache/write-board.ts';
+import { countAtAnswer, noFence } from '../support/cache-mutants.ts';
 import { hits, isFoundOut, runWorld, SCHEMA } from '../support/cache-world.ts';
 import { TestGateway } from '../support/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
@@ -56,25 +56,8 @@ describe('clients of two workers', () => {
 
 const nothing = (): void => {};
 
-/** Makes of a fence what counts only once the outcome is known. */
-function countAtAnswer(): void {
-  vi.spyOn(RelationVersions.prototype, 'fence').mockImplementation(nothing);
-  vi.spyOn(RelationVersions.prototype, 'lift').mockImplementation(function (
-    this: RelationVersions,
-    writes,
-  ) {
-    this.changed(writes);
-  });
-}
-
 const MUTANTS: readonly (readonly [name: string, apply: () => void])[] = [
-  [
-    'no fence',
-    () => {
-      vi.spyOn(RelationVersions.prototype, 'fence').mockImplementation(nothing);
-      vi.spyOn(RelationVersions.prototype, 'lift').mockImplementation(nothing);
-    },
-  ],
+  ['no fence', noFence],
   ['writes that count at their answer only', countAtAnswer],
   [
     'writes that count in one worker only',

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RelationVersions } from '../../src/cache/relation-versions.ts';
 import { Session } from '../../src/session/session.ts';
+import { countAtAnswer, noFence } from '../support/cache-mutants.ts';
 import { hits, isFoundOut, runWorld, SCHEMA, told } from '../support/cache-world.ts';
 import { TestGateway } from '../support/gateway.ts';
 
@@ -37,38 +37,15 @@ describe('clients of one gateway', () => {
 });
 
 const MUTANTS: readonly (readonly [name: string, apply: () => void])[] = [
-  [
-    'no fence',
-    () => {
-      vi.spyOn(RelationVersions.prototype, 'fence').mockImplementation(() => {});
-      vi.spyOn(RelationVersions.prototype, 'lift').mockImplementation(() => {});
-    },
-  ],
-  [
-    'writes that count at their answer only',
-    () => {
-      vi.spyOn(RelationVersions.prototype, 'fence').mockImplementation(() => {});
-      vi.spyOn(RelationVersions.prototype, 'lift').mockImplementation(function (
-        this: RelationVersions,
-        writes,
-      ) {
-        this.changed(writes);
-      });
-    },
-  ],
+  ['no fence', noFence],
+  ['writes that count at their answer only', countAtAnswer],
   [
     'answers ahead of what the client has not finished',
     () => {
       vi.spyOn(Session.prototype, 'isFree', 'get').mockImplementation(function (this: Session) {
         return !this.isClosed && !this.isUnsynced && this.framer.isBetweenMessages;
       });
-      vi.spyOn(RelationVersions.prototype, 'fence').mockImplementation(() => {});
-      vi.spyOn(RelationVersions.prototype, 'lift').mockImplementation(function (
-        this: RelationVersions,
-        writes,
-      ) {
-        this.changed(writes);
-      });
+      countAtAnswer();
     },
   ],
 ];
