@@ -1,19 +1,17 @@
 /** All that is measured. Each case names its bar, and the tables are made from that. */
 
+import { SHARING_DEFAULTS } from '../../src/config/sharing-keys.ts';
 import { cachedCases } from './cached.ts';
 import { type BenchCase, groupOf, type Setup, type Side } from './case.ts';
 import { ALL_ROUNDS } from './load-case.ts';
 import { uncachedCases } from './uncached.ts';
 import { direct, type Pooler, type Way } from './way.ts';
 
-/** As the gateway's default, which the bar for strangers follows. */
-export const HEDGE_MS = 20;
-
 const strangers: BenchCase = {
   name: 'strangers-p99',
   title: 'reads beside ACCESS EXCLUSIVE locks, cold reads of 200 ms and stalled results of 8 MB',
   headline: 'p99Ms',
-  bars: [{ kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost: HEDGE_MS + 5 }],
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost: SHARING_DEFAULTS.hedgeMs + 5 }],
   isQuick: false,
   roundsMax: ALL_ROUNDS,
   contestants: ({ pgbouncer }) => {

@@ -1,9 +1,8 @@
 /** The gateway's own counters, by which a row proves that it measures what it says. */
-import { availableParallelism } from 'node:os';
 import pg from 'pg';
 import type { Proof } from '../cases/case.ts';
 import { poolerTable, type Way } from '../cases/way.ts';
-import { type Address, HOST, type Login } from '../ways/place.ts';
+import { type Address, CORES, HOST, type Login } from '../ways/place.ts';
 
 /** Statements since the gateway began. */
 export type Counters = {
@@ -21,7 +20,7 @@ export class UnprovenError extends Error {}
 
 /** The counters of one configuration of the gateway; of all of its workers. */
 export async function readCounters(way: Way, address: Address, login: Login): Promise<Counters> {
-  const workers = way.pooler === 'millrace-cores' ? Math.max(2, availableParallelism()) : 1;
+  const workers = way.pooler === 'millrace-cores' ? CORES : 1;
   // Each worker tells of itself; clients that are there together are with different ones.
   const clients = Array.from(
     { length: workers },

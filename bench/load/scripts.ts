@@ -1,12 +1,10 @@
 /** What pgbench is given to run, beside the scripts that it has built in. */
 import { writeFileSync } from 'node:fs';
 import type { Script } from '../cases/case.ts';
-import { SCALE } from '../ways/origin.ts';
+import { ACCOUNTS } from '../ways/origin.ts';
 import type { Scratch } from '../ways/place.ts';
 import { PAGES, RARE_VALUES } from '../ways/tables.ts';
 
-/** Rows of pgbench_accounts. */
-const ACCOUNTS = SCALE * 100_000;
 /** Runs of pgbench, and clients of each, get so many keys that nobody else asks for. */
 const KEYS_PER_RUN = 1_000_000_000;
 const KEYS_PER_CLIENT = 1_000_000;

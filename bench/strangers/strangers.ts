@@ -5,7 +5,7 @@ import type { Subject } from '../cases/case.ts';
 import { hasCounters, prove, readCounters } from '../load/counters.ts';
 import type { Figures } from '../report/figures.ts';
 import { percentile } from '../report/statistics.ts';
-import { runSql, SCALE } from '../ways/origin.ts';
+import { ACCOUNTS, runSql } from '../ways/origin.ts';
 import { HOST } from '../ways/place.ts';
 import type { Scene } from '../ways/scene.ts';
 import { coldSql, Disturbance } from './disturbance.ts';
@@ -15,7 +15,6 @@ const READERS = 8;
 const PAUSE_MS = 2;
 const SETTLE_MS = 500;
 const COLD_MS = 200;
-const ACCOUNTS = SCALE * 100_000;
 /** Of the reads, so many have to share a connection with others. */
 const SHARED_MIN = 0.5;
 /** Locks and stalls take turns; in a shorter time some of them would not come. */

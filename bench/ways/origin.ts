@@ -8,8 +8,10 @@ import { type Address, HOST, type Login, type OriginPlace } from './place.ts';
 import { runProgram } from './programs.ts';
 import { tablesSql } from './tables.ts';
 
-/** A million accounts, 150 MB: all of it fits into `shared_buffers`. */
-export const SCALE = 10;
+/** Of pgbench's tables: 150 MB, all of it fits into `shared_buffers`. */
+const SCALE = 10;
+/** Rows of pgbench_accounts. */
+export const ACCOUNTS = SCALE * 100_000;
 
 /** Memory for all of the data, and no background work that would fall into single measurements. */
 const SETTINGS = {

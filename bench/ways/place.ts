@@ -1,7 +1,7 @@
 /** What the processes of one run share: where the server is, and who one is there. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +18,9 @@ export const HOST = '127.0.0.1';
 
 /** The repository, from where the compiled benchmark lies: `bench/results/.build/bench/ways`. */
 export const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
+
+/** Processes of a pooler that uses all cores: two at least, so that any machine measures several. */
+export const CORES = Math.max(2, availableParallelism());
 
 /** A pooler at work. */
 export type RunningPooler = {

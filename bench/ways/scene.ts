@@ -1,13 +1,9 @@
 /** Everything that runs during a benchmark: the server, and each pooler from when it is needed. */
-import { availableParallelism } from 'node:os';
 import { type PgbouncerAbility, type Pooler, poolerTable, type Way } from '../cases/way.ts';
 import { plainForm, startMillrace } from './millrace.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { startPgbouncer } from './pgbouncer.ts';
-import { type Address, type RunningPooler, Scratch, tlsFiles } from './place.ts';
-
-/** At least two, so that what several processes do is measured on any machine. */
-const CORES = Math.max(2, availableParallelism());
+import { type Address, CORES, type RunningPooler, Scratch, tlsFiles } from './place.ts';
 
 export type Pgbouncer = { readonly program: string; readonly ability: PgbouncerAbility };
 
