@@ -52,7 +52,7 @@ export class LoadMeter {
 
   /**
    * Runs the load for a moment, and forgets what it did; again, where its statements do not go yet
-   * where they shall. The server is shown each text of a cached read first, a few in a second.
+   * where they shall: a cache has to take up what everybody asks for first.
    */
   async warmUp({ way, load, proof }: LoadSubject): Promise<void> {
     const perUnit = load.unit === 'query' ? 1 : TRANSACTION_STATEMENTS;
