@@ -24,9 +24,9 @@ function draftOf(origin: OriginConfig): ConfigurationDraft {
 }
 
 /**
- * Makes the configuration when there is none of that name, and tells the one that there is where
- * the demo database is now. Everything else in it is the user's, and so is all of it once it leads
- * to another database or user.
+ * Makes the configuration when there is none of that name, and tells the one that there is which
+ * port the demo database has now. Everything else in it is the user's, and so is all of it once it
+ * leads to another database or user.
  *
  * @throws GatewayError `MR_STORE_…`
  */
@@ -36,8 +36,7 @@ export async function keepDemo(store: Store, demo: OriginConfig, random: Random)
   if (id !== null) {
     const found = await store.configurations.get(ACCOUNT_ID_DEFAULT, id);
     if (found === null || !isDemo(found, wanted)) return;
-    const { host, port } = wanted.origin;
-    if (found.origin.host === host && found.origin.port === port) return;
+    if (found.origin.port === wanted.origin.port) return;
     await store.configurations.replace(found, { ...found, origin: wanted.origin }, ACTOR);
     return;
   }

@@ -14,13 +14,12 @@ import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-s
 import type { RunningGateway } from '../start-gateway.ts';
 import { readVersion } from '../version.ts';
 import { keepDemo } from './demo-configuration.ts';
-import { type DevOptions, devConfig } from './dev-options.ts';
+import { DEV_ADDRESS, type DevOptions, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
 
 /** In the data directory, mode 0600: how `millrace config` finds a running `millrace dev`. */
 export const API_FILE = 'api.json';
 const KEY_FILE = 'store.key';
-const LOOPBACK = '127.0.0.1';
 
 export type DevControl = {
   readonly api: { readonly url: string; readonly token: string };
@@ -117,7 +116,7 @@ export async function startDevControl(
     const plane = planeOf(options, origin, gateway, isStored);
     const version = readVersion();
     const start = (port: number) => {
-      const api = { address: LOOPBACK, port, tls: null, token };
+      const api = { address: DEV_ADDRESS, port, tls: null, token };
       return ControlPlane.start({ store, api, plane, version, log });
     };
     const [listening] = gateway.addresses();
