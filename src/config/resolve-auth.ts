@@ -1,9 +1,9 @@
 /** How an origin is logged in to: with a password, a token of IAM, or what a secret says. */
+import { isLoopback } from './loopback.ts';
 import type { OriginAuth, SslMode } from './model.ts';
 import type { AwsOrigin, GivenOrigin, Telling } from './resolve-aws.ts';
 
 const PORT_DEFAULT = 5432;
-const LOOPBACK = /^(localhost|127\..*|::1)$/;
 
 /** How to log in; what does not fit together is told. */
 export function resolveAuth(
@@ -43,7 +43,7 @@ export function resolveAuth(
 /** A token names the port of the endpoint, not that of a tunnel to it. */
 function signedPort(origin: GivenOrigin, { path, problems }: Telling): number {
   const port = origin.iam_port ?? origin.port ?? PORT_DEFAULT;
-  if (origin.iam_port === undefined && LOOPBACK.test(origin.host ?? '') && port !== PORT_DEFAULT) {
+  if (origin.iam_port === undefined && isLoopback(origin.host ?? '') && port !== PORT_DEFAULT) {
     const what = `tokens are signed for port ${port}, which looks like that of a tunnel`;
     problems.warn(path, what, 'give the port of the endpoint as iam_port');
   }

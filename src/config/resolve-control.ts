@@ -2,9 +2,9 @@
 import { certificatesProblem, isPair, privateKeyProblem } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import { API_TOKEN_LENGTH_MIN } from './keys.ts';
+import { isLoopback } from './loopback.ts';
 import type { ApiConfig, ControlConfig, StoreConfig } from './model.ts';
 import type { ProblemList } from './problems.ts';
-import { isLoopback } from './resolve.ts';
 import { resolveOrigin } from './resolve-origin.ts';
 import type { FileApi, FileStore } from './schema.ts';
 

@@ -2,6 +2,7 @@
 import { cachingOf } from './caching.ts';
 import { certificatesProblem, isPair, privateKeyProblem, validUntilMs } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
+import { isLoopback } from './loopback.ts';
 import type {
   ConfigurationConfig,
   CredentialConfig,
@@ -41,10 +42,6 @@ type Context = {
   /** Milliseconds since 1970, to tell an expired certificate. */
   readonly wallMs: number;
 };
-
-export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || address.startsWith('127.');
-}
 
 function checkListenerTls(
   given: FileListener,

@@ -1,6 +1,7 @@
 /** From what the store holds to configurations that a gateway serves. */
 import { createHash } from 'node:crypto';
 import { cachingDefaults } from '../config/caching.ts';
+import { isLoopback } from '../config/loopback.ts';
 import type { CachingConfig, ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
 import {
   type AwsOrigin,
@@ -28,15 +29,13 @@ const TIMEOUTS = {
 } as const;
 const WAITERS_MAX = 10_000;
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i;
-
 /**
  * Hyperdrive never goes without TLS, and neither do we, except to this very machine, where nobody
  * is on the wire and a database seldom has a certificate. At AWS the name is verified too.
  */
 function sslModeDefault(aws: AwsOrigin, host: string): SslMode {
   if (aws.kind !== 'postgres') return awsSslMode(aws);
-  return LOOPBACK.test(host) ? 'prefer' : 'require';
+  return isLoopback(host) ? 'prefer' : 'require';
 }
 
 function cachingOf(stored: StoredCaching): CachingConfig {
