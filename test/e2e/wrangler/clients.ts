@@ -76,7 +76,8 @@ export class Wrangler {
     return this.#env;
   }
 
-  static readonly program = join(HERE, 'node_modules/wrangler/bin/wrangler.js');
+  static readonly package = join(HERE, 'node_modules/wrangler');
+  static readonly program = join(Wrangler.package, 'bin/wrangler.js');
 
   run(args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
     const env = { ...this.#env, ...extra };

@@ -56,6 +56,7 @@ beforeAll(async () => {
   for (const name of ['pg', 'postgres']) {
     await symlink(join(ROOT, 'node_modules', name), join(worker, 'node_modules', name));
   }
+  await symlink(Wrangler.package, join(worker, 'node_modules/wrangler'));
 }, 600_000);
 
 afterAll(async () => {
@@ -94,6 +95,12 @@ describe('the example Worker', () => {
     } finally {
       await program.stop();
     }
+  });
+
+  it('reads through the gateway in Node, with the bindings of getPlatformProxy', async () => {
+    const env = plainEnvironment({ ...wrangler.env, [VARIABLE]: connectionString });
+    const said = await runWell(process.execPath, ['platform-proxy.mjs'], { cwd: worker, env });
+    expect(JSON.parse(said.split('\n').at(-2) ?? '')).toMatchObject({ id: 7 });
   });
 
   it('reads through the gateway under bare workerd', async () => {
