@@ -12,29 +12,45 @@ const HERE = import.meta.dirname;
 const INSTALL_TIMEOUT_MS = 600_000;
 const LOCK_POLL_MS = 200;
 
-/** Written by npm when everything else is there. */
-const DONE = join(HERE, 'node_modules/.package-lock.json');
-/** Several files of tests run at once; who makes this directory installs. */
-const LOCK = join(tmpdir(), `millrace-clients-${createHash('sha256').update(HERE).digest('hex')}`);
+/** A wrangler, and the Node that runs it. */
+export type Release = {
+  readonly name: string;
+  /** Where its packages are installed. */
+  readonly dir: string;
+  readonly node: string;
+};
 
-export async function installClients(): Promise<void> {
+const CURRENT = join(HERE, 'current');
+export const oldest: Release = { name: 'wrangler 4.86', dir: HERE, node: process.execPath };
+export const current: Release = {
+  name: 'a wrangler of today, on Node 24',
+  dir: CURRENT,
+  node: join(CURRENT, 'node_modules/node/bin/node'),
+};
+
+export async function installClients({ dir } = oldest): Promise<void> {
+  // Written by npm when everything else is there.
+  const done = join(dir, 'node_modules/.package-lock.json');
+  // Several files of tests run at once; who makes this directory installs.
+  const key = createHash('sha256').update(dir).digest('hex');
+  const lock = join(tmpdir(), `millrace-clients-${key}`);
   const untilMs = performance.now() + INSTALL_TIMEOUT_MS;
-  while (!existsSync(DONE)) {
-    if (performance.now() > untilMs) throw new Error(`nobody installs here; remove ${LOCK}`);
-    if (await takeLock()) {
+  while (!existsSync(done)) {
+    if (performance.now() > untilMs) throw new Error(`nobody installs here; remove ${lock}`);
+    if (await takeLock(lock)) {
       try {
-        const options = { cwd: HERE, timeoutMs: INSTALL_TIMEOUT_MS };
+        const options = { cwd: dir, timeoutMs: INSTALL_TIMEOUT_MS };
         await runWell('npm', ['ci', '--no-audit', '--no-fund'], options);
       } finally {
-        await rm(LOCK, { recursive: true, force: true });
+        await rm(lock, { recursive: true, force: true });
       }
     } else await sleep(LOCK_POLL_MS);
   }
 }
 
-async function takeLock(): Promise<boolean> {
+async function takeLock(lock: string): Promise<boolean> {
   try {
-    await mkdir(LOCK);
+    await mkdir(lock);
     return true;
   } catch {
     return false;
@@ -51,9 +67,11 @@ export const ACCOUNT = '0123456789abcdef0123456789abcdef';
 export class Wrangler {
   readonly home: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #release: Release;
 
-  private constructor(home: string, api: Api) {
+  private constructor(home: string, api: Api, release: Release) {
     this.home = home;
+    this.#release = release;
     this.#env = {
       CLOUDFLARE_API_BASE_URL: api.url,
       CLOUDFLARE_API_TOKEN: api.token,
@@ -67,8 +85,8 @@ export class Wrangler {
     };
   }
 
-  static async make(api: Api): Promise<Wrangler> {
-    return new Wrangler(await mkdtemp(join(tmpdir(), 'millrace-wrangler-')), api);
+  static async make(api: Api, release = oldest): Promise<Wrangler> {
+    return new Wrangler(await mkdtemp(join(tmpdir(), 'millrace-wrangler-')), api, release);
   }
 
   /** What it takes in the environment besides `extra`. */
@@ -81,7 +99,9 @@ export class Wrangler {
 
   run(args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
     const env = { ...this.#env, ...extra };
-    return run(process.execPath, [Wrangler.program, ...args], { env, cwd: this.home });
+    const { node, dir } = this.#release;
+    const program = join(dir, 'node_modules/wrangler/bin/wrangler.js');
+    return run(node, [program, ...args], { env, cwd: this.home });
   }
 
   /** Its standard output; throws with all it said unless it ends well. */

@@ -1,7 +1,15 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dev, startDev } from '../support/millrace.ts';
-import { ACCOUNT, type Api, installClients, requireClient, Wrangler } from './clients.ts';
+import {
+  ACCOUNT,
+  type Api,
+  current,
+  installClients,
+  oldest,
+  requireClient,
+  Wrangler,
+} from './clients.ts';
 
 const pki = (name: string) => join(import.meta.dirname, '../../support/pki', name);
 
@@ -11,18 +19,25 @@ let wrangler: Wrangler;
 beforeAll(async () => {
   await installClients();
   dev = await startDev();
-  wrangler = await Wrangler.make(dev.api);
 }, 600_000);
 
 afterAll(async () => {
-  await wrangler?.remove();
   await dev?.program.stop();
 });
 
 const idIn = (said: string): string => /[0-9a-f]{32}/.exec(said)?.[0] ?? said;
 const jsonIn = (said: string): unknown => JSON.parse(said.slice(said.indexOf('{')));
 
-describe('the real wrangler', () => {
+describe.each([oldest, current])('the real wrangler: $name', (release) => {
+  beforeAll(async () => {
+    await installClients(release);
+    wrangler = await Wrangler.make(dev.api, release);
+  }, 600_000);
+
+  afterAll(async () => {
+    await wrangler?.remove();
+  });
+
   it('creates, lists, gets, updates and deletes a configuration', async () => {
     const string = `--connection-string=${dev.originUrl}`;
     const made = await wrangler.well('hyperdrive', 'create', 'mill', string, '--max-age', '30');
@@ -79,7 +94,7 @@ describe('the real wrangler', () => {
 
   it('finds its account, and whose token it has', async () => {
     // One that has not seen an account yet.
-    const fresh = await Wrangler.make(dev.api);
+    const fresh = await Wrangler.make(dev.api, release);
     const { stdout, stderr } = await fresh.run(['hyperdrive', 'list'], {
       CLOUDFLARE_ACCOUNT_ID: undefined,
     });
