@@ -57,7 +57,7 @@ export class WriteLog {
   readonly #store: LogStore;
   #count: number;
   /** Not yet written. */
-  #words: number[] = [];
+  readonly #words: number[] = [];
   /** By their numbers; the one that begins first is first. */
   readonly #standing = new Map<number, Standing>();
   #standingRecords = 0;
@@ -102,13 +102,14 @@ export class WriteLog {
   /** Everything that was said can be read by others when this returns. */
   flush(): void {
     this.#carry();
-    const words = Uint32Array.from(this.#words);
-    this.#words = [];
-    for (let at = 0; at < words.length; at += this.#batchWords) {
-      const batch = words.subarray(at, at + this.#batchWords);
+    while (this.#words.length > 0) {
+      const batch = Uint32Array.from(this.#words.slice(0, this.#batchWords));
+      const count = this.#count + batch.length / RECORD_WORDS;
+      // What cannot be written is kept, and written with what comes next.
       this.#store.write(this.#count, batch);
-      this.#count += batch.length / RECORD_WORDS;
-      this.#store.announce(this.#count);
+      this.#store.announce(count);
+      this.#count = count;
+      this.#words.splice(0, batch.length);
     }
   }
 

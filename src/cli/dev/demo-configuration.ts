@@ -36,15 +36,22 @@ export async function keepDemo(store: Store, demo: OriginConfig, random: Random)
   if (id !== null) {
     const found = await store.configurations.get(ACCOUNT_ID_DEFAULT, id);
     if (found === null || !isDemo(found, wanted)) return;
-    if (found.origin.port === wanted.origin.port) return;
-    await store.configurations.replace(found, { ...found, origin: wanted.origin }, ACTOR);
+    if (found.origin.port !== wanted.origin.port) {
+      await store.configurations.replace(found, { ...found, origin: wanted.origin }, ACTOR);
+    }
+    // A start that was interrupted may have left it without any.
+    if ((await store.credentials.list(id)).length === 0) await letIn(store, id, random);
     return;
   }
   const made = newId(random);
   await store.configurations.create(ACCOUNT_ID_DEFAULT, made, wanted, ACTOR);
+  await letIn(store, made, random);
+}
+
+async function letIn(store: Store, configurationId: string, random: Random): Promise<void> {
   const verifier = formatVerifier(await mintVerifier(DEV_ROLE.password, random));
   const credential = { id: newId(random), user: DEV_ROLE.user, verifier, expiresOn: null };
-  await store.credentials.create(made, credential, ACTOR);
+  await store.credentials.create(configurationId, credential, ACTOR);
 }
 
 function isDemo({ origin }: ConfigurationDraft, wanted: ConfigurationDraft): boolean {
