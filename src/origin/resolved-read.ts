@@ -6,7 +6,12 @@
  * can do it.
  */
 import { type RuleTree, readRuleTree } from '../sql/resolved/rule-tree.ts';
-import { COMMENT_MARK, textWithParameters, visitParts } from '../sql/shape/text-parts.ts';
+import {
+  COMMENT_MARK,
+  textWithParameters,
+  visitParts,
+  withoutBlanks,
+} from '../sql/shape/text-parts.ts';
 import type { RunCatalogueQuery } from './catalogue.ts';
 
 /** What may be said of a read before it is asked for in the cache. */
@@ -57,7 +62,7 @@ export async function resolveRead(
   given: string,
   types: readonly number[] = [],
 ): Promise<ResolvedRead> {
-  const text = withoutSemicolon(given.replaceAll(COMMENT_MARK, ' '));
+  const text = withoutBlanks(given.replaceAll(COMMENT_MARK, ' '), ';');
   // Times of day with a zone depend on the date of today.
   if (types.some((type) => DATED_TYPES.includes(type))) return refused('volatile', 'timetz');
   try {
@@ -80,12 +85,6 @@ export async function resolveRead(
     const reason = 'PostgreSQL does not make a view of it';
     return { isCacheable: false, status: 'uncacheable', reason, isError: true };
   }
-}
-
-function withoutSemicolon(text: string): string {
-  let trimmed = text.trimEnd();
-  while (trimmed.endsWith(';')) trimmed = trimmed.slice(0, -1).trimEnd();
-  return trimmed;
 }
 
 /** The text with a NULL of the same type in place of each parameter. */

@@ -91,6 +91,25 @@ const BOUND: readonly (readonly [sql: string, ...parameters: wire.Value[]])[] = 
   ['SELECT at FROM t WHERE d > $1 ORDER BY id', '2024-02-20'],
 ];
 
+describe('what only looks as if it could be kept', () => {
+  it.each([
+    ["SELECT '{n\\ow}'::timestamp[] FROM t WHERE id = 1", 'volatile'],
+    ['SELECT \'[n"o"w,infinity)\'::tsrange FROM t WHERE id = 1', 'volatile'],
+    // A lock of the row changes it.
+    ['SELECT xmax FROM t WHERE id = 1', 'uncacheable'],
+    ['SELECT s.x FROM (SELECT cmax AS x FROM t) AS s', 'uncacheable'],
+  ])('is not: %s', async (text, status) => {
+    expect(await settledStatus(client, simple(text))).toBe(status);
+  });
+
+  it('is of the table that is named, where its name ends with a blank of others', async () => {
+    await client.rows('CREATE TABLE "u\u2003" (id int)');
+    await warm(client, simple('SELECT count(*) FROM u\u2003'));
+    await other.rows('INSERT INTO u\u2003 VALUES (1)');
+    expect(rowsOf(await ask(client, simple('SELECT count(*) FROM u\u2003')))).toEqual([['1']]);
+  });
+});
+
 describe('statements that differ in the values of literals', () => {
   // Fails when Resolutions.find looks for nothing but the text.
   it('are resolved once, and each is kept for itself', async () => {
@@ -115,6 +134,12 @@ describe('statements that differ in the values of literals', () => {
     const large = simple('SELECT sized(3000000000) FROM t WHERE id = 1');
     expect(await settledStatus(client, large)).toBe('volatile');
     expect(await settledStatus(client, simple('SELECT sized(2) FROM t WHERE id = 1'))).toBe('hit');
+  });
+
+  it('are not, where the sign or the size of a float makes another type', async () => {
+    await warm(client, simple('SELECT sized(-2147483648) FROM t WHERE id = 1'));
+    const larger = simple('SELECT sized(-2147483649) FROM t WHERE id = 1');
+    expect(await settledStatus(client, larger)).toBe('volatile');
   });
 
   // Fails when what PostgreSQL refuses counts for other literals too.

@@ -31,6 +31,8 @@ export class Preparations {
   readonly #source: StatementSource;
   /** Made while nobody knew the settings, from statements that the link at hand did not have. */
   readonly #copies = new Map<Statement, Statement>();
+  /** What the message at hand was found to mean: the same until it is sent, whatever is heard. */
+  #restated: { of: Statement; signature: string; statement: Statement } | null = null;
   /** What was prepared last, for a message that waits to be looked at again. */
   #last: LinkStatement | null = null;
 
@@ -63,6 +65,7 @@ export class Preparations {
   }
 
   readiness(original: Statement, link: Link, unit: number, signature: string | null): Readiness {
+    this.#restated = null;
     const held = this.find(original, link, unit, signature);
     if (held === undefined) return Readiness.Missing;
     if (held.isDescribing) return Readiness.Awaited;
@@ -88,13 +91,21 @@ export class Preparations {
 
   #under(original: Statement, signature: string | null): Statement {
     if (original.signature === null || original.signature === signature) return original;
-    if (signature !== null) return this.#source.restate(original, signature);
+    if (signature !== null) return this.#restate(original, signature);
     let copy = this.#copies.get(original);
     if (copy === undefined) {
       copy = { ...original, signature: null, described: null };
       this.#copies.set(original, copy);
     }
     return copy;
+  }
+
+  #restate(of: Statement, signature: string): Statement {
+    const known = this.#restated;
+    if (known?.of === of && known.signature === signature) return known.statement;
+    const statement = this.#source.restate(of, signature);
+    this.#restated = { of, signature, statement };
+    return statement;
   }
 }
 

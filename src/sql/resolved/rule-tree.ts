@@ -71,6 +71,8 @@ const FORBIDDEN_FLAGS: ReadonlySet<string> = new Set([
   ':hasModifyingCTE',
   ':hasRowSecurity',
 ]);
+/** cmin, xmax and cmax, which a lock of a row changes as well, and that is no write to anybody. */
+const LOCKED_COLUMNS: ReadonlySet<string> = new Set(['-3', '-4', '-5']);
 /** CMD_SELECT. */
 const SELECT = '1';
 
@@ -96,6 +98,7 @@ export function readRuleTree(text: string): RuleTree | null {
     } else if (token.startsWith(':')) field = token;
     else if (field === ':commandType' && token !== SELECT) return null;
     else if (FORBIDDEN_FLAGS.has(field) && token !== 'false') return null;
+    else if (field === ':varattno' && LOCKED_COLUMNS.has(token)) return null;
     else if (field !== '' && NUMBER.test(token) && token !== '0') {
       const id = Number(token);
       if (FUNCTION_FIELDS.has(field)) functions.add(id);

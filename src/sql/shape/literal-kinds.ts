@@ -13,6 +13,7 @@ const INT8_MAX = 9_223_372_036_854_775_807n;
 const PLACES = /\b(by|distinct)\b/i;
 /** How the text before a place ends: GROUP BY may be followed by ALL or DISTINCT. */
 const BEFORE_PLACE = /(\b(by|all|distinct)|[,(])$/i;
+const FLOAT = /\bfloat$/i;
 /** The longest of these words, and what must not continue it. */
 const LOOK_BACK = 'distinct'.length + 1;
 
@@ -28,15 +29,18 @@ export function shapeAndKinds(text: string): string | null {
   const placesFrom = plain.search(PLACES);
   const kinds: string[] = [];
   const shape = shapeOf(bytes, 0, bytes.length, (start, end) => {
-    const isPlace = placesFrom >= 0 && start > placesFrom && mayBePlace(plain, start);
     const digits = plain.slice(start, end);
-    kinds.push(isPlace ? digits : kindOf(digits));
+    kinds.push(counts(plain, start, placesFrom) ? digits : kindOf(digits));
   });
   return shape === null ? null : `${shape}\0${kinds.join()}`;
 }
 
-function mayBePlace(text: string, at: number): boolean {
-  return BEFORE_PLACE.test(text.slice(0, at).trimEnd().slice(-LOOK_BACK));
+/** Whether its very value counts: it may be the place of a column, or the size of a float. */
+function counts(text: string, at: number, placesFrom: number): boolean {
+  const before = text.slice(0, at).trimEnd();
+  if (before.endsWith('(') && FLOAT.test(before.slice(0, -1).trimEnd().slice(-LOOK_BACK)))
+    return true;
+  return placesFrom >= 0 && at > placesFrom && BEFORE_PLACE.test(before.slice(-LOOK_BACK));
 }
 
 /** As PostgreSQL's scanner has it: int4 when it fits, else int8, else numeric. */
@@ -44,6 +48,8 @@ function kindOf(digits: string): string {
   // Numbers with a prefix or underscores are in the shape as they are.
   if (!/^\d+$/.test(digits)) return 'n';
   const value = BigInt(digits);
+  // Behind a minus, of which PostgreSQL makes one constant with it, it has the smaller type.
+  if (value === INT4_MAX + 1n || value === INT8_MAX + 1n) return digits;
   if (value <= INT4_MAX) return '4';
   return value <= INT8_MAX ? '8' : 'n';
 }

@@ -146,7 +146,7 @@ export function textWithoutComments(bytes: Uint8Array, start: number, end: numbe
       text += text.trimEnd().endsWith("'") ? COMMENT_MARK : ' ';
     },
   });
-  return isRead ? text.trim() : null;
+  return isRead ? withoutBlanks(text) : null;
 }
 
 /**
@@ -174,4 +174,18 @@ export function textWithParameters(
     },
   });
   return isRead ? text : null;
+}
+
+const BLANKS = ' \t\n\v\f\r';
+
+/**
+ * Without what PostgreSQL takes for white space at both ends. Others take more for that, which may
+ * be a letter of a name, or in a byte string a part of one.
+ */
+export function withoutBlanks(text: string, alsoAtEnd = ''): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && BLANKS.includes(text.charAt(start))) start++;
+  while (end > start && (BLANKS + alsoAtEnd).includes(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }

@@ -11,21 +11,34 @@ const isLetter = (byte: number | undefined): boolean => {
   return letter >= 0x61 && letter <= 0x7a;
 };
 
+/** In arrays, ranges and rows these may stand inside of a word, and are taken away. */
+const isJoint = (byte: number | undefined): boolean => byte === 0x22 || byte === 0x5c;
+
+const LETTERS_MAX = 10;
+/** The letters of a word, the last one first. */
+const letters = new Uint8Array(LETTERS_MAX);
+
 /** Whether one of the words, in `bytes[start, end)`, has its last letter at `at`. */
 export function endsTimeWord(bytes: Uint8Array, at: number, start: number, end: number): boolean {
-  // All of them end so, and few others do.
-  const before = at > start ? (bytes[at - 1] as number) | 0x20 : 0;
-  if (before !== 0x6f && before !== 0x61) return false;
   if (at + 1 < end && isLetter(bytes[at + 1])) return false;
-  let first = at;
-  while (first > start && isLetter(bytes[first - 1])) first--;
-  const size = at + 1 - first;
+  // All of them end so, and few others do.
+  const before = at > start ? (bytes[at - 1] as number) : 0;
+  if ((before | 0x20) !== 0x6f && (before | 0x20) !== 0x61 && !isJoint(before)) return false;
+  let size = 0;
+  for (let from = at; from >= start && size < LETTERS_MAX; from--) {
+    const byte = bytes[from] as number;
+    if (isLetter(byte)) letters[size++] = byte | 0x20;
+    else if (!isJoint(byte)) break;
+    else if (isTimeWord(size)) return true;
+  }
+  return isTimeWord(size);
+}
+
+function isTimeWord(size: number): boolean {
   for (const word of WORDS) {
-    if (word.length !== size) continue;
     let same = 0;
-    while (same < size && ((bytes[first + same] as number) | 0x20) === word.charCodeAt(same))
-      same++;
-    if (same === size) return true;
+    while (same < size && letters[size - 1 - same] === word.charCodeAt(same)) same++;
+    if (same === size && size === word.length) return true;
   }
   return false;
 }

@@ -10,8 +10,9 @@ const gap = ' '.repeat(1_000);
 describe('texts of one shape', () => {
   it.each([
     ['SELECT a FROM t WHERE id = 1', 'SELECT a FROM t WHERE id = 2147483647'],
-    ['SELECT 2147483648', 'SELECT 9223372036854775807'],
-    ['SELECT 9223372036854775808', 'SELECT 1e0'],
+    ['SELECT 2147483649', 'SELECT 9223372036854775807'],
+    ['SELECT varchar(10) FROM t', 'SELECT varchar(20) FROM t'],
+    ['SELECT 9223372036854775809', 'SELECT 1e0'],
     ['SELECT 1.5', 'SELECT .25'],
     ['SELECT 007', 'SELECT 7'],
     ["SELECT a FROM t WHERE n = 'x'", "SELECT a FROM t WHERE n = 'it''s'"],
@@ -25,6 +26,9 @@ describe('texts of one shape', () => {
     ['SELECT 2147483647', 'SELECT 2147483648'],
     ['SELECT 0x7fffffff', 'SELECT 0x80000000'],
     ['SELECT 9223372036854775807', 'SELECT 9223372036854775808'],
+    ['SELECT f(-2147483648)', 'SELECT f(-2147483649)'],
+    ['SELECT f(- 9223372036854775808)', 'SELECT f(- 9223372036854775809)'],
+    ["SELECT '1'::float(24)", "SELECT '1'::FLOAT ( 25)"],
     ['SELECT 1', 'SELECT 1.0'],
     ['SELECT 1', 'SELECT 1e0'],
     ["SELECT 'x'", "SELECT E'x'::text"],

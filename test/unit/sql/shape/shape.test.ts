@@ -116,6 +116,11 @@ describe('a literal that may be a time of the clock', () => {
     "SELECT U&'\\006eow'",
     "SELECT N'now'",
     "SELECT 'no'\n'w'",
+    "SELECT '{n\\ow}'::timestamp[]",
+    'SELECT \'[n"o"w,infinity)\'::tsrange',
+    "SELECT '{tod\\ay}'::date[]",
+    "SELECT E'{n\\\\ow}'::timestamp[]",
+    'SELECT $${n"ow"}$$::date[]',
   ])('is in %s', (text) => {
     expect(hasTime(text)).toBe(true);
   });
@@ -125,7 +130,7 @@ describe('a literal that may be a time of the clock', () => {
     'SELECT today, "now" FROM tomorrow -- now',
     "SELECT 'know', 'nowhere', 'snow', 'monday', 'toda', 'low', 'n''ow'",
     "SELECT 'epoch', 'infinity', 'allballs', '2024-05-01 10:00'",
-    "SELECT E'it\\'s \\n\\t \\\\x6e', 'n\\ow'",
+    "SELECT E'it\\'s \\n\\t \\\\x6e', 'kn\\ow', 'C:\\dir\\how'",
     "SELECT '', $$$$, 1",
     '',
   ])('is not in %s', (text) => {
