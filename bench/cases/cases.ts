@@ -2,7 +2,14 @@
 
 import { SHARING_DEFAULTS } from '../../src/config/sharing-keys.ts';
 import { cachedCases } from './cached.ts';
-import { type BenchCase, groupOf, type Setup, type Side } from './case.ts';
+import {
+  type BenchCase,
+  type Contestant,
+  groupOf,
+  type Setup,
+  type Side,
+  type Subject,
+} from './case.ts';
 import { ALL_ROUNDS } from './load-case.ts';
 import { uncachedCases } from './uncached.ts';
 import { direct, type Pooler, type Way } from './way.ts';
@@ -31,10 +38,15 @@ const strangers: BenchCase = {
   },
 };
 
-const both = ({ pgbouncer }: Setup): readonly ('millrace' | 'pgbouncer')[] =>
-  pgbouncer === null ? ['millrace'] : ['millrace', 'pgbouncer'];
-const sideOf = (pooler: 'millrace' | 'pgbouncer'): Side =>
-  pooler === 'millrace' ? 'Millrace' : 'PgBouncer';
+/** The gateway and, where it is installed, PgBouncer. */
+function both(
+  { pgbouncer }: Setup,
+  subjectOf: (pooler: 'millrace' | 'pgbouncer') => Subject,
+): readonly Contestant[] {
+  const millrace = { name: 'Millrace', side: 'Millrace', subject: subjectOf('millrace') } as const;
+  if (pgbouncer === null) return [millrace];
+  return [millrace, { name: 'PgBouncer', side: 'PgBouncer', subject: subjectOf('pgbouncer') }];
+}
 
 const logins: BenchCase = {
   name: 'logins-scram',
@@ -44,11 +56,7 @@ const logins: BenchCase = {
   isQuick: true,
   roundsMax: ALL_ROUNDS,
   contestants: (setup) =>
-    both(setup).map((pooler) => ({
-      name: sideOf(pooler),
-      side: sideOf(pooler),
-      subject: { kind: 'logins', way: { pooler, poolSize: 20 } },
-    })),
+    both(setup, (pooler) => ({ kind: 'logins', way: { pooler, poolSize: 20 } })),
 };
 
 function idle(isTls: boolean): BenchCase {
@@ -65,11 +73,7 @@ function idle(isTls: boolean): BenchCase {
         side: 'bare sockets',
         subject: { kind: 'idle', server: 'bare', isTls },
       },
-      ...both(setup).map((server) => ({
-        name: sideOf(server),
-        side: sideOf(server),
-        subject: { kind: 'idle', server, isTls } as const,
-      })),
+      ...both(setup, (server) => ({ kind: 'idle', server, isTls })),
     ],
   };
 }
@@ -81,12 +85,7 @@ const slow: BenchCase = {
   bars: [{ kind: 'limit', of: 'Millrace', figure: 'growthMiB', atMost: 64 }],
   isQuick: false,
   roundsMax: 1,
-  contestants: (setup) =>
-    both(setup).map((pooler) => ({
-      name: sideOf(pooler),
-      side: sideOf(pooler),
-      subject: { kind: 'slow', pooler },
-    })),
+  contestants: (setup) => both(setup, (pooler) => ({ kind: 'slow', pooler })),
 };
 
 const facts: BenchCase = {
