@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConfigurationConfig } from '../../src/config/model.ts';
 import { BoardFile } from '../../src/gateway/cache/board-file.ts';
 import { WriteBoard } from '../../src/gateway/cache/write-board.ts';
 import { Database } from '../../src/gateway/database.ts';
@@ -13,6 +12,7 @@ import { hits, randomOf } from '../support/cache-world.ts';
 import { extended, simple } from '../support/cached.ts';
 import { TestGateway } from '../support/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
+import { logInBySecret } from '../support/secret-login.ts';
 import { rowsOf, type WireClient } from '../support/wire.ts';
 
 const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:roles-AbCdEf';
@@ -49,7 +49,7 @@ beforeAll(async () => {
       ALTER TABLE ${role}.mine OWNER TO ${role}`);
   }
   await rotate(0);
-  for (const gateway of gateways) await logInBySecret(gateway);
+  for (const gateway of gateways) await logInBySecret(gateway, SECRET);
 });
 
 afterAll(async () => {
@@ -64,25 +64,6 @@ afterAll(async () => {
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-async function logInBySecret(gateway: TestGateway): Promise<void> {
-  const [configuration] = gateway.config.configurations as [ConfigurationConfig];
-  const auth = {
-    method: 'secrets-manager',
-    secretId: SECRET,
-    region: 'eu-central-1',
-    usernameKey: 'username',
-    passwordKey: 'password',
-    profile: null,
-    roleArn: null,
-    externalId: null,
-  } as const;
-  const origin = { ...configuration.origin, user: '', password: null, auth };
-  await gateway.gateway.reload({
-    ...gateway.config,
-    configurations: [{ ...configuration, origin }],
-  });
-}
 
 /** From now on the secret is that of another role, and the one of before cannot log in. */
 async function rotate(to: number): Promise<void> {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { ConfigurationConfig } from '../../src/config/model.ts';
 import { AwsStandIn } from '../support/aws.ts';
 import { TestGateway } from '../support/gateway.ts';
 import { superuserUrl } from '../support/pg.ts';
+import { logInBySecret } from '../support/secret-login.ts';
 
 const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:rotated-AbCdEf';
 const SHOP = `shop_${randomBytes(4).toString('hex')}`;
@@ -38,27 +38,9 @@ function put(versionId: string, username: string, password: string): void {
   aws.secrets.set(SECRET, { versionId, text: JSON.stringify({ username, password }) });
 }
 
-/** The gateway with an origin that logs in by the secret; each call is another configuration. */
-async function reload(): Promise<void> {
-  const [configuration] = gateway.config.configurations as [ConfigurationConfig];
-  const auth = {
-    method: 'secrets-manager',
-    secretId: SECRET,
-    region: 'eu-central-1',
-    usernameKey: 'username',
-    passwordKey: 'password',
-    profile: null,
-    roleArn: null,
-    externalId: null,
-  } as const;
-  const origin = { ...configuration.origin, user: '', password: null, auth };
-  const configurations = [{ ...configuration, origin }];
-  await gateway.gateway.reload({ ...gateway.config, configurations });
-}
-
 it('moves sessions to the other user when a rotation alternates, and pins nobody', async () => {
   put('v1', SHOP, 'first');
-  await reload();
+  await logInBySecret(gateway, SECRET);
   const first = await gateway.connect();
   const lost = await gateway.connect();
   // Both links that there may be are in use, by the user of before.
