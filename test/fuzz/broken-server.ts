@@ -65,22 +65,34 @@ function nonsense(dice: Dice): Buffer {
   ]);
 }
 
+type BrokenLink = { readonly socket: Socket; isBroken: boolean };
+
+/** So many connections at most are left open without the answer that is due. */
+const SILENT_MAX = 3;
+
 export class BrokenServer {
   readonly #server: Server;
   readonly #dice: Dice;
+  readonly #keepsCount: boolean;
+  #silent = 0;
   readonly #sockets = new Set<Socket>();
   /** While false it answers as it should. */
   isBroken = true;
   /** How often it has broken the protocol. */
   broken = 0;
 
-  private constructor(dice: Dice) {
+  private constructor(dice: Dice, keepsCount: boolean) {
     this.#dice = dice;
+    this.#keepsCount = keepsCount;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  static async start(dice: Dice): Promise<BrokenServer> {
-    const one = new BrokenServer(dice);
+  /**
+   * @param keepsCount breaks a connection once only, and leaves no answer out as a whole: where
+   *   several questions are under way, answers are told apart by their number and nothing else
+   */
+  static async start(dice: Dice, keepsCount: boolean): Promise<BrokenServer> {
+    const one = new BrokenServer(dice, keepsCount);
     one.#server.listen(0, '127.0.0.1');
     await once(one.#server, 'listening');
     return one;
@@ -104,6 +116,7 @@ export class BrokenServer {
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
+    const link = { socket, isBroken: false };
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
     let input: Buffer = Buffer.alloc(0);
@@ -118,20 +131,23 @@ export class BrokenServer {
         const body = input.toString('latin1', head + 4, end);
         const code = isIn ? String.fromCharCode(input[0] as number) : '';
         input = input.subarray(end);
-        if (!isIn) socket.write(this.#welcome(body));
-        else this.#answer(socket, code, body);
+        if (!isIn) socket.write(this.#welcome(link, body));
+        else this.#answer(link, code, body);
         isIn = true;
       }
     });
   }
 
-  #welcome(startup: string): Buffer {
+  #welcome(link: BrokenLink, startup: string): Buffer {
     // A cancel request, or a login that goes wrong at times.
     if (startup.startsWith('\x04\xd2')) return Buffer.alloc(0);
-    return this.isBroken && this.#dice.oneIn(60) ? this.#twisted(WELCOME) : WELCOME;
+    if (!this.isBroken || !this.#dice.oneIn(60)) return WELCOME;
+    link.isBroken = true;
+    return this.#twisted(WELCOME);
   }
 
-  #answer(socket: Socket, code: string, body: string): void {
+  #answer(link: BrokenLink, code: string, body: string): void {
+    const { socket } = link;
     if (code === 'X') {
       socket.destroy();
       return;
@@ -143,23 +159,25 @@ export class BrokenServer {
     const dice = this.#dice;
     if (dice.oneIn(3)) parts.splice(dice.below(parts.length), 0, asides(dice));
     const whole = Buffer.concat(parts);
-    if (!this.isBroken || !dice.oneIn(6)) {
+    if (!this.isBroken || (this.#keepsCount && link.isBroken) || !dice.oneIn(6)) {
       socket.write(whole);
       return;
     }
+    link.isBroken = true;
     // Behind the whole answer is where it could reach the next client.
     if (dice.oneIn(3)) {
       this.broken++;
       socket.write(Buffer.concat([whole, nonsense(dice)]));
     } else socket.write(this.#twisted(whole));
-    // An answer that never comes to its end keeps its link for long: not too many of them.
-    if (!dice.oneIn(60)) setTimeout(() => socket.destroy(), dice.below(60));
+    // An answer that never comes to its end keeps its link for as long.
+    if (this.#silent < SILENT_MAX && dice.oneIn(60)) this.#silent++;
+    else setTimeout(() => socket.destroy(), dice.below(60));
   }
 
   #twisted(bytes: Buffer): Buffer {
     this.broken++;
     const dice = this.#dice;
-    const at = dice.below(bytes.length);
+    const at = this.#keepsCount ? 1 + dice.below(bytes.length - 1) : dice.below(bytes.length);
     switch (dice.below(4)) {
       case 0:
         return bytes.subarray(0, at);

@@ -12,6 +12,7 @@ import type { Reply, WireClient } from '../support/wire.ts';
 import { query } from '../support/wire-messages.ts';
 import { BrokenServer } from './broken-server.ts';
 
+const TIMEOUT = { timeout: FUZZ_TEST_TIMEOUT_MS };
 const CLIENTS = 12;
 const LINKS = 8;
 /** A server that has lost its thread owes an answer: its client gives up. */
@@ -58,12 +59,15 @@ async function ask(
 }
 
 describe('a server that breaks the protocol', () => {
-  it('harms nobody but its own client', { timeout: FUZZ_TEST_TIMEOUT_MS }, async () => {
+  it.each([
+    { links: 'links of their own', shareLinks: false },
+    { links: 'shared links', shareLinks: true },
+  ])('harms nobody but its own client ($links)', TIMEOUT, async ({ shareLinks }) => {
     const seed = fuzzSeed('MILLRACE_SERVER_FUZZ_SEED');
     const database = await createDatabase();
-    const server = await BrokenServer.start(new Dice(seed));
+    const server = await BrokenServer.start(new Dice(seed), shareLinks);
     const timeouts = { connectTimeoutMs: 500, waitTimeoutMs: 5_000 };
-    const options = { originAt: server.at, links: LINKS, timeouts };
+    const options = { originAt: server.at, links: LINKS, shareLinks, timeouts };
     const gateway = await TestGateway.start(options, database);
     let [answered, serial] = [0, 0];
     const untilMs = Date.now() + FUZZ_MS;

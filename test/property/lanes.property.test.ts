@@ -22,6 +22,7 @@ const ZONES = [
 
 const zeroed = (text: string): Buffer => Buffer.from(`${text}\0`);
 const ready = message('Z', Buffer.from('I'));
+const columns = message('T', Buffer.alloc(2));
 const row = (text: string): Buffer => {
   const value = Buffer.from(text);
   const head = Buffer.from([0, 1, 0, 0, 0, value.length]);
@@ -65,9 +66,10 @@ class ModelServer implements LinkPort {
     const zone = /E'timezone',E'([^']*)'/.exec(text)?.[1] ?? (text.startsWith('RESET') ? '' : null);
     const isRead = text.startsWith('read ');
     if (!isRead && zone !== null) this.#zone = zone;
-    const result = isRead && failing !== null ? error(failing) : row(`${text} ${this.#zone}`);
+    const result =
+      isRead && failing !== null ? [error(failing)] : [columns, row(`${text} ${this.#zone}`)];
     const end = isRead && failing !== null ? [] : [message('C', zeroed('SELECT 1'))];
-    const bytes = Buffer.concat([result, ...end, ready]);
+    const bytes = Buffer.concat([...result, ...end, ready]);
     for (let at = 0; at < bytes.length && !this.isGone; at += piece) {
       const part = bytes.subarray(at, at + piece);
       this.link.feed(part, 0, part.length);
@@ -193,7 +195,7 @@ class World {
     const { lanes } = this.lanes.counts;
     expect(lanes).toBeLessThanOrEqual(LINKS_MAX);
     for (const { link } of this.servers)
-      expect(link.ledger.size).toBeLessThanOrEqual(2 * DEPTH_MAX);
+      expect(link.ledger.size).toBeLessThanOrEqual(4 * DEPTH_MAX);
     for (const { outcomes } of this.readers) expect(outcomes.length).toBeLessThanOrEqual(1);
   }
 

@@ -89,11 +89,22 @@ export class Lane implements LinkOwner, UnitCarrier {
     if (!this.hasSettingsOf(unit)) this.#change(unit);
     if (unit.prepared === null) {
       link.unnamed = null;
-      link.ledger.push(Owed.Query, 0, null);
+      this.#oweOneResult();
       link.port.send(unit.chunk, 0, unit.chunk.length);
     } else this.#statements.send(unit, unit.prepared);
     this.#units.push(unit);
     link.port.flush();
+  }
+
+  /**
+   * A simple Query of one statement that returns rows is answered as its extended form is. Noted so
+   * it is held to that: what is one too many, or one too few, would belong to the next client.
+   */
+  #oweOneResult(): void {
+    const { ledger } = this.link;
+    ledger.push(Owed.DescribePortal, 0, null);
+    ledger.push(Owed.Execute, 0, null);
+    ledger.push(Owed.Sync, 0, null);
   }
 
   /** Nothing more is written; what waits behind the head, and was not cancelled, is taken back. */

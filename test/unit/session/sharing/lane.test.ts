@@ -1,0 +1,79 @@
+/**
+ * What a shared link makes of answers that are not whole: a client that waits behind must not get
+ * another's, so anything but one answer to each question ends the link.
+ */
+import { expect, it } from 'vitest';
+import { Link } from '../../../../src/session/link.ts';
+import { Settings } from '../../../../src/session/settings.ts';
+import { Estimate } from '../../../../src/session/sharing/estimate.ts';
+import { Lane } from '../../../../src/session/sharing/lane.ts';
+import { SharedUnit, type UnitOwner } from '../../../../src/session/sharing/shared-unit.ts';
+import { message, query } from '../../../support/wire-messages.ts';
+
+const text = (value: string): Buffer => Buffer.from(value, 'latin1');
+const columns = message('T', text('\0\0'));
+const row = (value: string): Buffer => message('D', text(`\0\x01\0\0\0\x01${value}`));
+const complete = message('C', text('SELECT 1\0'));
+const failure = message('E', text('SERROR\0VERROR\0C22012\0Mdivision by zero\0\0'));
+const ready = message('Z', text('I'));
+const answer = (value: string): Buffer[] => [columns, row(value), complete, ready];
+
+/** Two clients' units in one lane, and what each has been told. */
+function laneOfTwo(): { feed(bytes: Buffer): void; readonly told: readonly string[] } {
+  const link = new Link({ send: () => {}, flush: () => {}, pause: () => {} }, new Map());
+  const lane = new Lane(link, {
+    hedgeMs: 20,
+    linkStatementsMax: 10,
+    nowMs: () => 0,
+    onResultTypeChanged: () => {},
+    onLaneEmpty: () => {},
+    onLaneLost: () => {},
+    onMoved: () => {},
+  });
+  const told = ['', ''];
+  for (const at of [0, 1]) {
+    const owner = {
+      onAnswer: (chunk: Uint8Array, start: number, end: number) => {
+        told[at] += Buffer.from(chunk.subarray(start, end)).toString('latin1');
+      },
+      onAnswerPause: () => {},
+      onAnswered: () => {},
+      onUnanswered: () => {},
+      rewriteAnswerError: () => null,
+    } as Partial<UnitOwner> as UnitOwner;
+    const unit = new SharedUnit(owner, query('SELECT 1'), null, Settings.NONE, new Estimate());
+    lane.send(unit);
+  }
+  return { feed: (bytes) => link.feed(bytes, 0, bytes.length), told };
+}
+
+it('each client is told its own answer', () => {
+  const { feed, told } = laneOfTwo();
+  feed(Buffer.concat([...answer('a'), columns, failure, ready]));
+  expect(told[0]).toContain('a');
+  expect(told[1]).toContain('division by zero');
+});
+
+const whole = answer('a');
+const CUT = whole.slice(1).map((_, at) => [at + 1, whole.slice(0, at + 1)] as const);
+
+it.each(CUT)('an answer that ends after %i messages is not made whole by the next', (_, part) => {
+  const { feed, told } = laneOfTwo();
+  expect(() => feed(Buffer.concat([...part, ...answer('b')]))).toThrow('The origin sent');
+  expect(told.join()).not.toContain('b');
+});
+
+const EXTRA: readonly (readonly [string, Buffer])[] = [
+  ['a description', columns],
+  ['a row', row('a')],
+  ['a completion', complete],
+  ['an error', failure],
+  ['an end', ready],
+  ['the beginning of a copy', message('H', text('\0\0\0'))],
+];
+
+it.each(EXTRA)('%s too many is not the beginning of the next answer', (_, one) => {
+  const { feed, told } = laneOfTwo();
+  expect(() => feed(Buffer.concat([...answer('a'), one, ...answer('b')]))).toThrow('The origin');
+  expect(told[1]).toBe('');
+});
