@@ -8,9 +8,9 @@ import { shapeAndKinds } from '../../sql/shape/literal-kinds.ts';
 import { LinkQueries } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
 
-/** So many statements are remembered; the oldest is forgotten. */
+/** So many texts are remembered, and as many kinds of them. */
 const RESOLUTIONS_MAX = 10_000;
-const RESOLUTION_BYTES_MAX = 16 << 20;
+const RESOLUTION_BYTES_MAX = 8 << 20;
 /** So many wait to be looked at, one after the other. */
 const WAITING_MAX = 64;
 /**
@@ -41,6 +41,36 @@ export class Resolution {
   }
 }
 
+/** Resolutions by key, up to a limit; what was kept longest ago is forgotten first. */
+class Kept {
+  readonly #byKey = new Map<string, Resolution>();
+  #bytes = 0;
+
+  get(key: string): Resolution | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** From now on it is the youngest. */
+  keep(key: string, resolution: Resolution): void {
+    this.forget(key);
+    this.#byKey.set(key, resolution);
+    this.#bytes += key.length;
+    for (const oldest of this.#byKey.keys()) {
+      if (this.#byKey.size <= RESOLUTIONS_MAX && this.#bytes <= RESOLUTION_BYTES_MAX) return;
+      this.forget(oldest);
+    }
+  }
+
+  forget(key: string): void {
+    if (this.#byKey.delete(key)) this.#bytes -= key.length;
+  }
+
+  clear(): void {
+    this.#byKey.clear();
+    this.#bytes = 0;
+  }
+}
+
 type Task = {
   readonly key: string;
   /** What it has in common with all that differ in the values of literals only; null if nothing. */
@@ -57,8 +87,9 @@ type Task = {
 export class Resolutions {
   readonly #links: Links;
   readonly #log: Log;
-  readonly #known = new Map<string, Resolution>();
-  #bytes = 0;
+  readonly #texts = new Kept();
+  /** Of texts that differ in literals only: they must not push out what they share. */
+  readonly #kinds = new Kept();
   #tasks: Task[] = [];
   #isAsking = false;
   /** Grows when everything is forgotten: what was begun before counts for nothing. */
@@ -75,18 +106,19 @@ export class Resolutions {
   find(read: Read, user: string, nowMs: number): Resolution | null {
     const asked = `${user}\0${read.settings.meaningSignature}\0${read.types.join()}`;
     const key = `${asked}\0${read.text}`;
-    const known = this.#known.get(key);
+    const known = this.#texts.get(key);
     if (known !== undefined) return known;
     const shape = read.facts.literalDependent ? null : shapeAndKinds(read.text);
     const kind = shape === null ? null : `${asked}\0\0${shape}`;
-    const alike = kind === null ? undefined : this.#known.get(kind);
-    if (alike !== undefined) {
-      this.#remember(key, alike);
+    const alike = kind === null ? undefined : this.#kinds.get(kind);
+    if (alike !== undefined && kind !== null) {
+      this.#kinds.keep(kind, alike);
+      this.#texts.keep(key, alike);
       return alike;
     }
     if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;
     const resolution = new Resolution();
-    this.#remember(key, resolution);
+    this.#texts.keep(key, resolution);
     this.#tasks.push({ key, kind, read, resolution, epoch: this.#epoch });
     // The client that asks takes its link first.
     if (!this.#isAsking) queueMicrotask(() => void this.#work());
@@ -97,8 +129,8 @@ export class Resolutions {
   /** The catalogue may have changed. */
   clear(): void {
     this.#epoch++;
-    this.#known.clear();
-    this.#bytes = 0;
+    this.#texts.clear();
+    this.#kinds.clear();
     const tasks = this.#tasks;
     this.#tasks = [];
     for (const { resolution } of tasks) resolution.end(null);
@@ -113,28 +145,15 @@ export class Resolutions {
     return true;
   }
 
-  #remember(key: string, resolution: Resolution): void {
-    if (!this.#known.has(key)) this.#bytes += key.length;
-    this.#known.set(key, resolution);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= RESOLUTIONS_MAX && this.#bytes <= RESOLUTION_BYTES_MAX) return;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(key: string): void {
-    if (this.#known.delete(key)) this.#bytes -= key.length;
-  }
-
   async #work(): Promise<void> {
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
       const outcome = await this.#resolve(task.read);
       if (task.epoch !== this.#epoch) task.resolution.end(null);
       else {
-        if (outcome === null) this.#forget(task.key);
+        if (outcome === null) this.#texts.forget(task.key);
         // An error may be that of one literal.
         else if (task.kind !== null && !(outcome.isCacheable === false && outcome.isError)) {
-          this.#remember(task.kind, task.resolution);
+          this.#kinds.keep(task.kind, task.resolution);
         }
         task.resolution.end(outcome);
       }
