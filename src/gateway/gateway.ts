@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ConfigurationConfig, MillraceConfig } from '../config/model.ts';
 import { closeGently } from '../net/closing.ts';
@@ -261,6 +262,14 @@ export class Gateway {
     this.#databases.set(configuration.name, new Database(configuration, parts));
   }
 
+  /** For a client that has logged in: much may have happened meanwhile. */
+  #served(name: string): Database {
+    if (this.#isClosed) throw new GatewayError('MR_SHUTTING_DOWN');
+    const database = this.#databases.get(name);
+    if (database === undefined) throw new GatewayError('MR_CONFIG_REMOVED');
+    return database;
+  }
+
   #openEntrance(key: string, prepared: PreparedListener): void {
     const open = this.#entrances.get(key);
     if (open !== undefined) {
@@ -270,7 +279,7 @@ export class Gateway {
     const reception = new Reception({
       clients: this.#clients,
       credentials: () => this.#credentials,
-      database: (name) => this.#databases.get(name) ?? null,
+      database: (name) => this.#served(name),
       cancel: (processId, secretKey) => this.cancel(processId, secretKey),
       random,
       log: this.#log,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { TestGateway } from '../support/gateway.ts';
-import { fieldsOf, type Reply, type WireClient } from '../support/wire.ts';
+import { fieldsOf, type Reply, WireClient } from '../support/wire.ts';
 import { query } from '../support/wire-messages.ts';
 
 const SLOW_INSERT = "INSERT INTO item SELECT 'slow' FROM pg_sleep(1)";
@@ -26,6 +26,17 @@ const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(r
 
 const sqlstatesOf = (replies: readonly Reply[]): (string | undefined)[] =>
   replies.filter(({ code }) => code === 'E').map(({ body }) => fieldsOf(body)['C']);
+
+describe('a client that is logging in', () => {
+  // Fails when the reception is told only that there is no such configuration any more.
+  it('is told that the gateway stops, and may come again', async () => {
+    const client = await WireClient.dial(gateway.target);
+    // The first of the server's words: its question for the password's proof.
+    client.socket.once('data', () => void gateway.gateway.close());
+    await expect(client.logIn()).rejects.toThrow('terminating connection due to administrator');
+    client.vanish();
+  });
+});
 
 describe('a drain', () => {
   it('that cuts a statement cancels it, so that nothing is committed behind the client', async () => {

@@ -23,7 +23,8 @@ import type { AdmittedClient } from './login-context.ts';
 export type ReceptionContext = {
   readonly clients: ClientRegistry;
   credentials(): Credentials;
-  database(name: string): Database | null;
+  /** @throws GatewayError when it is served no more */
+  database(name: string): Database;
   /** Resolves when what the client did is cancelled, or there is no such client. Never rejects. */
   cancel(processId: number, secretKey: Uint8Array): Promise<void>;
   readonly random: Random;
@@ -84,9 +85,8 @@ export class Reception {
 
   async #welcome(admitted: AdmittedClient): Promise<void> {
     const { socket, user } = admitted;
-    const database = this.#context.database(admitted.database);
     try {
-      if (database === null) throw new GatewayError('MR_CONFIG_REMOVED');
+      const database = this.#context.database(admitted.database);
       const result = await database.introduce(settingsOf(admitted, database));
       if (socket.destroyed) return;
       if (result.kind === 'refused') {
