@@ -12,7 +12,7 @@ import {
 } from './commands.ts';
 import { describeFailure, usageError } from './failure.ts';
 import { isDebugging, type Terminal } from './terminal.ts';
-import { asksHelp, checkUsage, withoutAliases } from './usage.ts';
+import { asksHelp, checkUsage, withoutAliases, withPlainSwitches } from './usage.ts';
 import { readVersion } from './version.ts';
 
 async function showHelp(program: Program, name: string, terminal: Terminal): Promise<number> {
@@ -59,7 +59,8 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   }
   if (!isCommandName(name)) throw unknownCommand(name);
   if (asksHelp(rest)) return showHelp(program, name, terminal);
-  const args = withoutAliases(rest, commandAliases[name] ?? {});
+  const named = withoutAliases(rest, commandAliases[name] ?? {});
+  const args = withPlainSwitches(commandArgs[name], named);
   checkUsage(name, commandArgs[name], args);
   const result = await program.commands[name].run(args);
   return typeof result === 'number' ? result : 0;

@@ -29,6 +29,26 @@ export function withoutAliases(
   });
 }
 
+/**
+ * Switches as the argument parser reads them: `--name`, or `--no-name`, for `--name true`,
+ * `--name=false` and the like, all of which wrangler takes.
+ */
+export function withPlainSwitches(args: ArgsDef, rawArgs: readonly string[]): readonly string[] {
+  const end = rawArgs.indexOf('--');
+  const plain: string[] = [];
+  for (let at = 0; at < rawArgs.length; at++) {
+    const arg = rawArgs[at] as string;
+    const [name = '', value] = arg.slice(2).split('=');
+    const isSwitch = arg.startsWith('--') && args[name]?.type === 'boolean';
+    const next = value ?? rawArgs[at + 1];
+    if ((end === -1 || at < end) && isSwitch && (next === 'true' || next === 'false')) {
+      plain.push(next === 'true' ? `--${name}` : `--no-${name}`);
+      if (value === undefined) at++;
+    } else plain.push(arg);
+  }
+  return plain;
+}
+
 type Kind = 'string' | 'boolean';
 
 function optionKinds(args: ArgsDef): Map<string, Kind> {
@@ -46,13 +66,14 @@ function checkOption(
   token: { readonly name: string; readonly rawName: string; readonly value?: string | undefined },
 ): void {
   const kind = kinds.get(token.name);
+  if (kind === undefined && kinds.get(token.name.replace(/^no-/, '')) === 'boolean') return;
   if (kind === undefined) {
     const meant = nearestWord(token.name, [...kinds.keys()]);
     const suggestion = meant === null ? '' : `, did you mean --${meant}?`;
     throw usageError(`unknown option ${token.rawName}${suggestion}`, command);
   }
   if (kind === 'boolean' && token.value !== undefined) {
-    throw usageError(`option --${token.name} takes no value`, command);
+    throw usageError(`option --${token.name} takes no value but true or false`, command);
   }
   if (kind === 'string' && (token.value === undefined || token.value === '')) {
     throw usageError(`option --${token.name} needs a value`, command);
@@ -82,8 +103,9 @@ export function checkUsage(command: string, args: ArgsDef, rawArgs: readonly str
     if (token.value?.startsWith('--') && !token.inlineValue) {
       throw usageError(`option --${token.name} needs a value`, command);
     }
-    if (seen.has(token.name)) throw usageError(`option --${token.name} is given twice`, command);
-    seen.add(token.name);
+    const name = kinds.has(token.name) ? token.name : token.name.replace(/^no-/, '');
+    if (seen.has(name)) throw usageError(`option --${name} is given twice`, command);
+    seen.add(name);
   }
   for (const [name, arg] of Object.entries(args)) {
     if (arg.type !== 'positional' && arg.required === true && !seen.has(name)) {

@@ -28,7 +28,7 @@ export const originArgs = {
     valueHint: 'password',
     description: `Password of that role (--password)${SECRET}`,
   },
-  'caching-disabled': { type: 'boolean', description: 'Turn the cache off' },
+  'caching-disabled': { type: 'boolean', description: 'Turn the cache off (false: on)' },
   'max-age': { type: 'string', valueHint: 'seconds', description: 'How long an answer is fresh' },
   swr: {
     type: 'string',

@@ -136,6 +136,9 @@ describe('millrace config', () => {
 
   it('changes the demo as any other configuration, and it stays so at the next start', async () => {
     await well('update', 'demo', '--origin-connection-limit', '7', '--caching-disabled');
+    await well('update', 'demo', '--caching-disabled', 'false');
+    expect(JSON.parse(await well('get', 'demo', '--json')).caching.disabled).toBe(false);
+    await well('update', 'demo', '--caching-disabled=true');
     await well('credentials', 'demo', '--mint', '--user', 'web');
     const before = JSON.parse(await well('get', 'demo', '--json')) as { id: string };
     await dev.program.stop();

@@ -61,8 +61,11 @@ describe('a wrong command line', () => {
     [['--port', '5'], 'unknown option --port, options follow a command; see millrace --help'],
     [['dev', '--prot=5'], 'unknown option --prot, did you mean --port?; see millrace dev --help'],
     [['dev', '-x'], 'unknown option -x; see millrace dev --help'],
-    [['dev', '--no-json'], 'unknown option --no-json; see millrace dev --help'],
-    [['dev', '--json=yes'], 'option --json takes no value; see millrace dev --help'],
+    [['dev', '--no-jsn'], 'unknown option --no-jsn; see millrace dev --help'],
+    [
+      ['dev', '--json=yes'],
+      'option --json takes no value but true or false; see millrace dev --help',
+    ],
     [['dev', '--port'], 'option --port needs a value; see millrace dev --help'],
     [['dev', '--port='], 'option --port needs a value; see millrace dev --help'],
     [['dev', '--origin', '--json'], 'option --origin needs a value; see millrace dev --help'],
