@@ -45,7 +45,6 @@ const MUTANTS: readonly (readonly [name: string, apply: () => void])[] = [
       vi.spyOn(Session.prototype, 'isFree', 'get').mockImplementation(function (this: Session) {
         return !this.isClosed && !this.isUnsynced && this.framer.isBetweenMessages;
       });
-      countAtAnswer();
     },
   ],
 ];
