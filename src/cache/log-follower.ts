@@ -7,6 +7,8 @@ const ATTEMPTS_MAX = 100;
 export type LogListener = {
   /** @param relation an OID, or {@link ALL_RELATIONS} */
   onFence(fence: number, origin: number, processId: number, relation: number): void;
+  /** What is fenced may change the catalogue at any moment. */
+  onChanging(fence: number, origin: number): void;
   /** It may be of a fence that was never told of. */
   onLift(fence: number, origin: number, changesCatalogue: boolean): void;
   /** Nothing of it stands any more. */
@@ -57,7 +59,8 @@ export class LogFollower {
       if (kind === Kind.Fence) {
         const processId = records[at + Word.ProcessId] as number;
         this.#listener.onFence(fence, origin, processId, records[at + Word.Relation] as number);
-      } else if (kind === Kind.Restart) this.#listener.onRestart();
+      } else if (kind === Kind.Changing) this.#listener.onChanging(fence, origin);
+      else if (kind === Kind.Restart) this.#listener.onRestart();
       else this.#listener.onLift(fence, origin, kind === Kind.LiftCatalogue);
     }
   }

@@ -20,6 +20,8 @@ export const Kind = {
   LiftCatalogue: 3,
   /** Nothing of before stands any more. */
   Restart: 4,
+  /** What is sent from now on may make a changed catalogue everybody's. */
+  Changing: 5,
 } as const;
 
 /** Stands for all relations; it is nobody's OID. */
@@ -81,6 +83,16 @@ export class WriteLog {
       this.#standing.set(fence, { start: this.#end, words: [...words] });
     } else throw new Error('too many transactions write at once');
     this.#standingRecords += words.length / RECORD_WORDS;
+    this.#append(words);
+  }
+
+  /** The catalogue of a fence's origin may be another one at any moment, until it is lifted. */
+  changing(fence: number, origin: number): void {
+    const standing = this.#standing.get(fence);
+    if (standing === undefined) return;
+    const words = [Kind.Changing, fence, origin, 0, 0];
+    standing.words.push(...words);
+    this.#standingRecords++;
     this.#append(words);
   }
 

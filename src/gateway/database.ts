@@ -103,6 +103,7 @@ export class Database implements SessionHost, OriginSubscriber {
     const host = {
       linkStatementsMax: LINK_STATEMENTS_MAX,
       onResultTypeChanged: () => this.onResultTypeChanged(),
+      catchUp: () => this.catchUp(),
       checkOut: (taker: LinkTaker) => this.#links.checkOut(taker),
       checkIn: (link: Link, isDirty: boolean) => this.#links.checkIn(link, isDirty),
       demand: () => this.#links.demand(),
@@ -145,7 +146,7 @@ export class Database implements SessionHost, OriginSubscriber {
   }
 
   noteWrites(link: Link, facts: Facts | null): void {
-    this.#writes.catchUp();
+    this.catchUp();
     if (link.ledger.owesReady || mayCommit(link.status, facts)) link.writes.noteCommit();
     if (facts === null) link.writes.add(this.#writes, 'all', false);
     else link.writes.add(this.#writes, this.#catalogue.writesOf(facts), facts.changesCatalogue);
@@ -238,6 +239,10 @@ export class Database implements SessionHost, OriginSubscriber {
 
   get isCatalogueChanging(): boolean {
     return this.#writes.isCatalogueChanging;
+  }
+
+  catchUp(): void {
+    this.#writes.catchUp();
   }
 
   get catalogueEpoch(): number {

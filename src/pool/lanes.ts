@@ -30,6 +30,8 @@ export type LanesHost = {
   /** A statement returns something else than when its text was first prepared. */
   onResultTypeChanged(): void;
   nowMs(): number;
+  /** Learns what was sent elsewhere, and so whether to {@link Lanes.doubt}. */
+  catchUp(): void;
   /** A link at once, or null: then the taker is queued as anybody is. */
   checkOut(taker: LaneTaker): Link | null;
   /** @param isDirty it may carry something of what ran on it */
@@ -113,6 +115,10 @@ export class Lanes implements LaneHost {
 
   onResultTypeChanged(): void {
     this.#host.onResultTypeChanged();
+  }
+
+  catchUp(): void {
+    this.#host.catchUp();
   }
 
   setLimits(limits: LanesLimits): void {

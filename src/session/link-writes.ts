@@ -53,7 +53,11 @@ export class LinkWrites {
       fence.onPending(this);
     }
     this.#changesCatalogue ||= changesCatalogue;
+    this.#fenceMore(writes, this.#fence);
     if (changesCatalogue && this.#mayCommit) fence.onCatalogueChanging(this);
+  }
+
+  #fenceMore(writes: RelationSet, fence: WriteFence): void {
     if (this.#isAll) return;
     if (writes === 'all' || this.#relations.size + writes.length > RELATIONS_MAX) {
       this.widen();
@@ -61,7 +65,7 @@ export class LinkWrites {
     }
     const added = writes.filter((relation) => !this.#relations.has(relation));
     for (const relation of added) this.#relations.add(relation);
-    if (added.length > 0) this.#fence.fence(this, added);
+    if (added.length > 0) fence.fence(this, added);
   }
 
   /** What is under way may write anything. */

@@ -49,6 +49,8 @@ export type SessionHost = {
   readonly catalogueEpoch: number;
   /** Whether a change of the catalogue was sent that may take effect at any moment. */
   readonly isCatalogueChanging: boolean;
+  /** Learns what was sent elsewhere: what a server has worked on may have been judged before it. */
+  catchUp(): void;
   /** Whether any client's statements use `lastval` or `currval`. */
   readonly readsSequences: boolean;
   /** A link at once, or null: then the session is queued until `onLink` or `onRefused`. */

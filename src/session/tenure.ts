@@ -212,6 +212,7 @@ export class Tenure {
    * server came to it: a view may call what it did not call before. True once for each change.
    */
   #wasMisjudged(): boolean {
+    this.#host.catchUp();
     const { isCatalogueChanging, catalogueEpoch } = this.#host;
     if (isCatalogueChanging ? this.residue.isDoubtful : this.#epoch === catalogueEpoch)
       return false;

@@ -153,6 +153,7 @@ class World {
       linkStatementsMax: 10,
       onResultTypeChanged: () => undefined,
       nowMs: () => this.nowMs,
+      catchUp: () => undefined,
       demand: () => this.demand,
       checkOut: (taker) => this.#checkOut(taker),
       checkIn: (link, isDirty) => this.#checkIn(link, isDirty),

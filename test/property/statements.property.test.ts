@@ -181,6 +181,7 @@ class World implements SessionHost {
   readonly linkStatementsMax = 2;
   catalogueEpoch = 0;
   readonly isCatalogueChanging = false;
+  catchUp(): void {}
   readonly readsSequences = false;
   readonly links: ModelLink[];
   next = 0;

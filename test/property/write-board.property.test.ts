@@ -16,6 +16,7 @@ type Write = {
   readonly alters: boolean;
   /** The catalogue has changed while it was under way: there may be a trigger now. */
   isAnything: boolean;
+  mayCommit: boolean;
 };
 type Read = { readonly relation: number; readonly time: number; readonly worker: number };
 
@@ -47,7 +48,15 @@ class World {
   send(worker: number, relation: number, alters: boolean): void {
     const writes = new LinkWrites();
     writes.add(this.origins[worker] as OriginWrites, alters ? 'all' : [relation], alters);
-    this.writes.push({ writes, alters, isAnything: false });
+    this.writes.push({ writes, alters, isAnything: false, mayCommit: false });
+  }
+
+  /** The transaction of a write is about to be committed. */
+  commit(at: number): void {
+    const write = this.writes[at % this.writes.length];
+    if (write === undefined) return;
+    write.mayCommit = true;
+    write.writes.noteCommit();
   }
 
   /** The outcome of a write is known. What alters makes more of all others than was thought. */
@@ -77,6 +86,8 @@ class World {
   judge(worker: number): void {
     const origin = this.origins[worker] as OriginWrites;
     origin.catchUp();
+    const isChanging = this.writes.some(({ alters, mayCommit }) => alters && mayCommit);
+    expect(origin.isCatalogueChanging).toBe(isChanging);
     const isGiven = ({ time, relation }: Read) => origin.versions.isCurrent(time, [relation]);
     const mine = (read: Read) => read.worker === worker;
     expect(this.stale.filter(mine).filter(isGiven)).toEqual([]);
@@ -95,7 +106,18 @@ function mayWrite({ writes: { relations }, isAnything }: Write, relation: number
 
 const step = fc.record({
   do: fc.constantFrom(
-    ...(['send', 'send', 'settle', 'settle', 'read', 'read', 'judge', 'say', 'alter'] as const),
+    ...([
+      'send',
+      'send',
+      'settle',
+      'settle',
+      'read',
+      'read',
+      'judge',
+      'say',
+      'alter',
+      'commit',
+    ] as const),
   ),
   worker: fc.nat(WORKERS - 1),
   n: fc.nat(20),
@@ -111,6 +133,7 @@ describe('workers at one board', () => {
           const relation = RELATIONS[n % RELATIONS.length] as number;
           if (what === 'send') world.send(worker, relation, false);
           else if (what === 'alter' && n < 5) world.send(worker, relation, true);
+          else if (what === 'commit') world.commit(n);
           else if (what === 'settle') world.settle(n);
           else if (what === 'read') world.read(worker, relation);
           else if (what === 'say') world.boards[worker]?.flush();

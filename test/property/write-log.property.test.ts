@@ -43,6 +43,8 @@ class Ring implements LogStore {
 /** What a reader knows. */
 class Reader {
   readonly standing = new Map<number, Set<number>>();
+  /** Of those, what may change the catalogue at any moment. */
+  readonly changing = new Set<number>();
   /** Relations that it knows to have changed; null when it has missed some. */
   changed = new Set<number>();
   hasMissed = false;
@@ -58,13 +60,16 @@ class Reader {
         const relations = this.standing.get(fence) ?? new Set();
         this.standing.set(fence, relations.add(relation));
       },
+      onChanging: (fence) => this.changing.add(fence),
       onLift: (fence) => {
+        this.changing.delete(fence);
         for (const relation of this.standing.get(fence) ?? []) this.changed.add(relation);
         this.standing.delete(fence);
       },
       onRestart: () => this.standing.clear(),
       onGap: () => {
         this.standing.clear();
+        this.changing.clear();
         this.hasMissed = true;
         this.gaps++;
       },
@@ -82,6 +87,7 @@ class World {
   readonly log = new WriteLog(this.ring);
   readonly readers = [1, 2].map(() => new Reader(this.ring));
   readonly standing = new Map<number, Set<number>>();
+  readonly changing = new Set<number>();
   /** Lifted since a reader was last compared with this. */
   readonly lifted = this.readers.map(() => new Set<number>());
   #last = 0;
@@ -96,6 +102,16 @@ class World {
     this.standing.set(fence, all);
   }
 
+  /** Something that stands may be committed. */
+  change(at: number): void {
+    const open = [...this.standing.keys()];
+    const fence = open[at % open.length];
+    if (fence === undefined) return;
+    this.log.changing(fence, ORIGIN);
+    this.log.flush();
+    this.changing.add(fence);
+  }
+
   lift(at: number): void {
     const open = [...this.standing.keys()];
     const fence = open[at % open.length];
@@ -105,6 +121,7 @@ class World {
       for (const relation of this.standing.get(fence) ?? []) lifted.add(relation);
     }
     this.standing.delete(fence);
+    this.changing.delete(fence);
     if (at % 2 === 0) this.log.flush();
   }
 
@@ -146,6 +163,7 @@ class World {
       // When much stands, it is told to be everything.
       if (!told.has(ALL_RELATIONS)) expect(untold).toEqual([]);
     }
+    expect([...reader.changing].sort()).toEqual([...this.changing].sort());
     const lifted = this.lifted[at] as Set<number>;
     const unheard = [...lifted].filter((relation) => !reader.changed.has(relation));
     const isAllNew = reader.hasMissed || reader.changed.has(ALL_RELATIONS);
@@ -159,6 +177,7 @@ class World {
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(fc.constant('fence' as const), fc.nat(99), fc.nat(5)) },
   { weight: 4, arbitrary: fc.tuple(fc.constant('lift' as const), fc.nat(99), fc.nat(5)) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('change' as const), fc.nat(99), fc.nat(5)) },
   { weight: 3, arbitrary: fc.tuple(fc.constant('look' as const), fc.nat(99), fc.nat(5)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('burst' as const), fc.nat(99), fc.nat(5)) },
 );
@@ -176,6 +195,7 @@ describe('a log of writes', () => {
               Array.from({ length: size + 1 }, (_, r) => n + r + 1),
             );
           else if (what === 'lift') world.lift(n);
+          else if (what === 'change') world.change(n);
           else if (what === 'burst') world.burst(size * 80);
           else world.look(n, size === 0 ? 600 : 0);
         }

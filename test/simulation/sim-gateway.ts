@@ -33,6 +33,7 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   readonly readsSequences = false;
   catalogueEpoch = 0;
   readonly isCatalogueChanging = false;
+  catchUp(): void {}
   nowMs = 0;
   /** Links that the pool waits for. */
   opening = 0;

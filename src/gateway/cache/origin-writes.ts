@@ -24,7 +24,7 @@ export class OriginWrites implements WriteFence {
   readonly elsewhere: WriteFence;
   readonly #board: WriteBoard | null;
   readonly #pending = new Set<LinkWrites>();
-  /** Those of the pending ones of this process whose changes of the catalogue may take effect. */
+  /** Those of the pending ones whose changes of the catalogue may take effect. */
   readonly #changing = new Set<LinkWrites>();
   readonly #lost = new LostWrites();
 
@@ -34,10 +34,13 @@ export class OriginWrites implements WriteFence {
     this.#board = board;
     this.elsewhere = {
       onPending: (writes) => this.#pending.add(writes),
-      onCatalogueChanging: () => {},
+      onCatalogueChanging: (writes) => this.#changing.add(writes),
       fence: (_writes, relations) => this.versions.fence(relations),
       lift: (relations) => this.versions.lift(relations),
-      onSettled: (writes) => this.#pending.delete(writes),
+      onSettled: (writes) => {
+        this.#pending.delete(writes);
+        this.#changing.delete(writes);
+      },
       onLost: () => {},
     };
   }
@@ -67,6 +70,13 @@ export class OriginWrites implements WriteFence {
   onCatalogueChanging(writes: LinkWrites): void {
     if (this.#changing.has(writes)) return;
     this.#changing.add(writes);
+    // Before it is sent: what any worker's client runs behind it finds that it was said.
+    this.#board?.changing(writes, this.id);
+    this.doubtCatalogue();
+  }
+
+  /** What is under way was judged by a catalogue that may be another one at any moment. */
+  doubtCatalogue(): void {
     for (const subscriber of this.subscribers) subscriber.onOriginCatalogueChanging();
   }
 
@@ -105,7 +115,7 @@ export class OriginWrites implements WriteFence {
 
   /** To be called every now and then. */
   tick(nowMs: number): void {
-    const [subscriber] = this.subscribers;
-    this.#lost.tick(nowMs, subscriber?.processLook ?? null);
+    const looks = [...this.subscribers].map(({ processLook }) => processLook);
+    this.#lost.tick(nowMs, looks.find((look) => look !== null) ?? null);
   }
 }

@@ -37,6 +37,7 @@ export class WriteBoard {
   readonly #seen = new Cells();
   readonly #cells = new Cells();
   readonly #changed = new Set<OriginWrites>();
+  readonly #changing = new Set<OriginWrites>();
   #isCatchingUp = false;
   #flushing: NodeJS.Immediate | null = null;
 
@@ -69,6 +70,14 @@ export class WriteBoard {
     this.flush();
   }
 
+  /** Whoever looks from now on sees that the catalogue may be another one at any moment. */
+  changing(writes: LinkWrites, origin: number): void {
+    const fence = this.#fences.get(writes);
+    if (fence === undefined) return;
+    this.#log.changing(fence, origin);
+    this.flush();
+  }
+
   /**
    * The outcome is known. Others hear of it soon: what comes late costs them hits, never truth. Of
    * a change of the catalogue they hear at once: who fences something from then on knows of it,
@@ -95,7 +104,11 @@ export class WriteBoard {
     } finally {
       this.#isCatchingUp = false;
     }
-    // Last of all: it makes more of every fence that stood at that time.
+    // Last of all, as it makes others send what they will have to look here for.
+    const changing = [...this.#changing];
+    this.#changing.clear();
+    for (const origin of changing) origin.doubtCatalogue();
+    // And this makes more of every fence that stood at that time.
     const changed = [...this.#changed];
     this.#changed.clear();
     for (const origin of changed) origin.changeCatalogue();
@@ -107,7 +120,8 @@ export class WriteBoard {
     for (const { writes, origin } of this.#places[number]?.standing.values() ?? []) {
       const own = new LinkWrites();
       own.processId = writes.processId;
-      // Of a fence around everything nobody knows why.
+      // Of a fence around everything nobody knows why, nor whether what it is for is done.
+      own.noteCommit();
       own.add(origin, writes.relations, writes.relations === 'all');
       own.lose(nowMs);
     }
@@ -158,6 +172,13 @@ export class WriteBoard {
         const relations: RelationSet = relation === ALL_RELATIONS ? 'all' : [relation];
         // What becomes of the catalogue is said when it is lifted.
         entry.writes.add(origin.elsewhere, relations, false);
+      },
+      onChanging: (fence, id) => {
+        const entry = standing.get(fence);
+        if (entry === undefined) return;
+        this.#changing.add((this.#origins as BoardOrigins).of(id));
+        entry.writes.noteCommit();
+        entry.writes.add(entry.origin.elsewhere, 'all', true);
       },
       onLift: (fence, id, changesCatalogue) => {
         if (changesCatalogue) this.#changed.add((this.#origins as BoardOrigins).of(id));

@@ -24,6 +24,8 @@ type Piece = { readonly chunk: Uint8Array; readonly start: number; readonly end:
 export type LaneHost = LaneStatementsHost & {
   /** A head that runs for longer is slow. */
   readonly hedgeMs: number;
+  /** An answer is complete: what it found may have been changed by somebody else's client. */
+  catchUp(): void;
   /** Nothing is outstanding any more: the link is the callee's. */
   onLaneEmpty(lane: Lane): void;
   /** The link is gone. */
@@ -50,6 +52,7 @@ export class Lane implements LinkOwner, UnitCarrier {
   /** {@link Settings.sharingSignature} of what the link has when the next unit arrives. */
   #signature: string;
   #isPaused = false;
+  #isCaughtUp = false;
   /** What has come of the head's answer and was not passed on. */
   readonly #pieces: Piece[] = [];
 
@@ -146,6 +149,14 @@ export class Lane implements LinkOwner, UnitCarrier {
     if (unit.bytes > HELD_BYTES_MAX) this.#begin(unit);
   }
 
+  /** What waits behind an answer must not go on as if that had been harmless when it was not. */
+  #catchUp(): void {
+    // What else is read now was there when it was looked.
+    if (this.#isCaughtUp) return;
+    this.#isCaughtUp = true;
+    this.#host.catchUp();
+  }
+
   /** Passes on what was kept of the head's answer. */
   #begin(unit: SharedUnit): void {
     const { owner } = unit;
@@ -159,6 +170,7 @@ export class Lane implements LinkOwner, UnitCarrier {
   }
 
   onRepliesEnd(): void {
+    this.#isCaughtUp = false;
     const unit = this.head;
     if (unit?.hasBegun) unit.owner?.onAnswerPause();
   }
@@ -166,6 +178,7 @@ export class Lane implements LinkOwner, UnitCarrier {
   onUnitEnd(): void {
     const unit = this.head;
     if (unit === undefined) return;
+    this.#catchUp();
     if (!unit.hasBegun) this.#begin(unit);
     this.#pieces.length = 0;
     this.#units.shift();

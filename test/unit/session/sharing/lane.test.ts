@@ -25,6 +25,7 @@ function laneOfTwo(): { feed(bytes: Buffer): void; readonly told: readonly strin
     hedgeMs: 20,
     linkStatementsMax: 10,
     nowMs: () => 0,
+    catchUp: () => {},
     onResultTypeChanged: () => {},
     onLaneEmpty: () => {},
     onLaneLost: () => {},
