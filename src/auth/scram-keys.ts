@@ -99,11 +99,11 @@ export function parseVerifier(text: string): ScramVerifier | null {
  * @param secret known to this gateway alone
  */
 export function mockVerifier(secret: Uint8Array, user: string, database: string): ScramVerifier {
-  const seed = (purpose: string): Buffer => hmac(secret, `${purpose}\0${user}\0${database}`);
+  const seed = hmac(secret, `${user}\0${database}`);
   return {
     iterations: SCRAM_ITERATIONS_DEFAULT,
-    salt: seed('salt').subarray(0, SCRAM_SALT_SIZE),
-    storedKey: seed('stored key'),
-    serverKey: seed('server key'),
+    salt: seed.subarray(0, SCRAM_SALT_SIZE),
+    storedKey: seed,
+    serverKey: seed,
   };
 }
