@@ -203,9 +203,9 @@ export class Gateway {
     return database?.purge(target) ?? { answers: 0, problem: 'unserved' };
   }
 
-  /** Takes over what a worker was writing that is no more. */
-  inherit(number: number): void {
-    this.#board?.inherit(number, clock.nowMs());
+  /** Takes over what the worker of that number was writing, which is no more. */
+  takeOver(worker: number): void {
+    this.#board?.takeOver(worker, clock.nowMs());
   }
 
   /** Ends politely: no new clients; see {@link drainDatabase}. */

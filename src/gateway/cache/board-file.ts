@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { type LogStore, RECORD_WORDS } from '../../cache/write-log.ts';
 import { WORKER_NUMBER_MAX } from '../clients/client-registry.ts';
 
-/** Numbers of workers begin with 1; the first cell is nobody's. */
-export const PLACES = WORKER_NUMBER_MAX + 1;
+/** One for each number that a worker can have; those begin with 1, so the first is nobody's. */
+export const CELLS = WORKER_NUMBER_MAX + 1;
 /** The number of records of a ring, twice: what is read while it changes does not agree. */
 const CELL_COUNTS = 2;
 const CELL_BYTES = CELL_COUNTS * Float64Array.BYTES_PER_ELEMENT;
-const CELLS_BYTES = PLACES * CELL_BYTES;
+const CELLS_BYTES = CELLS * CELL_BYTES;
 /** Some seconds' worth of writes, and room for 4,096 that are under way. */
 const RING_RECORDS = 65_536;
 const RECORD_BYTES = RECORD_WORDS * Uint32Array.BYTES_PER_ELEMENT;
 const RING_BYTES = RING_RECORDS * RECORD_BYTES;
 /** A cell that is being written agrees again at once, unless its writer was stopped right there. */
 const COUNT_ATTEMPTS_MAX = 1_000_000;
-/** In memory where there is such a place. */
+/** In memory where there is such a folder. */
 const FOLDERS: readonly string[] = ['/dev/shm', tmpdir()];
 
 /**
@@ -50,8 +50,8 @@ export class BoardFile {
         unlinkSync(path);
         const file = new BoardFile(fd);
         file.#put(Buffer.alloc(CELLS_BYTES), 0);
-        for (let place = 1; place <= rings; place++) {
-          file.#put(Buffer.alloc(RING_BYTES), ringStart(place));
+        for (let worker = 1; worker <= rings; worker++) {
+          file.#put(Buffer.alloc(RING_BYTES), ringStart(worker));
         }
         return file;
       } catch (error) {
@@ -66,13 +66,14 @@ export class BoardFile {
     this.#get(into.bytes, 0);
   }
 
-  storeOf(place: number): LogStore {
+  /** @param worker its number, as everywhere here */
+  storeOf(worker: number): LogStore {
     return {
       capacity: RING_RECORDS,
-      count: () => this.#count(place),
-      read: (start, end) => this.#read(place, start, end),
-      write: (start, records) => this.#write(place, start, records),
-      announce: (count) => this.#announce(place, count),
+      count: () => this.#count(worker),
+      read: (start, end) => this.#read(worker, start, end),
+      write: (start, records) => this.#write(worker, start, records),
+      announce: (count) => this.#announce(worker, count),
     };
   }
 
@@ -80,31 +81,31 @@ export class BoardFile {
     closeSync(this.fd);
   }
 
-  #count(place: number): number {
+  #count(worker: number): number {
     for (let attempt = 0; attempt < COUNT_ATTEMPTS_MAX; attempt++) {
-      this.#get(this.#cellBytes, place * CELL_BYTES);
+      this.#get(this.#cellBytes, worker * CELL_BYTES);
       const [count, again] = this.#cell as unknown as [number, number];
       if (count === again) return count;
     }
     throw new Error('a cell of the board does not agree with itself');
   }
 
-  #announce(place: number, count: number): void {
+  #announce(worker: number, count: number): void {
     this.#cell.fill(count);
-    this.#put(this.#cellBytes, place * CELL_BYTES);
+    this.#put(this.#cellBytes, worker * CELL_BYTES);
   }
 
-  #read(place: number, start: number, end: number): Uint32Array {
+  #read(worker: number, start: number, end: number): Uint32Array {
     const records = new Uint32Array((end - start) * RECORD_WORDS);
     for (const { at, from, count } of piecesOf(start, end - start)) {
-      this.#get(bytesOf(records, at, count), ringStart(place) + from * RECORD_BYTES);
+      this.#get(bytesOf(records, at, count), ringStart(worker) + from * RECORD_BYTES);
     }
     return records;
   }
 
-  #write(place: number, start: number, records: Uint32Array): void {
+  #write(worker: number, start: number, records: Uint32Array): void {
     for (const { at, from, count } of piecesOf(start, records.length / RECORD_WORDS)) {
-      this.#put(bytesOf(records, at, count), ringStart(place) + from * RECORD_BYTES);
+      this.#put(bytesOf(records, at, count), ringStart(worker) + from * RECORD_BYTES);
     }
   }
 
@@ -119,32 +120,32 @@ export class BoardFile {
   }
 }
 
-/** The cells of all places as they were at one look. */
+/** The cells of all workers as they were at one look. */
 export class Cells {
   readonly bytes = new Uint8Array(CELLS_BYTES);
   readonly #counts = new Float64Array(this.bytes.buffer);
 
-  /** What the cell of a place says; null while it is being written. */
-  countOf(place: number): number | null {
-    const count = this.#counts[place * CELL_COUNTS] as number;
-    return count === this.#counts[place * CELL_COUNTS + 1] ? count : null;
+  /** What the cell of a worker says; null while it is being written. */
+  countOf(worker: number): number | null {
+    const count = this.#counts[worker * CELL_COUNTS] as number;
+    return count === this.#counts[worker * CELL_COUNTS + 1] ? count : null;
   }
 
-  isSame(other: Cells, place: number): boolean {
-    const at = place * CELL_COUNTS;
+  isSame(other: Cells, worker: number): boolean {
+    const at = worker * CELL_COUNTS;
     const counts = other.#counts;
     return this.#counts[at] === counts[at] && this.#counts[at + 1] === counts[at + 1];
   }
 
-  take(other: Cells, place: number): void {
-    const at = place * CELL_COUNTS;
+  take(other: Cells, worker: number): void {
+    const at = worker * CELL_COUNTS;
     this.#counts[at] = other.#counts[at] as number;
     this.#counts[at + 1] = other.#counts[at + 1] as number;
   }
 }
 
-function ringStart(place: number): number {
-  return CELLS_BYTES + (place - 1) * RING_BYTES;
+function ringStart(worker: number): number {
+  return CELLS_BYTES + (worker - 1) * RING_BYTES;
 }
 
 function bytesOf(records: Uint32Array, at: number, count: number): Uint8Array {

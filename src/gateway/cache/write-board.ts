@@ -2,7 +2,7 @@ import { LogFollower, type LogListener } from '../../cache/log-follower.ts';
 import { ALL_RELATIONS, WriteLog } from '../../cache/write-log.ts';
 import { LinkWrites } from '../../session/link-writes.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
-import { type BoardFile, Cells, PLACES } from './board-file.ts';
+import { type BoardFile, CELLS, Cells } from './board-file.ts';
 import type { OriginWrites } from './origin-writes.ts';
 
 /** Others write while one reads; but not so often between two looks. */
@@ -15,8 +15,8 @@ export type BoardOrigins = {
   all(): Iterable<OriginWrites>;
 };
 
-/** What one other worker writes. */
-type Place = {
+/** Another worker, as far as it says what it writes. */
+type Sibling = {
   readonly follower: LogFollower;
   readonly standing: Map<number, { readonly writes: LinkWrites; readonly origin: OriginWrites }>;
 };
@@ -27,9 +27,11 @@ type Place = {
  */
 export class WriteBoard {
   readonly #file: BoardFile;
-  readonly #number: number;
+  /** The number of this one. */
+  readonly #worker: number;
   readonly #log: WriteLog;
-  readonly #places: readonly Place[];
+  /** By their numbers. */
+  readonly #siblings: readonly Sibling[];
   readonly #fences = new Map<LinkWrites, number>();
   #lastFence = 0;
   #origins: BoardOrigins | null = null;
@@ -41,14 +43,14 @@ export class WriteBoard {
   #isCatchingUp = false;
   #flushing: NodeJS.Immediate | null = null;
 
-  /** @param number of this worker */
-  constructor(file: BoardFile, number: number) {
+  /** @param worker the number of this one */
+  constructor(file: BoardFile, worker: number) {
     this.#file = file;
-    this.#number = number;
-    this.#log = new WriteLog(file.storeOf(number));
-    this.#places = Array.from({ length: PLACES }, (_, place) => {
-      const standing: Place['standing'] = new Map();
-      const follower = new LogFollower(file.storeOf(place), this.#listenerOf(standing));
+    this.#worker = worker;
+    this.#log = new WriteLog(file.storeOf(worker));
+    this.#siblings = Array.from({ length: CELLS }, (_, sibling) => {
+      const standing: Sibling['standing'] = new Map();
+      const follower = new LogFollower(file.storeOf(sibling), this.#listenerOf(standing));
       return { follower, standing };
     });
   }
@@ -114,10 +116,13 @@ export class WriteBoard {
     for (const origin of changed) origin.changeCatalogue();
   }
 
-  /** Takes over what a worker wrote that is no more. Its place may be cleared afterwards. */
-  inherit(number: number, nowMs: number): void {
+  /**
+   * Takes over what a worker wrote that is no more. Its log may begin anew afterwards.
+   * @param worker the number that it had
+   */
+  takeOver(worker: number, nowMs: number): void {
     this.catchUp();
-    for (const { writes, origin } of this.#places[number]?.standing.values() ?? []) {
+    for (const { writes, origin } of this.#siblings[worker]?.standing.values() ?? []) {
       const own = new LinkWrites();
       own.processId = writes.processId;
       // Of a fence around everything nobody knows why, nor whether what it is for is done.
@@ -142,23 +147,23 @@ export class WriteBoard {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       this.#file.readCells(this.#cells);
       // What this worker says it knows.
-      this.#seen.take(this.#cells, this.#number);
+      this.#seen.take(this.#cells, this.#worker);
       let isSame = true;
-      for (let place = 0; place < PLACES; place++) {
-        if (this.#cells.isSame(this.#seen, place)) continue;
+      for (let worker = 0; worker < CELLS; worker++) {
+        if (this.#cells.isSame(this.#seen, worker)) continue;
         isSame = false;
-        const count = this.#cells.countOf(place);
+        const count = this.#cells.countOf(worker);
         // It is being written at this moment.
         if (count === null) continue;
-        this.#seen.take(this.#cells, place);
-        this.#places[place]?.follower.catchUp(count);
+        this.#seen.take(this.#cells, worker);
+        this.#siblings[worker]?.follower.catchUp(count);
       }
       if (isSame) return;
     }
     throw new Error('the board changes faster than it can be read');
   }
 
-  #listenerOf(standing: Place['standing']): LogListener {
+  #listenerOf(standing: Sibling['standing']): LogListener {
     const settle = (fence: number): void => {
       standing.get(fence)?.writes.settle();
       standing.delete(fence);

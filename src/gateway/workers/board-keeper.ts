@@ -18,8 +18,8 @@ export class BoardKeeper {
   readonly #file: BoardFile | null;
   /** Workers that may have written. */
   readonly #atWork = new Set<WorkerProcess>();
-  /** Numbers of workers that are no more, with what they were writing; who takes that over. */
-  readonly #left = new Map<number, Promise<void> | null>();
+  /** By the numbers of workers that are no more; null while nobody takes over what they wrote. */
+  readonly #takeovers = new Map<number, Promise<void> | null>();
   #isClosed = false;
 
   /** @param count of workers; while they are replaced there is one more */
@@ -43,12 +43,12 @@ export class BoardKeeper {
 
   /** Whether what the last one of that number was writing is still to be taken over. */
   isOccupied(number: number): boolean {
-    return this.#left.has(number);
+    return this.#takeovers.has(number);
   }
 
   /** Resolves when everything is taken over that somebody is taking over, or soon. */
   async settled(): Promise<void> {
-    const under = [...this.#left.values()].filter((one) => one !== null);
+    const under = [...this.#takeovers.values()].filter((one) => one !== null);
     if (under.length === 0) return;
     await Promise.race([Promise.all(under), sleep(SETTLE_MS, undefined, { ref: false })]);
   }
@@ -56,12 +56,12 @@ export class BoardKeeper {
   /** It will write, and can take over. */
   onReady(worker: WorkerProcess): void {
     this.#atWork.add(worker);
-    for (const [number, taking] of this.#left) if (taking === null) this.#bequeath(number);
+    for (const [number, takeover] of this.#takeovers) if (takeover === null) this.#handOver(number);
   }
 
   onWorkerEnd(worker: WorkerProcess): void {
     if (this.#file === null || !this.#atWork.delete(worker)) return;
-    this.#bequeath(worker.number);
+    this.#handOver(worker.number);
   }
 
   close(): void {
@@ -70,26 +70,27 @@ export class BoardKeeper {
     this.#file?.close();
   }
 
-  #bequeath(number: number): void {
-    const heir = this.#isClosed ? undefined : this.#heir();
-    this.#left.set(number, heir === undefined ? null : this.#give(number, heir));
+  #handOver(number: number): void {
+    const successor = this.#isClosed ? undefined : this.#successor();
+    const takeover = successor === undefined ? null : this.#takeOver(number, successor);
+    this.#takeovers.set(number, takeover);
   }
 
-  async #give(number: number, heir: WorkerProcess): Promise<void> {
-    const problem = await heir.ask((id) => ({ kind: 'inherit', id, from: number }));
+  async #takeOver(number: number, successor: WorkerProcess): Promise<void> {
+    const problem = await successor.ask((id) => ({ kind: 'takeOver', id, worker: number }));
     if (this.#isClosed || this.#file === null) return;
-    // What an heir has taken that ends now is taken over from it; but it may not have come to it.
-    if (problem !== null || heir.isGone) {
+    // What a successor that ends now has taken over is taken over from it; if it came to that.
+    if (problem !== null || successor.isGone) {
       const words = 'what a worker was writing is not taken over yet';
-      this.#log.warn({ worker: number, heir: heir.number, problem }, words);
-      this.#bequeath(number);
+      this.#log.warn({ worker: number, successor: successor.number, problem }, words);
+      this.#handOver(number);
       return;
     }
     new WriteLog(this.#file.storeOf(number)).restart();
-    this.#left.delete(number);
+    this.#takeovers.delete(number);
   }
 
-  #heir(): WorkerProcess | undefined {
+  #successor(): WorkerProcess | undefined {
     const able = [...this.#workers].filter(({ isReady }) => isReady);
     return able.find(({ isLeaving, isLate }) => !isLeaving && !isLate) ?? able[0];
   }

@@ -9,7 +9,7 @@ import type { News, PinRow } from '../siblings.ts';
 import type { ConfigurationStatus } from '../status.ts';
 
 /** Changes with the messages: a primary does not work with workers of another version. */
-export const MESSAGES_VERSION = 3;
+export const MESSAGES_VERSION = 4;
 
 /** Behind the three of every process and the channel itself. */
 export const BOARD_FD = 4;
@@ -76,7 +76,7 @@ export type ToWorker =
       readonly target: PurgeTarget;
     }
   /** Take over what the worker was writing that had this number, and is no more. */
-  | { readonly kind: 'inherit'; readonly id: number; readonly from: number }
+  | { readonly kind: 'takeOver'; readonly id: number; readonly worker: number }
   /** To be answered at once: it shows that the event loop turns. */
   | { readonly kind: 'ping' }
   /** No more connections come; end when all clients have, or after the time. */
@@ -92,7 +92,7 @@ export type ToPrimary =
   | { readonly kind: 'taken'; readonly id: number }
   /** A connection of that listener has ended. */
   | { readonly kind: 'ended'; readonly listener: string }
-  /** The answer to `prepare` (whose `problem` is null when it went well), `apply`, `inherit`. */
+  /** The answer to `prepare` (whose `problem` is null when it went well), `apply`, `takeOver`. */
   | { readonly kind: 'done'; readonly id: number; readonly problem: string | null }
   | {
       readonly kind: 'status';

@@ -73,7 +73,7 @@ export class Worker {
     else if (message.kind === 'status') {
       this.#channel.send({ kind: 'status', id: message.id, rows: this.#gateway.status() });
     } else if (message.kind === 'purge') void this.#purge(message);
-    else if (message.kind === 'inherit') this.#inherit(message.id, message.from);
+    else if (message.kind === 'takeOver') this.#takeOver(message.id, message.worker);
     else if (message.kind === 'drain') void this.end(message.timeoutMs);
     else if (message.kind === 'close') void this.end(0);
   }
@@ -118,8 +118,8 @@ export class Worker {
     this.#channel.send({ kind: 'done', id, problem: null });
   }
 
-  #inherit(id: number, from: number): void {
-    this.#gateway.inherit(from);
+  #takeOver(id: number, worker: number): void {
+    this.#gateway.takeOver(worker);
     this.#channel.send({ kind: 'done', id, problem: null });
   }
 

@@ -222,7 +222,7 @@ describe('a worker that is no more', () => {
   it('leaves what it was writing to another one', () => {
     const [one, two, three] = sides(3) as [Side, Side, Side];
     one.write([5], 77);
-    two.board.inherit(1, 0);
+    two.board.takeOver(1, 0);
     new WriteLog(file.storeOf(1)).restart();
     expect(three.readTime(5)).toBeNull();
     // The next one of that number numbers its fences anew.
@@ -243,7 +243,7 @@ describe('a worker that is no more', () => {
   it('leaves it as something that may have changed the catalogue, when it was everything', () => {
     const [one, two, three] = sides(3) as [Side, Side, Side];
     one.write('all', 77);
-    two.board.inherit(1, 0);
+    two.board.takeOver(1, 0);
     new WriteLog(file.storeOf(1)).restart();
     three.origin.catchUp();
     expect(three.origin.isCatalogueChanging).toBe(true);
