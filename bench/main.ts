@@ -13,7 +13,7 @@ import { type RunInfo, runText, wholeGroups, withSections } from './report/docs.
 import { report } from './report/table.ts';
 import { type Outcome, runCases } from './run.ts';
 import { machine } from './system/machine.ts';
-import { ROOT } from './ways/place.ts';
+import { ROOT } from './system/root.ts';
 import { findProgram, requirePgbench, runProgram } from './ways/programs.ts';
 import { type Pgbouncer, Scene } from './ways/scene.ts';
 

@@ -2,7 +2,7 @@
 import type { Subject } from '../cases/case.ts';
 import type { Figures } from '../report/figures.ts';
 import { CpuClock } from '../system/cpu-time.ts';
-import type { RunningPooler } from '../ways/place.ts';
+import type { RunningPooler } from '../ways/pooler.ts';
 import type { Scene } from '../ways/scene.ts';
 import { RawClient, type Target } from './raw-client.ts';
 

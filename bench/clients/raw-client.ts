@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { ScramClient } from '../../src/auth/scram-client.ts';
 import { deriveSaltedPassword } from '../../src/origin/login-derive.ts';
 import { ClientCode, ServerCode } from '../../src/protocol/codes.ts';
-import { type Address, HOST, type Login } from '../ways/place.ts';
+import { type Address, HOST, type Login } from '../ways/address.ts';
 import { MessageReader } from './message-reader.ts';
 
 export type Target = {

@@ -2,7 +2,8 @@
 import pg from 'pg';
 import type { Proof } from '../cases/case.ts';
 import { poolerTable, type Way } from '../cases/way.ts';
-import { type Address, CORES, HOST, type Login } from '../ways/place.ts';
+import { type Address, HOST, type Login } from '../ways/address.ts';
+import { CORES } from '../ways/pooler.ts';
 
 /** Statements since the gateway began. */
 export type Counters = {

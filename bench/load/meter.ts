@@ -4,7 +4,7 @@ import type { Load, Subject } from '../cases/case.ts';
 import { type Way, wayName } from '../cases/way.ts';
 import type { Figures } from '../report/figures.ts';
 import { CpuClock } from '../system/cpu-time.ts';
-import type { RunningPooler } from '../ways/place.ts';
+import type { RunningPooler } from '../ways/pooler.ts';
 import type { Scene } from '../ways/scene.ts';
 import { type Counters, hasCounters, prove, readCounters, unproven } from './counters.ts';
 import { Pgbench, type PgbenchRun, type RunLength } from './pgbench.ts';

@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import type { Load } from '../cases/case.ts';
 import { percentile } from '../report/statistics.ts';
-import { type Address, HOST, type Login, type Scratch } from '../ways/place.ts';
+import type { Scratch } from '../system/scratch.ts';
+import { type Address, HOST, type Login } from '../ways/address.ts';
 import { runProgram } from '../ways/programs.ts';
 import { takeLogs } from './pgbench-log.ts';
 import { type PgbenchFigures, parsePgbenchOutput } from './pgbench-output.ts';

@@ -1,8 +1,8 @@
 /** What pgbench is given to run, beside the scripts that it has built in. */
 import { writeFileSync } from 'node:fs';
 import type { Script } from '../cases/case.ts';
+import type { Scratch } from '../system/scratch.ts';
 import { ACCOUNTS } from '../ways/origin.ts';
-import type { Scratch } from '../ways/place.ts';
 import { PAGES, RARE_VALUES } from '../ways/tables.ts';
 
 /** Runs of pgbench, and clients of each, get so many keys that nobody else asks for. */

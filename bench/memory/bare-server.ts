@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { HOST } from '../ways/place.ts';
+import { HOST } from '../ways/address.ts';
 
 const [certPath, keyPath] = process.argv.slice(2);
 

@@ -6,8 +6,9 @@ import type { Subject } from '../cases/case.ts';
 import { logInAll } from '../clients/logins.ts';
 import type { Figures } from '../report/figures.ts';
 import { openFilesMax, settledKiB } from '../system/resident.ts';
+import { tlsFiles } from '../system/scratch.ts';
+import { HOST } from '../ways/address.ts';
 import { Child } from '../ways/child.ts';
-import { HOST, tlsFiles } from '../ways/place.ts';
 import type { Scene } from '../ways/scene.ts';
 
 const CLIENTS = 10_000;

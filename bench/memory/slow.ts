@@ -4,7 +4,7 @@ import type { Subject } from '../cases/case.ts';
 import { RawClient } from '../clients/raw-client.ts';
 import type { Figures } from '../report/figures.ts';
 import { residentKiB, settledKiB } from '../system/resident.ts';
-import type { RunningPooler } from '../ways/place.ts';
+import type { RunningPooler } from '../ways/pooler.ts';
 import type { Scene } from '../ways/scene.ts';
 
 const ROWS = 1024 * 1024;

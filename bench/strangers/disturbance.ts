@@ -1,8 +1,8 @@
 /** The other clients, in a process of their own: its start, its end, and what it did. */
 import { join } from 'node:path';
 import { UnprovenError } from '../load/counters.ts';
+import type { Address, Login } from '../ways/address.ts';
 import { Child } from '../ways/child.ts';
-import type { Address, Login } from '../ways/place.ts';
 
 /** What the other clients have done. */
 export type Done = {

@@ -5,8 +5,8 @@ import type { Subject } from '../cases/case.ts';
 import { hasCounters, prove, readCounters } from '../load/counters.ts';
 import type { Figures } from '../report/figures.ts';
 import { percentile } from '../report/statistics.ts';
+import { HOST } from '../ways/address.ts';
 import { ACCOUNTS, runSql } from '../ways/origin.ts';
-import { HOST } from '../ways/place.ts';
 import type { Scene } from '../ways/scene.ts';
 import { coldSql, Disturbance } from './disturbance.ts';
 

@@ -1,17 +1,11 @@
 /** The gateway as its users run it: its own process, started from a configuration file. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from '../system/root.ts';
+import type { Scratch, TlsFiles } from '../system/scratch.ts';
+import { HOST, type Target } from './address.ts';
 import { Child } from './child.ts';
-import {
-  CLIENTS_MAX,
-  HOST,
-  type OriginPlace,
-  poolName,
-  ROOT,
-  type RunningPooler,
-  type Scratch,
-  type TlsFiles,
-} from './place.ts';
+import { CLIENTS_MAX, poolName, type RunningPooler } from './pooler.ts';
 
 const MAIN = join(ROOT, 'dist/main.js');
 /** Answers do not end while a case is measured. */
@@ -30,7 +24,7 @@ export const plainForm: MillraceForm = { hasCache: false, workers: 1, tls: null 
 
 /** One configuration for each pool size, all with the same origin and client. */
 export function millraceConfig(
-  origin: OriginPlace,
+  origin: Target,
   poolSizes: readonly number[],
   { hasCache, workers, tls }: MillraceForm,
 ): string {
@@ -84,7 +78,7 @@ function nodeArgs(): readonly string[] {
 }
 
 export async function startMillrace(
-  origin: OriginPlace,
+  origin: Target,
   poolSizes: readonly number[],
   scratch: Scratch,
   form: MillraceForm,

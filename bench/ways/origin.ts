@@ -4,7 +4,7 @@ import pg from 'pg';
 import { silentLog } from '../../src/base/log.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/embedded.ts';
 import { demoDatabase } from '../../src/embedded/initialize.ts';
-import { type Address, HOST, type Login, type OriginPlace } from './place.ts';
+import { type Address, HOST, type Login, type Target } from './address.ts';
 import { runProgram } from './programs.ts';
 import { tablesSql } from './tables.ts';
 
@@ -27,7 +27,7 @@ const SETTINGS = {
 
 const FILL_TIMEOUT_MS = 300_000;
 
-export type Origin = OriginPlace & {
+export type Origin = Target & {
   readonly server: EmbeddedServer;
   /** What the server keeps of the password, by which others can check it as cheaply. */
   readonly verifier: string;

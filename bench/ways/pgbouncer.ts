@@ -2,18 +2,11 @@
 import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { serverAccount } from '../../src/embedded/account.ts';
 import type { PgbouncerAbility } from '../cases/way.ts';
+import type { Scratch, TlsFiles } from '../system/scratch.ts';
+import { freePort, HOST, type Target } from './address.ts';
 import { Child } from './child.ts';
 import type { Origin } from './origin.ts';
-import {
-  CLIENTS_MAX,
-  freePort,
-  HOST,
-  type OriginPlace,
-  poolName,
-  type RunningPooler,
-  type Scratch,
-  type TlsFiles,
-} from './place.ts';
+import { CLIENTS_MAX, poolName, type RunningPooler } from './pooler.ts';
 
 /** Above what any client of the benchmark prepares. */
 const PREPARED_MAX = 200;
@@ -28,7 +21,7 @@ export type PgbouncerForm = {
 
 /** One database for each pool size, all of the same origin. */
 export function pgbouncerConfig(
-  origin: OriginPlace,
+  origin: Target,
   poolSizes: readonly number[],
   { ability, processes, tls }: PgbouncerForm,
   port: number,

@@ -1,9 +1,11 @@
 /** Everything that runs during a benchmark: the server, and each pooler from when it is needed. */
 import { type PgbouncerAbility, type Pooler, poolerTable, type Way } from '../cases/way.ts';
+import { Scratch, tlsFiles } from '../system/scratch.ts';
+import type { Address } from './address.ts';
 import { plainForm, startMillrace } from './millrace.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { startPgbouncer } from './pgbouncer.ts';
-import { type Address, CORES, type RunningPooler, Scratch, tlsFiles } from './place.ts';
+import { CORES, type RunningPooler } from './pooler.ts';
 
 export type Pgbouncer = { readonly program: string; readonly ability: PgbouncerAbility };
 
