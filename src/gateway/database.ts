@@ -22,7 +22,7 @@ import { pinRows, pinsShown } from './clients/pins.ts';
 import type { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
 import { livingProcesses } from './links/server-processes.ts';
-import { lanesLimitsOf, SharedLinks } from './links/sharing.ts';
+import { lanesLimitsOf, SharedLinks } from './links/shared-links.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
