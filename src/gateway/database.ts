@@ -4,7 +4,6 @@ import type { Clock } from '../base/time.ts';
 import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
 import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
-import { mayCommit } from '../session/link-writes.ts';
 import type { Judgement } from '../session/residue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionHost } from '../session/session-host.ts';
@@ -14,20 +13,18 @@ import type { Facts } from '../sql/facts/facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { cacheShown } from './cache/cache-shown.ts';
 import { DatabaseReads } from './cache/database-reads.ts';
-import type { ProcessLook } from './cache/lost-writes.ts';
-import type { OriginSubscriber, OriginWrites } from './cache/origin-writes.ts';
+import { DatabaseWrites } from './cache/database-writes.ts';
+import type { OriginWrites } from './cache/origin-writes.ts';
 import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
 import type { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
-import { livingProcesses } from './links/server-processes.ts';
 import { lanesLimitsOf, SharedLinks } from './links/shared-links.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
 import type { News, PinRow, Siblings } from './siblings.ts';
-import { CatalogueWatch } from './statements/catalogue-watch.ts';
 import type { StatementReader } from './statements/statement-reader.ts';
 
 const LINK_STATEMENTS_MAX = 200;
@@ -38,9 +35,6 @@ const CANCEL_ATTEMPTS_MAX = 100;
 const CANCEL_RETRY_MS = 5;
 /** There may be thousands of clients: they are looked at only so often. */
 const LOOK_MS = 250;
-
-/** Where the numbers of links are those of somebody between the gateway and the server. */
-const UNSEEN_PROCESSES: ReadonlySet<string> = new Set(['rds-proxy', 'dsql']);
 
 /** What all configurations share. */
 export type DatabaseParts = {
@@ -56,23 +50,19 @@ export type DatabaseParts = {
 };
 
 /** One configuration at work: its links, its clients, and what they share. */
-export class Database implements SessionHost, OriginSubscriber {
+export class Database implements SessionHost {
   readonly log: Log;
   readonly linkStatementsMax = LINK_STATEMENTS_MAX;
   readonly clients = new Set<ClientConnection>();
   readonly #statements: StatementReader;
-  readonly #catalogue: CatalogueWatch;
   readonly #links: Links;
   readonly #siblings: Siblings | null;
   readonly #shared: SharedLinks;
   readonly #accepted = new Map<string, Settings>();
   readonly #reads: DatabaseReads;
-  readonly #writesTable: OriginWritesTable;
-  #writes: OriginWrites;
+  readonly #writes: DatabaseWrites;
   #config: ConfigurationConfig;
   #lookedAtMs = 0;
-  #readsSequences = false;
-  #catalogueEpoch = 0;
   /** Whether the others have yet to hear of changes of pins. */
   #hasUntoldPins = false;
 
@@ -80,11 +70,8 @@ export class Database implements SessionHost, OriginSubscriber {
     const { clock, siblings } = parts;
     this.#config = config;
     this.#siblings = siblings;
-    this.#readsSequences = siblings?.hasNews(config.name, 'sequences') ?? false;
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    this.#writesTable = parts.writes;
-    this.#writes = parts.writes.join(config.origin, this);
     this.#links = new Links(
       () => this.#config,
       siblings?.capacityOf(config.name) ?? null,
@@ -93,9 +80,7 @@ export class Database implements SessionHost, OriginSubscriber {
       (link) => link.writes.lose(clock.nowMs()),
     );
     this.#shared = this.#shareLinks(clock);
-    this.#catalogue = new CatalogueWatch(parts.parser, this.#links, clock, this.log, () =>
-      this.#writes.changeCatalogue(),
-    );
+    this.#writes = new DatabaseWrites(this, this.#links, parts);
     this.#reads = new DatabaseReads(this, this.#links, clock, this.log, parts.hasOtherWriters);
   }
 
@@ -129,27 +114,19 @@ export class Database implements SessionHost, OriginSubscriber {
   }
 
   get writes(): OriginWrites {
-    return this.#writes;
+    return this.#writes.origin;
   }
 
   get clientEncoding(): string | null {
     return this.#links.parameters?.get('client_encoding')?.toUpperCase() ?? null;
   }
 
-  get processLook(): ProcessLook | null {
-    if (UNSEEN_PROCESSES.has(this.#config.origin.kind)) return null;
-    return (processIds) => livingProcesses(this.#links, processIds, this.log);
-  }
-
   isCatalogueKnown(): boolean {
-    return this.#catalogue.isKnown();
+    return this.#writes.isCatalogueKnown();
   }
 
   noteWrites(link: Link, facts: Facts | null): void {
-    this.catchUp();
-    if (link.ledger.owesReady || mayCommit(link.status, facts)) link.writes.noteCommit();
-    if (facts === null) link.writes.add(this.#writes, 'all', false);
-    else link.writes.add(this.#writes, this.#catalogue.writesOf(facts), facts.changesCatalogue);
+    this.#writes.note(link, facts);
   }
 
   get originUser(): string {
@@ -225,16 +202,11 @@ export class Database implements SessionHost, OriginSubscriber {
   }
 
   judge(facts: Facts): Judgement {
-    const judgement = this.#catalogue.judge(facts);
-    if (judgement.readsSequences && !judgement.isDoubtful && !this.#readsSequences) {
-      this.#readsSequences = true;
-      this.#siblings?.tell(this.#config.name, 'sequences');
-    }
-    return judgement;
+    return this.#writes.judge(facts);
   }
 
   get readsSequences(): boolean {
-    return this.#readsSequences;
+    return this.#writes.readsSequences;
   }
 
   get isCatalogueChanging(): boolean {
@@ -242,37 +214,31 @@ export class Database implements SessionHost, OriginSubscriber {
   }
 
   catchUp(): void {
-    this.#writes.catchUp();
+    this.#writes.origin.catchUp();
   }
 
   get catalogueEpoch(): number {
-    return this.#catalogueEpoch;
+    return this.#writes.catalogueEpoch;
   }
 
   customSettingNames(): Iterable<string> {
-    return this.#catalogue.customSettingNames;
+    return this.#writes.customSettingNames;
   }
 
   onCatalogueChanged(): void {
     this.#writes.changeCatalogue();
-    this.#siblings?.tell(this.#config.name, 'catalogue');
   }
 
-  /** As if it had been noticed here. */
   onNews(news: News): void {
-    if (news === 'sequences') this.#readsSequences = true;
-    else this.#writes.changeCatalogue();
+    this.#writes.onNews(news);
   }
 
-  onOriginCatalogueChanging(): void {
+  doubtShared(): void {
     this.#shared.doubt();
   }
 
-  onOriginCatalogueChanged(): void {
-    this.#shared.doubt();
-    this.#catalogueEpoch++;
+  forgetCatalogue(): void {
     this.#statements.forget();
-    this.#catalogue.invalidate();
     this.#reads.forgetCatalogue();
   }
 
@@ -344,14 +310,13 @@ export class Database implements SessionHost, OriginSubscriber {
 
   /** Takes a changed configuration; clients stay. */
   reconfigure(config: ConfigurationConfig, isOriginChanged: boolean): void {
-    if (isOriginChanged) this.#moveTo(config);
+    if (isOriginChanged) this.#writes.moveTo(config.origin);
     this.#config = config;
     this.#links.setLimits();
     this.#shared.setLimits(lanesLimitsOf(config));
     this.#reads.reconfigure();
     if (!isOriginChanged) return;
     this.#accepted.clear();
-    this.#catalogue.invalidate();
     this.#reads.forgetCatalogue();
     this.#links.renew();
     this.#shared.renew();
@@ -368,7 +333,7 @@ export class Database implements SessionHost, OriginSubscriber {
         client.watch.look(client, statementTimeoutMs, clientUnreadTimeoutMs, nowMs);
       }
     }
-    if (this.clients.size > 0) this.#catalogue.refreshIfDue(nowMs);
+    if (this.clients.size > 0) this.#writes.tick(nowMs);
     if (this.#hasUntoldPins) this.#tellPins();
   }
 
@@ -386,13 +351,6 @@ export class Database implements SessionHost, OriginSubscriber {
     this.#reads.close();
     this.#links.close(new GatewayError(code));
     this.#tellPins();
-    this.#catalogue.close();
-    this.#writesTable.leave(this.#writes, this);
-  }
-
-  /** Links of now go on writing to where they lead; no answer from there is given any more. */
-  #moveTo({ origin }: ConfigurationConfig): void {
-    this.#writesTable.leave(this.#writes, this);
-    this.#writes = this.#writesTable.join(origin, this);
+    this.#writes.close();
   }
 }

@@ -84,8 +84,8 @@ async function foundOnLinks(gateway: TestGateway): Promise<string[]> {
 describe.each(PLACES)(
   'a read of a view made another one %s while the read waits for it',
   (place) => {
-    // Fails when Database.onOriginCatalogueChanging and -Changed do not doubt what is shared; from
-    // elsewhere also when OriginWrites.onCatalogueChanging does not say so on the board.
+    // Fails when DatabaseWrites.onOriginCatalogueChanging and -Changed do not doubt what is shared;
+    // from elsewhere also when OriginWrites.onCatalogueChanging does not say so on the board.
     it('leaves nothing behind on a shared link', async () => {
       const { gateway, altering } = await start({}, place);
       const [reader, asking] = [await gateway.connect(), await gateway.connect()];
