@@ -1,5 +1,5 @@
 /** How an origin is logged in to: with a password, a token of IAM, or what a secret says. */
-import { isLoopback } from './loopback.ts';
+import { isLoopback } from '../base/loopback.ts';
 import type { OriginAuth, SslMode } from './model.ts';
 import type { AwsOrigin, GivenOrigin, Telling } from './resolve-aws.ts';
 

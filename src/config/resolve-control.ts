@@ -1,8 +1,8 @@
 /** From `[api]` and `[store]` to what the control plane starts with. */
+import { isLoopback } from '../base/loopback.ts';
 import { certificatesProblem, isPair, privateKeyProblem } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
 import { API_TOKEN_LENGTH_MIN } from './keys.ts';
-import { isLoopback } from './loopback.ts';
 import type { ApiConfig, ControlConfig, StoreConfig } from './model.ts';
 import type { ProblemList } from './problems.ts';
 import { resolveOrigin } from './resolve-origin.ts';

@@ -1,8 +1,8 @@
 /** From the validated file to the model: files read, secrets resolved, rules between keys. */
+import { isLoopback } from '../base/loopback.ts';
 import { cachingOf } from './caching.ts';
 import { certificatesProblem, isPair, privateKeyProblem, validUntilMs } from './certificates.ts';
 import type { ConfigFiles } from './files.ts';
-import { isLoopback } from './loopback.ts';
 import type {
   ConfigurationConfig,
   CredentialConfig,

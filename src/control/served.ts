@@ -1,7 +1,7 @@
 /** From what the store holds to configurations that a gateway serves. */
 import { createHash } from 'node:crypto';
+import { isLoopback } from '../base/loopback.ts';
 import { cachingDefaults } from '../config/caching.ts';
-import { isLoopback } from '../config/loopback.ts';
 import type { CachingConfig, ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
 import {
   type AwsOrigin,

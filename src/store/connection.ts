@@ -1,6 +1,7 @@
 /** Connections to the store: few, bounded in time, and made again when they break. */
 import pg from 'pg';
 import type { Log } from '../base/log.ts';
+import { isLoopback } from '../base/loopback.ts';
 
 /** Where the store is; a configuration's origin fits. */
 export type StoreAddress = {
@@ -26,12 +27,10 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 const QUERY_TIMEOUT_MS = 20_000;
 const APPLICATION_NAME = 'millrace store';
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
-
 function tlsOf(address: StoreAddress): pg.ClientConfig['ssl'] {
   const { sslmode, host, ca, clientCert, clientKey } = address;
   if (sslmode === 'disable') return false;
-  if ((sslmode === 'allow' || sslmode === 'prefer') && LOOPBACK.test(host)) return false;
+  if ((sslmode === 'allow' || sslmode === 'prefer') && isLoopback(host)) return false;
   return {
     rejectUnauthorized: sslmode.startsWith('verify') || ca !== null,
     ...(ca === null ? {} : { ca }),
