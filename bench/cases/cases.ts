@@ -1,6 +1,6 @@
 /** All that is measured. Each case names its bar, and the tables are made from that. */
 
-import { SHARING_DEFAULTS } from '../../src/config/sharing-keys.ts';
+import { poolingDefaults } from '../../src/config/pooling.ts';
 import { cachedCases } from './cached.ts';
 import {
   type BenchCase,
@@ -18,7 +18,7 @@ const strangers: BenchCase = {
   name: 'strangers-p99',
   title: 'reads beside ACCESS EXCLUSIVE locks, cold reads of 200 ms and stalled results of 8 MB',
   headline: 'p99Ms',
-  bars: [{ kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost: SHARING_DEFAULTS.hedgeMs + 5 }],
+  bars: [{ kind: 'limit', of: 'Millrace', figure: 'p99Ms', atMost: poolingDefaults.hedgeMs + 5 }],
   isQuick: false,
   roundsMax: ALL_ROUNDS,
   contestants: ({ pgbouncer }) => {

@@ -4,10 +4,9 @@
  */
 import * as z from 'zod';
 import { choice, integer, keyDocs, optional, required, text } from './key-kinds.ts';
-import { sharingShape } from './sharing-keys.ts';
+import { poolingShape } from './pooling.ts';
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 const NAME = 'text of 1 to 63 bytes without control characters';
 const SECRET = 'a literal, `env:NAME` or `file:PATH`';
@@ -45,10 +44,6 @@ const channelBinding = choice(
   ['disable', 'prefer', 'require'],
   'SCRAM channel binding with the origin, as `channel_binding` of libpq: `require` refuses a ' +
     'server that does not prove that it holds both its certificate and the verifier.',
-);
-const poolMode = choice(
-  ['transaction', 'session'],
-  'How long a client keeps an origin connection: for a transaction, or until it leaves.',
 );
 const sslmode = choice(
   ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'],
@@ -225,51 +220,6 @@ export const originShape = {
   client_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `client_cert`.'),
 };
 
-export const timeoutsShape = {
-  connect_timeout_ms: integer(
-    10,
-    HOUR_MS,
-    15_000,
-    'ms',
-    'From the start of a connection to the origin until it is ready for a query.',
-  ),
-  wait_timeout_ms: integer(
-    10,
-    HOUR_MS,
-    15_000,
-    'ms',
-    'How long a client waits for an origin connection before it gets an error.',
-  ),
-  idle_link_timeout_ms: integer(
-    10,
-    DAY_MS,
-    600_000,
-    'ms',
-    'An origin connection that nobody used for this long is closed.',
-  ),
-  link_lifetime_ms: integer(
-    1000,
-    7 * DAY_MS,
-    HOUR_MS,
-    'ms',
-    'An origin connection is replaced after this long, less up to a tenth.',
-  ),
-  statement_timeout_ms: integer(
-    0,
-    DAY_MS,
-    0,
-    'ms',
-    'Longest a statement may run; 0 for no limit. COPY, DDL and VACUUM are exempt.',
-  ),
-  client_unread_timeout_ms: integer(
-    0,
-    DAY_MS,
-    300_000,
-    'ms',
-    'A client that reads nothing of a waiting result for this long is cut off; 0 for no limit.',
-  ),
-};
-
 export const credentialShape = {
   user: required(NAME, IDENTIFIER, 'Name a client logs in with.'),
   verifier: optional(
@@ -283,24 +233,7 @@ export const credentialShape = {
 
 export const configurationShape = {
   name: required(NAME, IDENTIFIER, 'What clients give as database name.'),
-  origin_connection_limit: integer(
-    1,
-    10_000,
-    20,
-    '',
-    'Most connections to the origin at once. Few are faster than many.',
-  ),
-  waiters_max: integer(
-    0,
-    1_000_000,
-    10_000,
-    '',
-    'Clients that may wait for an origin connection; more are refused at once.',
-  ),
-  pool_mode: poolMode.schema
-    .default('transaction')
-    .register(keyDocs, { ...poolMode.doc, fallback: '"transaction"' }),
-  ...sharingShape,
+  ...poolingShape,
 };
 
 export const apiShape = {

@@ -10,6 +10,7 @@ import type {
   MillraceConfig,
   WorkerCount,
 } from './model.ts';
+import { poolingOf } from './pooling.ts';
 import type { ConfigPath, ProblemList } from './problems.ts';
 import { resolveOrigin } from './resolve-origin.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
   FileListener,
   FileStore,
 } from './schema.ts';
+import { timeoutsOf } from './timeouts.ts';
 
 /** PostgreSQL's NAMEDATALEN less one. */
 const NAME_BYTES_MAX = 63;
@@ -155,24 +157,11 @@ async function resolveConfiguration(
     context.problems,
   );
   const { files, problems } = context;
-  const { timeouts } = value;
   return {
     name: value.name,
     origin: await resolveOrigin(value.origin, [...path, 'origin'], files, problems),
-    originConnectionLimit: value.origin_connection_limit,
-    waitersMax: value.waiters_max,
-    poolMode: value.pool_mode,
-    shareLinks: value.share_links === 'on',
-    shareDepth: value.share_depth,
-    hedgeMs: value.hedge_ms,
-    timeouts: {
-      connectTimeoutMs: timeouts.connect_timeout_ms,
-      waitTimeoutMs: timeouts.wait_timeout_ms,
-      idleLinkTimeoutMs: timeouts.idle_link_timeout_ms,
-      linkLifetimeMs: timeouts.link_lifetime_ms,
-      statementTimeoutMs: timeouts.statement_timeout_ms,
-      clientUnreadTimeoutMs: timeouts.client_unread_timeout_ms,
-    },
+    ...poolingOf(value),
+    timeouts: timeoutsOf(value.timeouts),
     caching: cachingOf(value.caching),
     credentials,
   };

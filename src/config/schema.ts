@@ -9,9 +9,9 @@ import {
   listenerShape,
   originShape,
   storeShape,
-  timeoutsShape,
   topShape,
 } from './keys.ts';
+import { timeoutsShape } from './timeouts.ts';
 
 const LISTENERS_MAX = 64;
 const CONFIGURATIONS_MAX = 10_000;

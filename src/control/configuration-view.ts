@@ -1,8 +1,9 @@
 /** A configuration as it goes over the wire: never a secret. */
 import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
+import { poolingDefaults } from '../config/pooling.ts';
 import type { ConfigurationRecord } from '../store/configurations.ts';
 import type { ConfigurationResult } from './schemas/configuration.ts';
-import { CONNECTION_LIMIT_DEFAULT, fileConfigurationId } from './served.ts';
+import { fileConfigurationId } from './served.ts';
 
 export function viewOfRecord(record: ConfigurationRecord, isServed: boolean): ConfigurationResult {
   const { restartedOn } = record;
@@ -12,7 +13,7 @@ export function viewOfRecord(record: ConfigurationRecord, isServed: boolean): Co
     origin: record.origin,
     caching: record.caching,
     mtls: record.mtls,
-    origin_connection_limit: record.originConnectionLimit ?? CONNECTION_LIMIT_DEFAULT,
+    origin_connection_limit: record.originConnectionLimit ?? poolingDefaults.originConnectionLimit,
     created_on: record.createdOn.toISOString(),
     modified_on: record.modifiedOn.toISOString(),
     ...(restartedOn === null ? {} : { restarted_on: restartedOn.toISOString() }),

@@ -3,31 +3,21 @@ import { createHash } from 'node:crypto';
 import { isLoopback } from '../base/loopback.ts';
 import { cachingDefaults } from '../config/caching.ts';
 import type { CachingConfig, ConfigurationConfig, OriginConfig, SslMode } from '../config/model.ts';
+import { poolingDefaults } from '../config/pooling.ts';
 import {
   type AwsOrigin,
   defaultSslMode as awsSslMode,
   readAwsOrigin,
   shippedRoots,
 } from '../config/resolve-aws.ts';
-import { SHARING_DEFAULTS } from '../config/sharing-keys.ts';
+import { timeoutsDefaults } from '../config/timeouts.ts';
 import type { CertificateRecord } from '../store/certificates.ts';
 import type { ConfigurationDraft } from '../store/configurations.ts';
 import type { Snapshot } from '../store/snapshot.ts';
 import type { StoredCaching } from '../store/tables.ts';
 
-/** As in the file, whose default it is too. */
-export const CONNECTION_LIMIT_DEFAULT = 20;
-
-/** As Hyperdrive has them; a statement may take 60 seconds. */
-const TIMEOUTS = {
-  connectTimeoutMs: 15_000,
-  waitTimeoutMs: 15_000,
-  idleLinkTimeoutMs: 600_000,
-  linkLifetimeMs: 3_600_000,
-  statementTimeoutMs: 60_000,
-  clientUnreadTimeoutMs: 300_000,
-} as const;
-const WAITERS_MAX = 10_000;
+/** As Hyperdrive has it. */
+const STATEMENT_TIMEOUT_MS = 60_000;
 
 /**
  * Hyperdrive never goes without TLS, and neither do we, except to this very machine, where nobody
@@ -101,11 +91,9 @@ export async function servedOf(snapshot: Snapshot, nowMs: number): Promise<Serve
   const served = snapshot.configurations.map(async (record) => ({
     name: record.name,
     origin: await originOf(record, (id) => certificates.get(id) ?? null),
-    originConnectionLimit: record.originConnectionLimit ?? CONNECTION_LIMIT_DEFAULT,
-    waitersMax: WAITERS_MAX,
-    poolMode: 'transaction' as const,
-    ...SHARING_DEFAULTS,
-    timeouts: TIMEOUTS,
+    ...poolingDefaults,
+    originConnectionLimit: record.originConnectionLimit ?? poolingDefaults.originConnectionLimit,
+    timeouts: { ...timeoutsDefaults, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
     caching: cachingOf(record.caching),
     credentials: credentials.get(record.id) ?? [],
     ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),

@@ -2,7 +2,8 @@
 import { cachingDefaults } from '../../config/caching.ts';
 import type { MillraceConfig, OriginConfig, WorkerCount } from '../../config/model.ts';
 import { readOriginUrl } from '../../config/origin-url.ts';
-import { SHARING_DEFAULTS } from '../../config/sharing-keys.ts';
+import { poolingDefaults } from '../../config/pooling.ts';
+import { timeoutsDefaults } from '../../config/timeouts.ts';
 import { usageError } from '../failure.ts';
 import { parsePort, parseWorkers } from '../usage.ts';
 
@@ -85,18 +86,8 @@ export function devConfig(origin: OriginConfig, port: number): MillraceConfig {
       {
         name: origin.database,
         origin,
-        originConnectionLimit: 20,
-        waitersMax: 10_000,
-        poolMode: 'transaction',
-        ...SHARING_DEFAULTS,
-        timeouts: {
-          connectTimeoutMs: 15_000,
-          waitTimeoutMs: 15_000,
-          idleLinkTimeoutMs: 600_000,
-          linkLifetimeMs: 3_600_000,
-          statementTimeoutMs: 0,
-          clientUnreadTimeoutMs: 300_000,
-        },
+        ...poolingDefaults,
+        timeouts: timeoutsDefaults,
         caching: cachingDefaults,
         credentials: [
           {
