@@ -58,8 +58,8 @@ export const mtlsInput = z
     mtls_certificate_id: z.string().min(1).max(64).optional(),
     sslmode: sslmode.optional().meta({
       description:
-        'Without it `require`, or `prefer` for an origin on this machine. ' +
-        '`disable`, `allow` and `prefer` are not known to Cloudflare.',
+        'Without it `require`, but `prefer` for an origin on this machine, and `verify-full` for ' +
+        'one at AWS. `disable`, `allow` and `prefer` are not known to Cloudflare.',
     }),
   })
   .meta({ id: 'MtlsInput' });
