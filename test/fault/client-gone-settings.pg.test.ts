@@ -3,9 +3,9 @@ import { afterEach, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { directTarget, TestGateway } from '../support/gateway.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
+import { nap } from '../support/stage.ts';
 import { query } from '../support/wire-messages.ts';
 
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 /** Nothing else that is sent to the server here is as long. */
 const CATALOGUE_QUERY_BYTES = 10_000;
 const ZONE = 'Asia/Tokyo';

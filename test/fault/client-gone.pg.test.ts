@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { TestGateway } from '../support/gateway.ts';
+import { nap } from '../support/stage.ts';
 import { codesOf, rowsOf, WireClient } from '../support/wire.ts';
 import {
   bind,
@@ -14,8 +15,6 @@ import {
   terminate,
   unnamed,
 } from '../support/wire-messages.ts';
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How it goes. `end` is a half-closed connection: the client would still read. */
 const WAYS = {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { directTarget, type GatewayOptions, TestGateway } from '../support/gateway.ts';
 import { createDatabase } from '../support/pg.ts';
+import { nap } from '../support/stage.ts';
 import { codesOf, errorsOf, rowsOf, type WireClient } from '../support/wire.ts';
 import { bind, copyData, execute, parse, query, sync, unnamed } from '../support/wire-messages.ts';
 
@@ -22,8 +23,6 @@ async function start(options: GatewayOptions = {}): Promise<void> {
   gateway = await TestGateway.start({ ...options, originAt: proxy.at }, database);
   endings.push(() => gateway.stop());
 }
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Ways in which a server can go. The first one says goodbye, with a FATAL error. */
 /** Nothing else that is sent to the server here is as long. */

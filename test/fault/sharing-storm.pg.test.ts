@@ -1,6 +1,8 @@
 /** Everything at once on shared links: whatever happens, a client reads its own rows or an error. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.ts';
+import { sharedCount } from '../support/sharing.ts';
+import { nap } from '../support/stage.ts';
 import { errorsOf, fieldsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
 import {
   bind,
@@ -29,8 +31,6 @@ let excuses: readonly string[] = [];
 let answered = 0;
 /** Errors that nothing excuses, and rows that are not those that were asked for. */
 const faults: string[] = [];
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeEach(async () => {
   const sharing = { links: 8, shareLinks: true, hedgeMs: 200 };
@@ -147,9 +147,9 @@ async function withClient(run: (client: WireClient) => Promise<unknown>): Promis
 
 async function shared(): Promise<number> {
   const asking = await gateway.connect();
-  const rows = await asking.rows('SHOW millrace.sharing');
+  const count = await sharedCount(asking);
   asking.vanish();
-  return Number(rows.find(([name]) => name === 'shared')?.[1]);
+  return count;
 }
 
 /** Readers amid such troublemakers; answers how much of it went over shared links. */

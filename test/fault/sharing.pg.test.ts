@@ -3,6 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { directTarget, type GatewayOptions, TestGateway } from '../support/gateway.ts';
 import { createDatabase } from '../support/pg.ts';
+import { sharedCount } from '../support/sharing.ts';
+import { nap } from '../support/stage.ts';
 import { errorsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
 import { bind, describeMessage, execute, parse, query, sync } from '../support/wire-messages.ts';
 
@@ -23,7 +25,6 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const read = (n: number): string => `SELECT id, body FROM item WHERE id = ${n}`;
 
 /** Some milliseconds of work. */
@@ -32,9 +33,9 @@ const product = (n: number): string =>
 
 async function shared(): Promise<number> {
   const asking = await gateway.connect();
-  const rows = await asking.rows('SHOW millrace.sharing');
+  const count = await sharedCount(asking);
   asking.vanish();
-  return Number(rows.find(([name]) => name === 'shared')?.[1]);
+  return count;
 }
 
 /** Clients whose reads share, over one link unless said. */

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ask, extended, simple, statusOf, transcript, warm } from '../support/cached.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 import type { TestGateway } from '../support/gateway.ts';
+import { sharedCount } from '../support/sharing.ts';
 import { nap, stageForEach } from '../support/stage.ts';
 import { codesOf, errorsOf, rowsOf, type WireClient } from '../support/wire.ts';
 
@@ -23,15 +24,16 @@ const boundItem = (id: number): Buffer =>
   extended('SELECT id, body FROM item WHERE id = $1', [`${id}`], [], [23]);
 const held = (id: number): Buffer => simple(`SELECT n FROM held WHERE id = ${id}`);
 
-async function table(name: string): Promise<Readonly<Record<string, number>>> {
-  const rows = rowsOf(await direct.ask(`SHOW millrace.${name}`));
-  return Object.fromEntries(rows.map(([key, value]) => [key, Number(value)]));
+const shared = (): Promise<number> => sharedCount(direct);
+
+/** How many statements the cache was asked about. */
+async function counted(): Promise<number> {
+  const rows = rowsOf(await direct.ask('SHOW millrace.cache_statuses'));
+  return rows.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-const shared = async (): Promise<number> => (await table('sharing'))['shared'] as number;
-
 /** Asks until that is answered over a shared link, and kept. */
-async function untilShared(of: (id: number) => Buffer): Promise<void> {
+async function untilSharedAndKept(of: (id: number) => Buffer): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
     const before = await shared();
     await ask(other, of(1));
@@ -66,7 +68,7 @@ describe('a read on a shared link', () => {
     ['a simple Query', item],
     ['a unit of the extended protocol', boundItem],
   ])('is kept, and given with the same bytes: %s', async (_how, of) => {
-    await untilShared(of);
+    await untilSharedAndKept(of);
     const server = await gateway.connectDirect();
     const expected = transcript(await ask(server, of(100)));
     const before = await shared();
@@ -79,8 +81,8 @@ describe('a read on a shared link', () => {
   });
 
   it('is counted once, whatever became of it', async () => {
-    await untilShared(item);
-    const before = await table('cache_statuses');
+    await untilSharedAndKept(item);
+    const before = await counted();
     for (let id = 200; id < 210; id++) {
       client.send(item(id), item(id));
       await client.readReady(2);
@@ -88,16 +90,14 @@ describe('a read on a shared link', () => {
       await ask(client, item(id + 10));
       await ask(client, simple('EXPLAIN SELECT 1'));
     }
-    const sumOf = (counts: object): number => Object.values(counts).reduce((a, b) => a + b, 0);
     // Of some it turns out a little later.
-    const grown = async () => sumOf(await table('cache_statuses')) - sumOf(before);
-    await expect.poll(grown).toBe(40);
+    await expect.poll(counted).toBe(before + 40);
     await nap(100);
-    expect(await grown()).toBe(40);
+    expect(await counted()).toBe(before + 40);
   });
 
   it('holds up what its client asks behind it, though it were in the cache', async () => {
-    await untilShared(held);
+    await untilSharedAndKept(held);
     await ask(other, item(1));
     for (let n = 0; n < 200 && (await statusOf(other)) !== 'hit'; n++) await ask(other, item(1));
     const server = await gateway.connectDirect();
@@ -117,7 +117,7 @@ describe('a read on a shared link', () => {
   });
 
   it('is not kept when what it reads was written meanwhile', async () => {
-    await untilShared(held);
+    await untilSharedAndKept(held);
     const server = await gateway.connectDirect();
     await server.rows(LOCK);
     client.send(held(50));
@@ -132,7 +132,7 @@ describe('a read on a shared link', () => {
   });
 
   it('is asked again, alone, when the link breaks, and kept under its own key', async () => {
-    await untilShared(boundItem);
+    await untilSharedAndKept(boundItem);
     const before = new Map(proxy.open.map((pair) => [pair, pair.passed.up]));
     const used = () => proxy.open.filter((pair) => pair.passed.up > (before.get(pair) ?? 0));
     const sharedBefore = await shared();
@@ -155,8 +155,8 @@ describe('a read on a shared link', () => {
   });
 
   it('that is cancelled leaves nothing in the cache, nor the answer of another', async () => {
-    await untilShared(held);
-    await untilShared(boundItem);
+    await untilSharedAndKept(held);
+    await untilSharedAndKept(boundItem);
     const server = await gateway.connectDirect();
     await server.rows(LOCK);
     const clients = await Promise.all([1, 2, 3, 4].map(() => gateway.connect()));

@@ -4,28 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { TestGateway } from '../support/gateway.ts';
+import { untilShared } from '../support/sharing.ts';
 import { nap, stageForEach, untilCatalogueIsRead } from '../support/stage.ts';
-import { errorsOf, rowsOf, type WireClient } from '../support/wire.ts';
+import { errorsOf, rowsOf } from '../support/wire.ts';
 import { bind, execute, parse, sync, unnamed } from '../support/wire-messages.ts';
 
 const stage = stageForEach();
 const SETTING = "SELECT current_setting('app.tenant', true)";
-
-const sharedBy = async (asker: WireClient): Promise<number> => {
-  const rows = await asker.rows('SHOW millrace.sharing');
-  return Number(rows.find(([name]) => name === 'shared')?.[1]);
-};
-
-/** Until the last of what the work sends went over a shared link. */
-async function untilShared(asker: WireClient, work: () => Promise<unknown>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    const before = await sharedBy(asker);
-    await work();
-    if ((await sharedBy(asker)) > before) return;
-    await nap(10);
-  }
-  throw new Error('nothing is shared');
-}
 
 const startSharing = (): Promise<TestGateway> =>
   stage.start({ links: 1, shareLinks: true, caching: { disabled: true }, hedgeMs: 10_000 });

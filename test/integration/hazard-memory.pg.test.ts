@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directTarget } from '../support/gateway.ts';
 import { GatewayChild } from '../support/gateway-child.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
+import { nap } from '../support/stage.ts';
 import { WireClient } from '../support/wire.ts';
 import { bind, copyData, copyDone, execute, parse, query, sync } from '../support/wire-messages.ts';
 
 const MEBIBYTE = 1_048_576;
 const GROWTH_MAX = 32 * MEBIBYTE;
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Gigabytes take their time on a busy machine; what is tested is memory. */
 const PATIENCE_MS = 240_000;

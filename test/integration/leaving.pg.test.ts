@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
 import { TestGateway } from '../support/gateway.ts';
+import { nap } from '../support/stage.ts';
 import { fieldsOf, type Reply, WireClient } from '../support/wire.ts';
 import { query } from '../support/wire-messages.ts';
 
@@ -21,8 +22,6 @@ afterEach(async () => {
   await side.end();
   await gateway.stop();
 });
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sqlstatesOf = (replies: readonly Reply[]): (string | undefined)[] =>
   replies.filter(({ code }) => code === 'E').map(({ body }) => fieldsOf(body)['C']);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BoardFile } from '../../src/gateway/cache/board-file.ts';
 import { WriteBoard } from '../../src/gateway/cache/write-board.ts';
 import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { sharedCount, untilShared } from '../support/sharing.ts';
 import { nap, stageForEach } from '../support/stage.ts';
 import { rowsOf, type WireClient } from '../support/wire.ts';
 import { query } from '../support/wire-messages.ts';
@@ -46,22 +47,6 @@ async function start(options: GatewayOptions, place: Place = 'here'): Promise<Sc
   return { gateway, altering };
 }
 
-async function sharedCount(client: WireClient): Promise<number> {
-  const rows = await client.rows('SHOW millrace.sharing');
-  return Number(rows.find(([name]) => name === 'shared')?.[1]);
-}
-
-/** Until the read goes over a shared link. */
-async function untilShared(client: WireClient, text: string): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
-    const before = await sharedCount(client);
-    await client.rows(text);
-    if ((await sharedCount(client)) > before) return;
-    await nap(5);
-  }
-  throw new Error(`never shared: ${text}`);
-}
-
 /** Until the gateway has read the catalogue, by which it keeps the view's answer. */
 async function untilKnown(client: WireClient): Promise<void> {
   for (let tries = 0; tries < 1_000; tries++) {
@@ -89,7 +74,7 @@ describe.each(PLACES)(
     it('leaves nothing behind on a shared link', async () => {
       const { gateway, altering } = await start({}, place);
       const [reader, asking] = [await gateway.connect(), await gateway.connect()];
-      await untilShared(reader, 'SELECT x FROM seen');
+      await untilShared(reader, () => reader.rows('SELECT x FROM seen'));
       await altering.rows(`CREATE OR REPLACE VIEW seen AS ${HARMFUL}`);
       const before = await sharedCount(asking);
       reader.send(query('SELECT x FROM seen'));
@@ -105,8 +90,8 @@ describe.each(PLACES)(
       const { gateway, altering } = await start({ links: place === 'here' ? 2 : 1 }, place);
       const [reader, second] = [await gateway.connect(), await gateway.connect()];
       const asking = await gateway.connect();
-      await untilShared(reader, 'SELECT x FROM seen');
-      await untilShared(second, 'SELECT bytes FROM item');
+      await untilShared(reader, () => reader.rows('SELECT x FROM seen'));
+      await untilShared(second, () => second.rows('SELECT bytes FROM item'));
       await altering.rows(`CREATE OR REPLACE VIEW seen AS ${HARMFUL_TO_READING}`);
       const before = await sharedCount(asking);
       reader.send(query('SELECT x FROM seen'));
@@ -140,19 +125,19 @@ describe('a transaction that changes the catalogue', () => {
   it('stops nobody from sharing before it commits', async () => {
     const { gateway, altering } = await start({});
     const reader = await gateway.connect();
-    await untilShared(reader, 'SELECT id FROM item');
+    await untilShared(reader, () => reader.rows('SELECT id FROM item'));
     await altering.rows('CREATE TABLE other (id int)');
     const before = await sharedCount(reader);
     for (let n = 0; n < 10; n++) await reader.rows('SELECT id FROM item');
     expect(await sharedCount(reader)).toBe(before + 10);
     await altering.rows('COMMIT');
-    await untilShared(reader, 'SELECT id FROM item');
+    await untilShared(reader, () => reader.rows('SELECT id FROM item'));
   });
 
   it('is none that makes temporary objects only', async () => {
     const { gateway, altering: making } = await start({});
     const reader = await gateway.connect();
-    await untilShared(reader, 'SELECT id FROM item');
+    await untilShared(reader, () => reader.rows('SELECT id FROM item'));
     await making.rows('CREATE TEMP TABLE mine (id serial) ON COMMIT DROP');
     await making.rows('CREATE TEMP TABLE copied ON COMMIT DROP AS SELECT id FROM item');
     await making.rows('COMMIT');

@@ -1,6 +1,7 @@
 /** Limits and what clients are told when they meet them; wording as Hyperdrive's. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { type GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { nap } from '../support/stage.ts';
 import { codesOf, errorsOf, fieldsOf, type Reply, type WireClient } from '../support/wire.ts';
 import { copyData, copyDone, query, sync, unnamed } from '../support/wire-messages.ts';
 
@@ -13,8 +14,6 @@ afterEach(async () => {
 async function start(options: GatewayOptions): Promise<void> {
   gateway = await TestGateway.start(options);
 }
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const told = (replies: readonly Reply[]): (string | undefined)[] => {
   const fields = fieldsOf((replies.find(({ code }) => code === 'E') as Reply).body);

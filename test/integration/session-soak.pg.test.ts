@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Dice } from '../support/dice.ts';
 import { TestGateway } from '../support/gateway.ts';
+import { nap } from '../support/stage.ts';
 import {
   codesOf,
   errorsOf,
@@ -34,7 +35,6 @@ const LINKS = 3;
 const DURATION_MS = 12_000;
 
 const ZONES = ['UTC', 'Asia/Tokyo', 'Europe/Paris', 'America/Lima'];
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One client and what it believes of its own session. */
 class Actor {

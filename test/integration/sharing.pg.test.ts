@@ -4,6 +4,7 @@ import { CatalogueSnapshot } from '../../src/sql/catalogue/catalogue.ts';
 import { Effect, type Facts } from '../../src/sql/facts/facts.ts';
 import { FactsCache } from '../../src/sql/facts/facts-cache.ts';
 import { type GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { sharedCount, sharingCounts, untilShared } from '../support/sharing.ts';
 import { codesOf, errorsOf, type Reply, rowsOf, type WireClient } from '../support/wire.ts';
 import {
   bind,
@@ -66,11 +67,8 @@ async function start(options: GatewayOptions = {}): Promise<void> {
   await side.rows(SCHEMA);
   // The gateway knows the catalogue once a client has asked for something and it was read.
   const first = await connect();
-  for (let tries = 0; (await shared()) === 0; tries++) {
-    if (tries > 400 || options.shareLinks === false) break;
-    await first.rows('SELECT body FROM item WHERE id = 1');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  if (options.shareLinks === false) return;
+  await untilShared(first, () => first.rows('SELECT body FROM item WHERE id = 1'));
 }
 
 async function connect(settings: Readonly<Record<string, string>> = {}): Promise<WireClient> {
@@ -79,14 +77,8 @@ async function connect(settings: Readonly<Record<string, string>> = {}): Promise
   return client;
 }
 
-/** What `SHOW millrace.sharing` says; asked by a client of its own, which shares nothing. */
-async function counts(): Promise<Readonly<Record<string, number>>> {
-  const asking = clients[0] ?? (await connect());
-  const rows = await asking.rows('SHOW millrace.sharing');
-  return Object.fromEntries(rows.map(([name, value]) => [name, Number(value)]));
-}
-
-const shared = async (): Promise<number> => (await counts())['shared'] ?? 0;
+const asker = async (): Promise<WireClient> => clients[0] ?? (await connect());
+const shared = async (): Promise<number> => sharedCount(await asker());
 
 async function unit(client: WireClient, ...messages: Buffer[]): Promise<Reply[]> {
   client.send(...messages, sync());
@@ -400,9 +392,9 @@ describe('clients that share', () => {
     }
     await holder.rows('BEGIN; LOCK TABLE counter IN ACCESS EXCLUSIVE MODE');
     const waiting = slow.rows('TABLE counter');
-    const before = await counts();
+    const before = await sharingCounts(await asker());
     for (let n = 0; n < 20; n++) await Promise.all(others.map((c) => c.rows('SELECT 1')));
-    const after = await counts();
+    const after = await sharingCounts(await asker());
     expect(after['shared']).toBeGreaterThan(before['shared'] ?? 0);
     await holder.rows('COMMIT');
     expect(await waiting).toEqual([['0']]);

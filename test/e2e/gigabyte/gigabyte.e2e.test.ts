@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directTarget } from '../../support/gateway.ts';
 import { GatewayChild } from '../../support/gateway-child.ts';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
+import { nap } from '../../support/stage.ts';
 import { WireClient, type WireTarget } from '../../support/wire.ts';
 import { copyDone, execute, parse, query, sync } from '../../support/wire-messages.ts';
 
@@ -23,7 +24,6 @@ const SAMPLE_EVERY_MS = 100;
 const LENGTH_MAX = 0x3ffffffe;
 const LONG_MESSAGES = 'QPBFd';
 const READY = 'Z\0\0\0\x05I';
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Part = Buffer | { readonly piece: Buffer; readonly times: number };
 type Exchange = { readonly name: string; readonly parts: readonly Part[] };

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ask, simple, statusOf, warm } from '../../support/cached.ts';
 import { directTarget } from '../../support/gateway.ts';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
+import { nap } from '../../support/stage.ts';
 import { rowsOf, WireClient } from '../../support/wire.ts';
 import { Crew } from './crew.ts';
 
@@ -51,8 +52,6 @@ async function read(client: WireClient): Promise<number> {
 async function readDirect(): Promise<number> {
   return Number((await direct.rows('SELECT n FROM counter'))[0]?.[0]);
 }
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('a worker that is stopped', () => {
   it('holds up nobody who writes, and gives nothing old when it goes on', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
+import { nap } from '../../support/stage.ts';
 import type { WireClient } from '../../support/wire.ts';
 import type { ServeSettings } from '../support/millrace.ts';
 import { Crew, workerOf } from './crew.ts';
@@ -25,8 +26,6 @@ async function start(settings: Partial<ServeSettings>): Promise<Crew> {
   crew = await Crew.start(database, settings);
   return crew;
 }
-
-const nap = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Clients that work until they are told to stop, and come again when their connection ends. */
 class Load {
