@@ -21,6 +21,7 @@ import {
   look,
 } from './findings.ts';
 import { ofRoundTrip, serverFindings } from './server-checks.ts';
+import { settledOrigin, verifiedOrigin } from './tls-modes.ts';
 
 const PROBE_TIMEOUT_MS = 15_000;
 const FAILED_EXIT_CODE = 1;
@@ -48,7 +49,7 @@ async function tlsFinding(origin: OriginConfig, result: ProbeResult, kind: HostK
     return look('TLS', 'the connection is not encrypted', 'use sslmode=verify-full, or require');
   }
   if (origin.sslmode === 'verify-full') return good('TLS', 'encrypted, the certificate is proven');
-  const strict = await probe({ ...origin, sslmode: 'verify-full' });
+  const strict = await probe(await verifiedOrigin(origin));
   if (!(strict instanceof GatewayError)) {
     const fix = 'use sslmode=verify-full: it would succeed';
     return look('TLS', `encrypted; with sslmode=${origin.sslmode} anybody could be there`, fix);
@@ -57,13 +58,8 @@ async function tlsFinding(origin: OriginConfig, result: ProbeResult, kind: HostK
   return look('TLS', `encrypted; the certificate cannot be proven (${strict.detail})`, advice);
 }
 
-async function inside(origin: OriginConfig, kind: HostKind, encrypted: boolean) {
-  const sslmode = encrypted
-    ? origin.sslmode === 'prefer'
-      ? 'require'
-      : origin.sslmode
-    : 'disable';
-  const client = makeClient({ ...origin, sslmode });
+async function inside(origin: OriginConfig, kind: HostKind) {
+  const client = makeClient(origin);
   client.on('error', () => {});
   try {
     await client.connect();
@@ -96,7 +92,7 @@ export async function examine(origin: OriginConfig): Promise<readonly Finding[]>
   findings.push(good('connection', `ready in ${result.connectMs.toFixed(1)} ms`));
   findings.push(await tlsFinding(origin, result, kind));
   findings.push(ofRoundTrip(result.queryMs));
-  findings.push(...(await inside(origin, kind, result.encrypted)));
+  findings.push(...(await inside(settledOrigin(origin, result.encrypted), kind)));
   return findings;
 }
 
