@@ -8,15 +8,10 @@ import { guard, KEEPALIVE_DELAY_MS } from './guard.ts';
 const ADDRESS_ATTEMPT_MS = 500;
 
 export type DialTarget = {
-  /** A name, an IP address, or, beginning with a slash, the directory of a Unix-domain socket. */
+  /** A name or an IP address. */
   readonly host: string;
   readonly port: number;
 };
-
-/** As libpq: a host that begins with a slash is the directory of a Unix-domain socket. */
-export function isLocalSocket(target: DialTarget): boolean {
-  return target.host.startsWith('/');
-}
 
 /**
  * Connects, trying every address of the name in the resolver's order. The socket is paused, without
@@ -28,19 +23,15 @@ export function isLocalSocket(target: DialTarget): boolean {
 export function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
   if (signal.aborted) return Promise.reject(signal.reason);
   const socket = guard(
-    connect(
-      isLocalSocket(target)
-        ? { path: `${target.host}/.s.PGSQL.${target.port}` }
-        : {
-            host: target.host,
-            port: target.port,
-            autoSelectFamily: true,
-            autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
-            noDelay: true,
-            keepAlive: true,
-            keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
-          },
-    ),
+    connect({
+      host: target.host,
+      port: target.port,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
+    }),
   );
   socket.pause();
   return new Promise((resolve, reject) => {

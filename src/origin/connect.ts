@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { OriginConfig } from '../config/model.ts';
-import { isLocalSocket } from '../net/dial.ts';
 import { directSocket } from '../net/direct-socket.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
@@ -104,7 +103,7 @@ async function attempt(
     const credentials = {
       user: login.user,
       password: login.password,
-      confidential: encrypted || isLocalSocket(origin),
+      encrypted,
       channelBinding: origin.channelBinding,
       endPoint,
     };

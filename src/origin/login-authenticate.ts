@@ -18,8 +18,8 @@ export type Credentials = {
   readonly user: string;
   /** Null when there is none to give. */
   readonly password: string | null;
-  /** Whether nobody on the way can read what is sent, so that a cleartext password may be. */
-  readonly confidential: boolean;
+  /** By TLS: nobody on the way can read what is sent, so that a cleartext password may be. */
+  readonly encrypted: boolean;
   readonly channelBinding: ChannelBinding;
   /** The hash of the server's certificate; null without TLS, or when it allows no binding. */
   readonly endPoint: Uint8Array | null;
@@ -61,7 +61,7 @@ export class Authenticator {
         return null;
       case 'cleartext':
         this.#expect('fresh');
-        if (!this.#credentials.confidential) {
+        if (!this.#credentials.encrypted) {
           throw refused('the server asks for a cleartext password on a connection without TLS');
         }
         this.#stage = 'answered';
@@ -105,10 +105,10 @@ export class Authenticator {
    * libpq fails, and we go on without unless it is required.
    */
   #binding(mechanisms: readonly string[]): ClientBinding {
-    const { channelBinding, endPoint, confidential } = this.#credentials;
+    const { channelBinding, endPoint, encrypted } = this.#credentials;
     const isOffered = mechanisms.includes(SCRAM_SHA_256_PLUS);
     // Only who stands in the middle of a connection with TLS offers it on one without.
-    if (isOffered && !confidential) {
+    if (isOffered && !encrypted) {
       throw refused('the server offers channel binding on a connection without TLS');
     }
     if (channelBinding !== 'disable' && endPoint !== null) {

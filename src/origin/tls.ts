@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { GatewayError } from '../base/errors.ts';
 import type { OriginConfig } from '../config/model.ts';
-import { dial, isLocalSocket } from '../net/dial.ts';
+import { dial } from '../net/dial.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { ALPN_POSTGRESQL } from '../net/tls-accept.ts';
 import { dialTls, type Verification } from '../net/tls-dial.ts';
@@ -24,7 +24,6 @@ const NO = 0x4e;
 
 /** The attempts that libpq makes for an `sslmode`, in order; the second only if the first fails. */
 export function tlsPlans(origin: OriginConfig): readonly [TlsPlan, ...TlsPlan[]] {
-  if (isLocalSocket(origin)) return ['never'];
   switch (origin.sslmode) {
     case 'disable':
       return ['never'];
