@@ -26,7 +26,7 @@ describe('hostile clients', () => {
     expect(gateway.complaints).toEqual([]);
   }
 
-  // Fails when firstPacketLength takes any length.
+  // Fails when decodeFirstPacket takes any length.
   it.each([...LENGTHS, 4, 7, 10_001, 100_000])(
     'hazard 21: a first packet of length %d ends the connection at once',
     async (length) => {

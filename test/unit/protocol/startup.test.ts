@@ -95,7 +95,7 @@ describe('decodeFirstPacket', () => {
     expect(startup.parameters.size).toBe(0);
   });
 
-  // Fails when firstPacketLength takes any length.
+  // Fails when decodeFirstPacket takes any length.
   it('hazard 21: refuses lengths that cannot be, before waiting for the bytes', () => {
     for (const length of [0, 1, 2, 3, 4, 7, 10_001, 0x7fffffff, 0x80000000, 0xffffffff]) {
       const bytes = Buffer.alloc(4);

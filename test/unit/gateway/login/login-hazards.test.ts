@@ -15,7 +15,7 @@ import { error, exchange, GSSENC, JOE, loginStageForEach } from './login-stage.t
 
 const { start, client } = loginStageForEach();
 
-// Fails when readRequest lets bytes stand behind a request, or a plain startup packet pass.
+// Fails when readOpening lets bytes stand behind a request, or a plain startup packet pass.
 describe('hazard 19, CVE-2021-3935, CVE-2021-23214, CVE-2021-43767: TLS stuffing and stripping', () => {
   it('closes on bytes sent along with SSLRequest or GSSENCRequest, without a word', async () => {
     for (const tls of ['off', 'optional', 'required'] as const) {
