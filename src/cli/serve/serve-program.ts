@@ -28,13 +28,15 @@ async function watchQuietly(
   }
 }
 
+const NOT_REPLACED = 'workers are not replaced';
+
 /** What SIGUSR2 does: processes are replaced, one round at a time. */
 function restarter({ restart }: RunningGateway, log: Log): () => void {
   let isRunning = false;
   return () => {
     if (restart === null || isRunning) {
       const reason = isRunning ? 'one is under way' : 'there are no worker processes';
-      log.warn({ reason }, 'workers are not replaced');
+      log.warn({ reason }, NOT_REPLACED);
       return;
     }
     isRunning = true;
@@ -84,7 +86,9 @@ export async function runServe(
   void signals.second.then((signal) => {
     secondSignal = signal;
   });
-  let onRestart = (): void => {};
+  let restart = (): void => log.warn({ reason: 'they are starting' }, NOT_REPLACED);
+  const onRestart = () => restart();
+  process.on('SIGUSR2', onRestart);
   const watcher = await watchQuietly(path, () => onChange('file changed'), onError);
   const others = new FileWatches({ onChange: (file) => onChange(`${file} changed`), onError });
   const load = async () => {
@@ -108,10 +112,9 @@ export async function runServe(
     });
     const running = new Running(gateway, source, log);
     started = { reloader: running.reloader, source };
+    restart = restarter(gateway, log);
     log.info({ addresses: gateway.addresses() }, 'listening');
     if (isChangedEarly) onChange('changed during the start');
-    onRestart = restarter(gateway, log);
-    process.on('SIGUSR2', onRestart);
     await running.untilStopped(opened, signals);
     return secondSignal === null ? 0 : signalExitCode(secondSignal);
   } finally {

@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
 import { fieldsOf, sendCancel, type WireClient } from '../../support/wire.ts';
 import { query } from '../../support/wire-messages.ts';
-import type { ServeSettings } from '../support/millrace.ts';
+import { configText, PASSWORD, type ServeSettings } from '../support/millrace.ts';
+import { millrace, plainEnvironment } from '../support/program.ts';
 import { Crew, isAlive, workerOf } from './crew.ts';
 import { askDirect } from './direct.ts';
 
@@ -198,5 +202,18 @@ describe('the primary process', () => {
     const client = await started.connect();
     expect(workerOf(client)).toBeGreaterThan(0);
     expect(await client.rows('SELECT 3')).toEqual([['3']]);
+  });
+
+  it('is not ended by a SIGUSR2 that comes while it starts', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'millrace-e2e-'));
+    const path = join(dir, 'millrace.toml');
+    await writeFile(path, configText({ originUrl: database.url, top: 'workers = 2' }));
+    const env = plainEnvironment({ ORIGIN_URL: database.url, WEB_PASSWORD: PASSWORD });
+    const program = millrace(['serve', '--config', path], { cwd: dir, env });
+    await program.says('stderr', /worker is ready/);
+    program.signal('SIGUSR2');
+    await program.says('stderr', /"listening"/);
+    expect(await program.stop()).toEqual({ code: 0, signal: null });
+    await rm(dir, { recursive: true, force: true });
   });
 });
