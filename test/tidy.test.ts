@@ -6,9 +6,12 @@ import * as rules from './support/tidy-rules.ts';
 
 const root = join(import.meta.dirname, '..');
 
+/** What is built or installed below them is not ours. */
+const FOREIGN = /(^|\/)(node_modules|\.build|results)\//;
+
 function read(folder: string): rules.SourceFile[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') && !FOREIGN.test(name))
     .map((name) => `${folder}/${name}`)
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
@@ -139,6 +142,12 @@ const cases: readonly {
 describe('the source', () => {
   it.each(cases)('$name', ({ rule }) => {
     expect(rule(source)).toEqual([]);
+  });
+
+  it('has files of at most 400 lines beside it too', () => {
+    const beside = ['test', 'bench', 'scripts'].flatMap(read);
+    expect(beside.length).toBeGreaterThan(200);
+    expect(rules.fileLength(beside)).toEqual([]);
   });
 
   it('has an error reference with every code', () => {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestGateway } from '../support/gateway.ts';
 import { errorsOf, fieldsOf, rowsOf, type WireClient } from '../support/wire.ts';
-import { bind, describeMessage, execute, parse, sync } from '../support/wire-messages.ts';
+import { bind, describeMessage, execute, parse } from '../support/wire-messages.ts';
 
 const STAR = 'SELECT * FROM t';
 
@@ -29,12 +29,7 @@ async function connect(): Promise<WireClient> {
   return client;
 }
 
-async function unit(client: WireClient, ...messages: Buffer[]) {
-  client.send(...messages, sync());
-  return client.readReady();
-}
-
-const run = (client: WireClient, name: string) => unit(client, bind('', name), execute());
+const run = (client: WireClient, name: string) => client.unit(bind('', name), execute());
 
 /** While others hold the first link, a client's next unit runs on the second one. */
 async function onTheOtherLink<T>(work: () => Promise<T>): Promise<T> {
@@ -50,7 +45,7 @@ describe('a statement whose table was altered past the gateway', () => {
     'is refused on a link that never had it, under the name “%s”',
     async (name) => {
       const a = await connect();
-      await unit(a, parse(name, STAR), describeMessage('S', name));
+      await a.unit(parse(name, STAR), describeMessage('S', name));
       await side.rows("ALTER TABLE t ADD b text DEFAULT 'new'");
       await onTheOtherLink(async () => {
         for (let time = 0; time < 2; time++) {
@@ -70,7 +65,7 @@ describe('a statement whose table was altered past the gateway', () => {
 
   it('is refused inside a transaction, which has then failed', async () => {
     const a = await connect();
-    await unit(a, parse('s', STAR));
+    await a.unit(parse('s', STAR));
     await side.rows('ALTER TABLE t ADD b int');
     await onTheOtherLink(async () => {
       await a.rows('BEGIN');
@@ -83,12 +78,12 @@ describe('a statement whose table was altered past the gateway', () => {
 
   it('is new to who prepares it afterwards, and old to who did before', async () => {
     const [a, b, c] = [await connect(), await connect(), await connect()];
-    await unit(a, parse('s', STAR));
+    await a.unit(parse('s', STAR));
     await run(a, 's');
     await side.rows('ALTER TABLE t ADD b int');
     expect(errorsOf(await run(a, 's'))).toEqual(['0A000']);
     for (const client of [b, c]) {
-      await unit(client, parse('s', STAR));
+      await client.unit(parse('s', STAR));
       expect(rowsOf(await run(client, 's'))).toEqual([['1', null]]);
       expect(rowsOf(await onTheOtherLink(() => run(client, 's')))).toEqual([['1', null]]);
     }
@@ -97,10 +92,10 @@ describe('a statement whose table was altered past the gateway', () => {
 
   it('is refused at most once to who prepared it afterwards', async () => {
     const [a, b] = [await connect(), await connect()];
-    await unit(a, parse('s', STAR));
+    await a.unit(parse('s', STAR));
     await run(a, 's');
     await side.rows('ALTER TABLE t ADD b int');
-    await unit(b, parse('s', STAR));
+    await b.unit(parse('s', STAR));
     await run(b, 's');
     expect(rowsOf(await run(b, 's'))).toEqual([['1', null]]);
     expect(errorsOf(await run(a, 's'))).toEqual(['0A000']);
@@ -108,7 +103,7 @@ describe('a statement whose table was altered past the gateway', () => {
 
   it('is refused without having been run', async () => {
     const a = await connect();
-    await unit(a, parse('s', 'INSERT INTO t (a) VALUES (2) RETURNING *'));
+    await a.unit(parse('s', 'INSERT INTO t (a) VALUES (2) RETURNING *'));
     await side.rows('ALTER TABLE t ADD b int');
     expect(errorsOf(await onTheOtherLink(() => run(a, 's')))).toEqual(['0A000']);
     expect(await a.rows('SELECT count(*) FROM t')).toEqual([['1']]);
@@ -116,13 +111,13 @@ describe('a statement whose table was altered past the gateway', () => {
 
   it('keeps the types of its parameters', async () => {
     const a = await connect();
-    await unit(a, parse('s', 'SELECT $1 = a FROM t'), describeMessage('S', 's'));
+    await a.unit(parse('s', 'SELECT $1 = a FROM t'), describeMessage('S', 's'));
     await side.rows('ALTER TABLE t ALTER a TYPE text');
-    const replies = await onTheOtherLink(() => unit(a, describeMessage('S', 's')));
+    const replies = await onTheOtherLink(() => a.unit(describeMessage('S', 's')));
     // Of an integer and a text there is no comparison; for a text parameter there would be one.
     expect(errorsOf(replies)).toEqual(['42883']);
     await side.rows('ALTER TABLE t ALTER a TYPE bigint USING a::bigint');
-    const known = await onTheOtherLink(() => unit(a, describeMessage('S', 's')));
+    const known = await onTheOtherLink(() => a.unit(describeMessage('S', 's')));
     expect(known[0]?.body.readInt32BE(2)).toBe(23);
   });
 });

@@ -42,20 +42,14 @@ afterEach(async () => {
   await gateway.stop();
 });
 
-/** Sends one unit, and reads its answer. */
-async function unit(client: WireClient, ...messages: Buffer[]): Promise<Reply[]> {
-  client.send(...messages, sync());
-  return client.readReady();
-}
-
-const prepare = (client: WireClient, sql: string) => unit(client, parse('s', sql));
-const run = async (client: WireClient) => rowsOf(await unit(client, bind('', 's'), execute()));
+const prepare = (client: WireClient, sql: string) => client.unit(parse('s', sql));
+const run = async (client: WireClient) => rowsOf(await client.unit(bind('', 's'), execute()));
 
 /** Until then nothing is shared, as links are reset behind whatever names a table. */
 async function untilTheCatalogueIsRead(): Promise<void> {
-  await unit(a, parse('first', 'SELECT x FROM n'));
+  await a.unit(parse('first', 'SELECT x FROM n'));
   for (let tries = 0; tries < 100; tries++) {
-    await unit(a, bind('', 'first'), execute());
+    await a.unit(bind('', 'first'), execute());
     // The other client gets the link only when it has been looked at.
     const held = await b.rows("SELECT 1 FROM pg_prepared_statements WHERE statement ~ 'FROM n'");
     if (held.length > 0) {
@@ -129,7 +123,7 @@ describe('statements shared by clients', () => {
     ] as const) {
       await client.rows('BEGIN');
       await client.rows(`SET LOCAL search_path = ${path}`);
-      await unit(client, closeMessage('S', 's'), parse('s', 'SELECT a FROM v'));
+      await client.unit(closeMessage('S', 's'), parse('s', 'SELECT a FROM v'));
       expect(await run(client)).toEqual([[found]]);
       await client.rows('COMMIT');
     }
@@ -208,7 +202,7 @@ describe('statements shared by clients', () => {
     await untilTheCatalogueIsRead();
     await prepare(a, 'SELECT * FROM n');
     await b.rows('ALTER TABLE n ADD y int');
-    const parsed = await unit(b, parse('s', 'SELECT * FROM n'), bind('', 's'), execute());
+    const parsed = await b.unit(parse('s', 'SELECT * FROM n'), bind('', 's'), execute());
     expect(errorsOf(parsed)).toEqual([]);
   });
 
@@ -281,7 +275,7 @@ describe('links', () => {
     expect(await b.rows("SELECT current_setting('app.hidden', true)")).toEqual([['']]);
     expect(await b.rows('SHOW work_mem')).toEqual([['4MB']]);
     const long = `SELECT length('${'x'.repeat(1_100_000)}')`;
-    expect(rowsOf(await unit(a, parse('', long), bind('', ''), execute()))).toEqual([['1100000']]);
+    expect(rowsOf(await a.unit(parse('', long), bind('', ''), execute()))).toEqual([['1100000']]);
     expect(await b.rows('SELECT 1')).toEqual([['1']]);
   });
 
@@ -333,12 +327,12 @@ describe('a temporary table that a function makes', () => {
       await prepare(b, SQL);
       expect(await run(b)).toEqual([['for all']]);
       if (when === 'before') {
-        await unit(a, ...hide);
+        await a.unit(...hide);
         const pins = () => b.rows('SHOW millrace.pins');
         await expect.poll(async () => (await pins()).flat().join()).toContain('temporary object');
       }
       if (when === 'in the transaction') await a.rows('BEGIN; SELECT hide()');
-      const replies = await unit(a, ...(when === 'in the unit' ? hide : []), ...use);
+      const replies = await a.unit(...(when === 'in the unit' ? hide : []), ...use);
       expect(rowsOf(replies).at(-1)).toEqual(['temporary']);
       expect(await run(a)).toEqual([['temporary']]);
       await a.rows('ROLLBACK');

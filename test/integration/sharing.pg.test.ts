@@ -13,7 +13,6 @@ import {
   execute,
   parse,
   query,
-  sync,
 } from '../support/wire-messages.ts';
 
 const SCHEMA = `
@@ -80,17 +79,11 @@ async function connect(settings: Readonly<Record<string, string>> = {}): Promise
 const asker = async (): Promise<WireClient> => clients[0] ?? (await connect());
 const shared = async (): Promise<number> => sharedCount(await asker());
 
-async function unit(client: WireClient, ...messages: Buffer[]): Promise<Reply[]> {
-  client.send(...messages, sync());
-  return client.readReady();
-}
-
 /** Runs it often enough to share, and says how often it did in so many more runs. */
-async function sharesOf(client: WireClient, run: () => Promise<unknown>): Promise<number> {
+async function sharesOf(run: () => Promise<unknown>): Promise<number> {
   for (let n = 0; n < 20; n++) await run();
   const before = await shared();
   for (let n = 0; n < 5; n++) await run();
-  void client;
   return (await shared()) - before;
 }
 
@@ -112,7 +105,7 @@ describe('statements that share', () => {
     'SELECT 1',
   ])('are %s', async (sql) => {
     const client = await connect();
-    expect(await sharesOf(client, () => client.rows(sql))).toBe(5);
+    expect(await sharesOf(() => client.rows(sql))).toBe(5);
     expect(await client.rows(sql)).toEqual(await side.rows(sql));
   });
 
@@ -121,8 +114,8 @@ describe('statements that share', () => {
     const sql = `SELECT 1 AS ${'x'.repeat(70)}`;
     const ask = async () => codesOf(await client.ask(sql));
     const parsed = async (who: WireClient) =>
-      codesOf(await unit(who, parse('', sql), bind('', ''), execute()));
-    expect(await sharesOf(client, ask)).toBe(5);
+      codesOf(await who.unit(parse('', sql), bind('', ''), execute()));
+    expect(await sharesOf(ask)).toBe(5);
     for (let n = 0; n < 3; n++) expect(await ask()).toBe('NTDCZ');
     for (let n = 0; n < 3; n++) {
       const both = await Promise.all([parsed(client), parsed(other)]);
@@ -135,14 +128,14 @@ describe('statements that share', () => {
     const sql = 'SELECT body FROM item WHERE id = $1';
     const run = async (name: string, ...before: Buffer[]) =>
       rowsOf(
-        await unit(client, ...before, bind('', name, ['3']), describeMessage('P', ''), execute()),
+        await client.unit(...before, bind('', name, ['3']), describeMessage('P', ''), execute()),
       );
-    expect(await sharesOf(client, () => run('', parse('', sql)))).toBe(5);
+    expect(await sharesOf(() => run('', parse('', sql)))).toBe(5);
     expect(await run('', parse('', sql))).toEqual([['body 3']]);
     // The unnamed statement is still there for one who does not parse it again.
-    expect(await sharesOf(client, () => run(''))).toBe(5);
-    await unit(client, parse('mine', sql));
-    expect(await sharesOf(client, () => run('mine'))).toBe(5);
+    expect(await sharesOf(() => run(''))).toBe(5);
+    await client.unit(parse('mine', sql));
+    expect(await sharesOf(() => run('mine'))).toBe(5);
     expect(await run('mine')).toEqual([['body 3']]);
   });
 
@@ -154,14 +147,14 @@ describe('statements that share', () => {
       describeMessage('P', ''),
       execute(),
     ];
-    for (let n = 0; n < 20; n++) await unit(client, ...messages);
+    for (let n = 0; n < 20; n++) await client.unit(...messages);
     const zero = [parse('', 'SELECT 10 / $1::int'), bind('', '', ['0']), execute()];
     const before = await shared();
     const codes = (replies: Reply[]) => replies.map(({ code }) => code).join('');
-    expect(codes(await unit(client, ...messages))).toBe(codes(await unit(side, ...messages)));
-    expect(await unit(client, ...zero)).toEqual(await unit(side, ...zero));
+    expect(codes(await client.unit(...messages))).toBe(codes(await side.unit(...messages)));
+    expect(await client.unit(...zero)).toEqual(await side.unit(...zero));
     expect(await shared()).toBe(before + 2);
-    expect(rowsOf(await unit(client, ...messages))).toEqual([['5']]);
+    expect(rowsOf(await client.unit(...messages))).toEqual([['5']]);
   });
 });
 
@@ -174,32 +167,32 @@ describe('statements that never share', () => {
       client.send(query(sql));
       await client.readReady();
     };
-    expect(await sharesOf(client, run)).toBe(0);
+    expect(await sharesOf(run)).toBe(0);
   });
 
   it('are those of a client in a transaction, with a pin, or with results that it limits', async () => {
     const client = await connect();
     const sql = 'SELECT body FROM item WHERE id = 1';
     await client.rows('BEGIN');
-    expect(await sharesOf(client, () => client.rows(sql))).toBe(0);
+    expect(await sharesOf(() => client.rows(sql))).toBe(0);
     await client.rows('COMMIT');
-    expect(await sharesOf(client, () => client.rows(sql))).toBe(5);
+    expect(await sharesOf(() => client.rows(sql))).toBe(5);
     await client.rows('SELECT pg_advisory_lock(3)');
-    expect(await sharesOf(client, () => client.rows(sql))).toBe(0);
+    expect(await sharesOf(() => client.rows(sql))).toBe(0);
     await client.rows('SELECT pg_advisory_unlock(3)');
-    const limited = () => unit(client, parse('', sql), bind('', ''), execute('', 1));
-    expect(await sharesOf(client, limited)).toBe(0);
+    const limited = () => client.unit(parse('', sql), bind('', ''), execute('', 1));
+    expect(await sharesOf(limited)).toBe(0);
   });
 
   it('are those with a parameter of a user’s type, or a time of the clock', async () => {
     const client = await connect();
     const [[oid]] = (await side.rows("SELECT 'mood'::regtype::oid")) as [[string]];
     const typed = () =>
-      unit(client, parse('', 'SELECT $1', [Number(oid)]), bind('', '', ['sad']), execute());
-    expect(await sharesOf(client, typed)).toBe(0);
+      client.unit(parse('', 'SELECT $1', [Number(oid)]), bind('', '', ['sad']), execute());
+    expect(await sharesOf(typed)).toBe(0);
     const timed = () =>
-      unit(client, parse('', "SELECT 'now'::timestamptz > '2020-01-01'"), bind('', ''), execute());
-    expect(await sharesOf(client, timed)).toBe(0);
+      client.unit(parse('', "SELECT 'now'::timestamptz > '2020-01-01'"), bind('', ''), execute());
+    expect(await sharesOf(timed)).toBe(0);
   });
 
   it('are pipelined ones', async () => {
@@ -209,7 +202,7 @@ describe('statements that never share', () => {
       client.send(Buffer.concat([one, one]));
       await client.readReady(2);
     };
-    expect(await sharesOf(client, run)).toBe(0);
+    expect(await sharesOf(run)).toBe(0);
   });
 });
 
@@ -245,7 +238,7 @@ describe('the rules against sharing', () => {
       client.send(query(sql));
       await client.readReady();
     };
-    expect(await sharesOf(client, run)).toBe(5);
+    expect(await sharesOf(run)).toBe(5);
   });
 
   it('keep a setting of one client from another', async () => {
@@ -265,7 +258,7 @@ describe('clients that share', () => {
   it('are none when the configuration says so', async () => {
     await start({ shareLinks: false });
     const client = await connect();
-    expect(await sharesOf(client, () => client.rows('SELECT 1'))).toBe(0);
+    expect(await sharesOf(() => client.rows('SELECT 1'))).toBe(0);
   });
 
   it('have the settings that they asked for', async () => {
@@ -297,8 +290,7 @@ describe('clients that share', () => {
     const [a, b] = [await connect(), await connect()];
     const run = async (client: WireClient) =>
       rowsOf(
-        await unit(
-          client,
+        await client.unit(
           parse('', 'SELECT * FROM counter'),
           bind('', ''),
           describeMessage('P', ''),
@@ -321,13 +313,13 @@ describe('clients that share', () => {
       await start({ links: 2 });
       const [a, b] = [await connect(), await connect()];
       const [all, one] = ['SELECT * FROM counter', 'SELECT n FROM counter'];
-      for (const client of [a, b, side]) await unit(client, parse('all', all), parse('one', one));
+      for (const client of [a, b, side]) await client.unit(parse('all', all), parse('one', one));
       const run = async (client: WireClient, name: string): Promise<string> => {
-        const replies = await unit(client, bind('', name), describeMessage('P', ''), execute());
+        const replies = await client.unit(bind('', name), describeMessage('P', ''), execute());
         return errorsOf(replies).join() || JSON.stringify(rowsOf(replies));
       };
       const runBoth = () => Promise.all([run(a, 'all'), run(b, 'one')]);
-      expect(await sharesOf(a, runBoth)).toBe(10);
+      expect(await sharesOf(runBoth)).toBe(10);
       const changer = how === 'past' ? side : a;
       await changer.rows('ALTER TABLE counter ADD COLUMN more int DEFAULT 5');
       const expected = [await run(side, 'all'), await run(side, 'one')];
@@ -337,7 +329,7 @@ describe('clients that share', () => {
         expect(await runBoth()).toEqual(expected);
       }
       expect(await shared()).toBeGreaterThanOrEqual(before + 100);
-      await unit(a, closeMessage('S', 'all'), parse('all', all));
+      await a.unit(closeMessage('S', 'all'), parse('all', all));
       expect(await run(a, 'all')).toBe('[["0","5"]]');
     },
   );
@@ -399,6 +391,6 @@ describe('clients that share', () => {
     await holder.rows('COMMIT');
     expect(await waiting).toEqual([['0']]);
     holder.vanish();
-    expect(errorsOf(await unit(slow))).toEqual([]);
+    expect(errorsOf(await slow.unit())).toEqual([]);
   });
 });

@@ -185,6 +185,12 @@ export class WireClient {
     return this.readReady(1, withinMs);
   }
 
+  /** Sends messages of the extended protocol as one unit, with its Sync, and reads its answer. */
+  async unit(...messages: Buffer[]): Promise<Reply[]> {
+    this.send(...messages, wire.sync());
+    return this.readReady();
+  }
+
   /** The rows of a simple Query, as texts; fails on an error. */
   async rows(sql: string, withinMs = WAIT_MS): Promise<(string | null)[][]> {
     const replies = await this.ask(sql, withinMs);
