@@ -18,7 +18,6 @@ import type { OriginWrites } from './cache/origin-writes.ts';
 import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
-import type { LinkConnection } from './links/link-connection.ts';
 import { Links, type LinkTaker } from './links/links.ts';
 import { lanesLimitsOf, SharedLinks } from './links/shared-links.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
@@ -30,9 +29,6 @@ import type { StatementReader } from './statements/statement-reader.ts';
 const LINK_STATEMENTS_MAX = 200;
 /** Startup settings that the origin has accepted once are remembered. */
 const ACCEPTED_SETTINGS_MAX = 256;
-/** A cancel that meets a statement of the gateway's own is tried again, this often at most. */
-const CANCEL_ATTEMPTS_MAX = 100;
-const CANCEL_RETRY_MS = 5;
 /** There may be thousands of clients: they are looked at only so often. */
 const LOOK_MS = 250;
 
@@ -275,32 +271,6 @@ export class Database implements SessionHost {
   removeClient(client: ClientConnection): void {
     this.clients.delete(client);
     this.#hasUntoldPins = true;
-  }
-
-  /**
-   * Cancels what a client does, and nothing else. Resolves when nothing that the client begins from
-   * then on can be hit.
-   */
-  async cancel(client: ClientConnection): Promise<void> {
-    const { session } = client;
-    for (let attempt = 0; attempt < CANCEL_ATTEMPTS_MAX && session.isOwed; attempt++) {
-      if (session.shared.isUnderWay) {
-        const lane = session.shared.cancel();
-        if (lane?.cancelsPending === 0) await (lane.port as LinkConnection).cancel();
-        return;
-      }
-      const { link } = session;
-      if (session.isWaiting) {
-        session.cancelWaiting();
-        return;
-      }
-      if (link !== null && link.ledger.size > 0 && !link.ledger.headIsOwn) {
-        if (link.cancelsPending === 0) await (link.port as LinkConnection).cancel();
-        return;
-      }
-      // What runs is the gateway's own; the client's statement is next.
-      await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS));
-    }
   }
 
   /** Forgets answers of the query cache. */

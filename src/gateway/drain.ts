@@ -1,6 +1,7 @@
 import { GatewayError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { Session } from '../session/session.ts';
+import { cancelClient } from './clients/cancel-client.ts';
 import type { Database } from './database.ts';
 
 const POLL_MS = 20;
@@ -40,7 +41,7 @@ export async function drainDatabase(
 async function cancelRunning(database: Database, clock: Clock): Promise<void> {
   const untilMs = clock.nowMs() + CANCEL_TIMEOUT_MS;
   const running = [...database.clients].filter(({ session }) => session.isOwed);
-  for (const client of running) void database.cancel(client);
+  for (const client of running) void cancelClient(client);
   while (running.some(({ session }) => session.isOwed) && clock.nowMs() < untilMs) await nap();
 }
 

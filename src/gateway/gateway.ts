@@ -8,6 +8,7 @@ import { FactsCache } from '../sql/facts/facts-cache.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { WriteBoard } from './cache/write-board.ts';
+import { cancelClient } from './clients/cancel-client.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
@@ -178,7 +179,7 @@ export class Gateway {
   /** The same, if the client is in this process; else it answers false. */
   async cancelHere(processId: number, secretKey: Uint8Array): Promise<boolean> {
     const client = this.#clients.find(processId, secretKey);
-    await client?.database.cancel(client);
+    if (client !== null) await cancelClient(client);
     return client !== null;
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import { Pause, SocketStream } from '../../net/socket-stream.ts';
 import { TransactionStatus } from '../../protocol/codes.ts';
 import { encodeGatewayError } from '../../protocol/error-response.ts';
@@ -27,7 +28,7 @@ export type ClientIdentity = {
 /** A client that has logged in: its socket and its session. */
 export class ClientConnection implements SessionPort {
   readonly session: Session;
-  readonly database: Database;
+  readonly #log: Log;
   readonly identity: ClientIdentity;
   readonly #stream: SocketStream;
   readonly #onClosed: (connection: ClientConnection) => void;
@@ -40,7 +41,7 @@ export class ClientConnection implements SessionPort {
     settings: Settings,
     onClosed: (connection: ClientConnection) => void,
   ) {
-    this.database = database;
+    this.#log = database.log;
     this.identity = identity;
     this.#onClosed = onClosed;
     this.session = new Session(database, this, settings, database.isSessionMode);
@@ -111,8 +112,8 @@ export class ClientConnection implements SessionPort {
     const { code, message } = error;
     const fields = { code, client: this.identity.processId, user: this.identity.user };
     // A drain tells of all its clients in one line.
-    if (DRAINED.has(code)) this.database.log.debug(fields, `client ended: ${message}`);
-    else this.database.log.info(fields, `client ended: ${message}`);
+    if (DRAINED.has(code)) this.#log.debug(fields, `client ended: ${message}`);
+    else this.#log.info(fields, `client ended: ${message}`);
     this.sendError(error);
     this.end();
   }
@@ -131,7 +132,7 @@ export class ClientConnection implements SessionPort {
       this.session.feed(chunk);
     } catch (error) {
       // A mistake of ours must cost this client and its link only.
-      this.database.log.error({ error }, 'a session failed');
+      this.#log.error({ error }, 'a session failed');
       this.session.fail(new GatewayError('MR_INTERNAL', { cause: error }));
     }
     if (this.session.wantsPause) this.#stream.pause(Pause.Backlog, true);

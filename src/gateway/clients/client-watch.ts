@@ -1,4 +1,5 @@
 import { GatewayError } from '../../base/errors.ts';
+import { cancelClient } from './cancel-client.ts';
 import type { ClientConnection } from './client-connection.ts';
 
 /** After the statement limit a cancelled statement may take this long to end. */
@@ -41,7 +42,7 @@ export class ClientWatch {
     if (!this.#isCancelled) {
       this.#isCancelled = true;
       session.isTimedOut = true;
-      void client.database.cancel(client);
+      void cancelClient(client);
     } else if (runsMs > statementTimeoutMs + CANCEL_GRACE_MS) {
       session.fail(new GatewayError('MR_ORIGIN_SILENT'));
     }
