@@ -94,6 +94,10 @@ export const errorTable = {
     clientText: 'Server connection attempt failed: rejected',
     hint: 'The origin answered with the error in DETAIL.',
   }),
+  MR_SETUP_REFUSED: row('server', 'ERROR', '58000', 502, 1, false, {
+    clientText: 'the database refused: %s',
+    hint: 'Nothing was changed.',
+  }),
   MR_ORIGIN_LOST: row('server', 'FATAL', '08006', 502, 1, true, {
     clientText: 'The connection to the origin database was lost.',
     hint: 'Whether the statement took effect is not known.',
@@ -169,6 +173,7 @@ export const errorTable = {
   }),
   MR_LISTEN_FAILED: row('network', 'FATAL', '58000', 500, 69, true, {
     clientText: 'cannot listen on %s',
+    hint: 'Give the listener another address or port, or end what has it.',
   }),
   MR_WORKER_FAILED: row('internal', 'FATAL', '58000', 500, 70, true, {
     clientText: 'a worker process failed: %s',

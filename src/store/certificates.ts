@@ -43,9 +43,15 @@ export class CertificateStore {
     this.#session = session;
   }
 
-  async list(accountId: string, page: Page): Promise<Listed<CertificateRecord>> {
+  /** @param name of those that are wanted; null for all */
+  async list(
+    accountId: string,
+    page: Page,
+    name: string | null,
+  ): Promise<Listed<CertificateRecord>> {
     return await this.#session.run(async (db) => {
-      const mine = db.selectFrom('certificates').where('account_id', '=', accountId);
+      const all = db.selectFrom('certificates').where('account_id', '=', accountId);
+      const mine = name === null ? all : all.where('name', '=', name);
       const { total } = await mine
         .select((eb) => eb.fn.countAll<string>().as('total'))
         .executeTakeFirstOrThrow();

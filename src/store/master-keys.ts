@@ -4,6 +4,12 @@ import { GatewayError } from '../base/errors.ts';
 import type { Random } from '../base/time.ts';
 import { KEY_SIZE } from './envelope-format.ts';
 
+export type KeyFile = {
+  readonly keys: MasterKeys;
+  /** There was none. */
+  readonly isFresh: boolean;
+};
+
 /** The current key and those it replaced. */
 export type MasterKeys = readonly [Uint8Array, ...Uint8Array[]];
 
@@ -44,7 +50,7 @@ export function parseMasterKeys(text: string): MasterKeys {
  * @throws GatewayError `MR_STORE_KEY` when others may read it, or it holds no key;
  *   `MR_FILE_UNREADABLE`
  */
-export async function openKeyFile(path: string, random: Random): Promise<MasterKeys> {
+export async function openKeyFile(path: string, random: Random): Promise<KeyFile> {
   try {
     const { mode, size } = await stat(path);
     if ((mode & OTHERS_MAY) !== 0) {
@@ -54,10 +60,12 @@ export async function openKeyFile(path: string, random: Random): Promise<MasterK
     if (size > FILE_BYTES_MAX) {
       throw new GatewayError('MR_STORE_KEY', { subject: `${path} is no key file` });
     }
-    return parseMasterKeys(await readFile(path, 'utf8'));
+    return { keys: parseMasterKeys(await readFile(path, 'utf8')), isFresh: false };
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return await makeKeyFile(path, random);
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+      return { keys: await makeKeyFile(path, random), isFresh: true };
+    }
     throw new GatewayError('MR_FILE_UNREADABLE', { subject: path, cause });
   }
 }

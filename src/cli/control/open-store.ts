@@ -1,5 +1,6 @@
 /** Opens the store that a configuration asks for: at a URL, or on an embedded server of its own. */
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { StoreConfig } from '../../config/model.ts';
@@ -37,8 +38,33 @@ export function storeAt(address: StoreAddress, keys: MasterKeys, log: Log): Stor
   return new Store({ address, keys, random, log });
 }
 
-export async function keysOf(key: StoreConfig['key']): Promise<MasterKeys> {
-  return 'text' in key ? parseMasterKeys(key.text) : await openKeyFile(key.path, random);
+export type StoreKeys = {
+  readonly keys: MasterKeys;
+  /** The file that was made for them, as there was none. */
+  readonly madeAt: string | null;
+};
+
+export async function keysOf(key: StoreConfig['key']): Promise<StoreKeys> {
+  if ('text' in key) return { keys: parseMasterKeys(key.text), madeAt: null };
+  const { keys, isFresh } = await openKeyFile(key.path, random);
+  return { keys, madeAt: isFresh ? key.path : null };
+}
+
+/**
+ * Opens the store. A key that was made for one which has secrets already is of no use, and would
+ * lie where theirs belongs: its file is removed.
+ * @throws GatewayError as {@link Store.open} does
+ */
+export async function openWith(store: Store, { madeAt }: StoreKeys): Promise<void> {
+  try {
+    await store.open();
+  } catch (error) {
+    const isKey = error instanceof GatewayError && error.code === 'MR_STORE_KEY';
+    if (madeAt === null || !isKey) throw error;
+    await rm(madeAt, { force: true });
+    const subject = `there is no file ${madeAt}, and the store has secrets under a key`;
+    throw new GatewayError('MR_STORE_KEY', { subject, cause: error });
+  }
 }
 
 /**
@@ -48,8 +74,8 @@ export async function keysOf(key: StoreConfig['key']): Promise<MasterKeys> {
 export async function openStore(config: StoreConfig, log: Log): Promise<OpenedStore> {
   const keys = await keysOf(config.key);
   if (config.address !== null) {
-    const store = storeAt(config.address, keys, log);
-    return await opened(store, log, () => store.close());
+    const store = storeAt(config.address, keys.keys, log);
+    return await opened(store, keys, log, () => store.close());
   }
   const server = await startEmbedded({
     dataDir: config.dataDir,
@@ -59,8 +85,8 @@ export async function openStore(config: StoreConfig, log: Log): Promise<OpenedSt
     log,
   });
   try {
-    const store = storeAt(await storeOnServer(server), keys, log);
-    return await opened(store, log, async () => {
+    const store = storeAt(await storeOnServer(server), keys.keys, log);
+    return await opened(store, keys, log, async () => {
       await store.close();
       await stopBeside(() => server.stop());
     });
@@ -70,9 +96,14 @@ export async function openStore(config: StoreConfig, log: Log): Promise<OpenedSt
   }
 }
 
-async function opened(store: Store, log: Log, close: () => Promise<void>): Promise<OpenedStore> {
+async function opened(
+  store: Store,
+  keys: StoreKeys,
+  log: Log,
+  close: () => Promise<void>,
+): Promise<OpenedStore> {
   try {
-    await store.open();
+    await openWith(store, keys);
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'MR_STORE_UNAVAILABLE') {
       await close();

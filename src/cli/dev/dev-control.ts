@@ -10,7 +10,7 @@ import type { EmbeddedServer } from '../../embedded/embedded.ts';
 import { random } from '../../gateway/system.ts';
 import type { Store } from '../../store/store.ts';
 import { ControlPlane, type Plane } from '../control/control-plane.ts';
-import { freshPassword, keysOf, storeAt, storeOnServer } from '../control/open-store.ts';
+import { freshPassword, keysOf, openWith, storeAt, storeOnServer } from '../control/open-store.ts';
 import type { RunningGateway } from '../start-gateway.ts';
 import { readVersion } from '../version.ts';
 import { keepDemo } from './demo-configuration.ts';
@@ -44,9 +44,10 @@ async function openDevStore(
     storeUrl === null
       ? await storeOnServer(server as EmbeddedServer)
       : (await parseOriginUrl(storeUrl)).origin;
-  const store = storeAt(address, await keysOf(key), log);
+  const keys = await keysOf(key);
+  const store = storeAt(address, keys.keys, log);
   try {
-    await store.open();
+    await openWith(store, keys);
     return store;
   } catch (error) {
     await store.close();

@@ -93,7 +93,7 @@ function ofPrivileges(facts: Facts): readonly Finding[] {
 function ofWal({ wal_level }: Facts, kind: HostKind): Finding {
   if (wal_level === 'logical') return good('wal_level', 'logical');
   const how = kind === 'other' ? 'wal_level = logical' : 'rds.logical_replication = 1';
-  const fix = `only needed to follow changes made past the gateway: ${how}, and a restart`;
+  const fix = `enough for the gateway; logical replication needs ${how}, and a restart`;
   return good('wal_level', `${wal_level}; ${fix}`);
 }
 

@@ -74,7 +74,9 @@ export class Reloader {
       this.#current = config;
       log.info({ reason, ...fields }, 'configuration reloaded');
     } catch (error) {
-      for (const line of describeFailure(error).lines) log.error({ reason }, line);
+      for (const line of describeFailure(error).lines) {
+        log.error({ reason }, line.replace(/^millrace: /, ''));
+      }
       log.error({ reason }, 'configuration not reloaded, the old one stays');
     }
   }

@@ -56,18 +56,21 @@ async function requestOf(
   };
 }
 
-/** All or nothing. @throws GatewayError `MR_ORIGIN_REJECTED` with the words of the server */
+/** All or nothing. @throws GatewayError with the words of the server */
 async function apply(origin: OriginConfig, request: RoleRequest): Promise<void> {
   const client = makeClient(origin);
   client.on('error', () => {});
+  const wordsOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
   try {
-    await client.connect();
+    await client.connect().catch((cause: unknown) => {
+      throw new GatewayError('MR_ORIGIN_REJECTED', { detail: wordsOf(cause), cause });
+    });
     await client.query('BEGIN');
     for (const statement of roleStatements(request)) await client.query(statement);
     await client.query('COMMIT');
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
-    throw new GatewayError('MR_ORIGIN_REJECTED', { detail, cause });
+    if (cause instanceof GatewayError) throw cause;
+    throw new GatewayError('MR_SETUP_REFUSED', { subject: wordsOf(cause), cause });
   } finally {
     await client.end().catch(() => {});
   }

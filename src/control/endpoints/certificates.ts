@@ -69,12 +69,15 @@ const list = listEndpoint(
     summary: 'List certificates',
     scope: 'read',
     params: accountParams,
-    query: pageQuery,
+    // Wrangler asks by name for the one that it is to delete.
+    query: pageQuery.extend({ name: z.string().optional() }),
     result: certificateResult,
   },
   async ({ params, query, context }) => {
     const page = { limit: query.per_page, offset: (query.page - 1) * query.per_page };
-    const { items, total } = await context.store.certificates.list(params.account_id, page);
+    const { certificates } = context.store;
+    const name = query.name ?? null;
+    const { items, total } = await certificates.list(params.account_id, page, name);
     return { items: items.map(viewOf), total, page: query };
   },
 );

@@ -25,13 +25,33 @@ type HttpContext = Context<Environment>;
 
 const addressOf = (c: HttpContext): string => c.env?.incoming?.socket.remoteAddress ?? 'unknown';
 
+/** For people who never heard of the library that has found it. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.message.endsWith('received undefined')) return 'must be given';
+      return `must be of type ${issue.expected}`;
+    case 'too_small':
+      if (issue.origin === 'string') return `must have ${issue.minimum} characters or more`;
+      return `must be ${issue.minimum} or more`;
+    case 'too_big':
+      if (issue.origin === 'string') return `must have ${issue.maximum} characters or less`;
+      return `must be ${issue.maximum} or less`;
+    case 'unrecognized_keys':
+      return `has no place for ${issue.keys.join(', ')}`;
+    default:
+      return `is wrong: ${issue.message}`;
+  }
+}
+
 function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   // The issues name keys and limits; they never quote what was sent.
   const issues = parsed.error.issues.slice(0, ISSUES_TOLD_MAX).map((issue) => {
     const path = issue.path.join('.');
-    return path === '' ? issue.message : `${path}: ${issue.message}`;
+    const words = wordsOf(issue);
+    return path === '' ? words : `${path} ${words}`;
   });
   throw new ApiError('invalid', `The ${what} is not valid: ${issues.join('; ')}`);
 }

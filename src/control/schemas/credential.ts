@@ -44,7 +44,7 @@ export const mintedCredential = credentialResult
 const scope = z.enum(['read', 'write']);
 
 export const tokenInput = z
-  .object({
+  .strictObject({
     name: z
       .string()
       .min(1)

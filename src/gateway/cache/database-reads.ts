@@ -218,7 +218,8 @@ export class DatabaseReads implements ReadCache {
     const { maxAgeS } = read.hints;
     const policy: CachePolicy = {
       maxAgeMs: maxAgeS === null ? caching.maxAgeMs : maxAgeS * 1000,
-      staleWhileRevalidateMs: caching.staleWhileRevalidateMs,
+      // Who says how old an answer may be means the one that is given.
+      staleWhileRevalidateMs: maxAgeS === null ? caching.staleWhileRevalidateMs : 0,
       staleIfErrorMs: isTtl ? caching.staleIfErrorMs : 0,
       resultBytesMax: Math.min(RESULT_BYTES_MAX, caching.bytesMax * RESULT_SHARE_MAX),
     };

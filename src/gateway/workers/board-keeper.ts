@@ -82,7 +82,9 @@ export class BoardKeeper {
     // What a successor that ends now has taken over is taken over from it; if it came to that.
     if (problem !== null || successor.isGone) {
       const words = 'what a worker was writing is not taken over yet';
-      this.#log.warn({ worker: number, successor: successor.number, problem }, words);
+      // When all of them end, nobody needs to know any more.
+      const level = successor.isLeaving ? 'debug' : 'warn';
+      this.#log[level]({ worker: number, successor: successor.number, problem }, words);
       this.#handOver(number);
       return;
     }

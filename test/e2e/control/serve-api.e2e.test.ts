@@ -122,6 +122,11 @@ describe('serve with an API', () => {
     expect((await program.end()).code).toBe(78);
     expect(program.stderr).toContain('the master key of the store does not fit');
     expect(program.stderr).not.toContain((await readFile(join(dir, 'a.key'), 'utf8')).trim());
+    // Without its file, no other is left where it belongs.
+    await start(store.replace('a.key', 'c.key'));
+    expect((await program.end()).code).toBe(78);
+    expect(program.stderr).toContain('c.key');
+    await expect(stat(join(dir, 'c.key'))).rejects.toThrow('ENOENT');
     await serve(store);
     await call('DELETE', `${PATH}/${id}`);
   });

@@ -87,8 +87,9 @@ describe.each([oldest, current])('the real wrangler: $name', (release) => {
     const create = ['hyperdrive', 'create', 'tls', `--connection-string=${dev.originUrl}`, ...tls];
     const refused = await wrangler.run(create);
     expect(refused.stdout + refused.stderr).toMatch(/does not support TLS.*\[code: 2012\]/s);
-    await wrangler.well('cert', 'delete', '--id', ownId);
+    // By its name, beside another one.
     await wrangler.well('cert', 'delete', '--name', 'mill-ca');
+    await wrangler.well('cert', 'delete', '--id', ownId);
     expect(await wrangler.well('cert', 'list')).not.toContain(caId);
   });
 

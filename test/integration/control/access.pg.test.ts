@@ -150,6 +150,18 @@ describe('a token', () => {
     expect(await control.call('GET', configsPath, undefined, value)).toMatchObject({ status: 401 });
   });
 
+  // Fails when keys that mean nothing are passed over: the token would never end.
+  it('is not made of a body with a slip of the pen', async () => {
+    const body = { name: 'slip', expires_on: '2030-01-01T00:00:00Z' };
+    const refused = await control.call('POST', tokensPath, body);
+    const message = 'The body is not valid: has no place for expires_on';
+    expect(refused).toMatchObject({ status: 400, errors: [{ code: 2100, message }] });
+    const nameless = await control.call('POST', tokensPath, { expires_in: 0 });
+    expect(nameless.errors).toMatchObject([
+      { message: 'The body is not valid: name must be given; expires_in must be 1 or more' },
+    ]);
+  });
+
   it('ends when it says', async () => {
     const made = await control.call('POST', tokensPath, { name: 'short', expires_in: 1 });
     const value = String(made.result['value']);

@@ -91,7 +91,10 @@ describe('what dev prints', () => {
 describe('a failure', () => {
   it('says why the system refused, on one line', () => {
     expect(describeFailure(taken())).toEqual({
-      lines: ['millrace: cannot listen on 127.0.0.1: the port is in use'],
+      lines: [
+        'millrace: cannot listen on 127.0.0.1: the port is in use ' +
+          '(Give the listener another address or port, or end what has it.)',
+      ],
       exitCode: 69,
     });
   });

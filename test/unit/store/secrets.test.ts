@@ -81,7 +81,8 @@ describe('master keys', () => {
       const path = join(dir, 'store.key');
       const made = await openKeyFile(path, random);
       expect((await stat(path)).mode & 0o777).toBe(0o600);
-      expect(await openKeyFile(path, random)).toEqual(made);
+      expect(made.isFresh).toBe(true);
+      expect(await openKeyFile(path, random)).toEqual({ keys: made.keys, isFresh: false });
       const open = join(dir, 'open.key');
       await writeFile(open, KEY.toString('base64'), { mode: 0o644 });
       await expect(openKeyFile(open, random)).rejects.toThrow(keyError);
