@@ -159,6 +159,8 @@ describe('cancel requests', () => {
     const gateway = await stage.start(options, database);
     const refused = await Promise.allSettled(times(6, () => gateway.connect()));
     expect(refused.map(({ status }) => status)).toEqual(times(6, () => 'rejected'));
+    // What was begun under that limit must not refuse anybody later.
+    await expect.poll(() => gateway.gateway.status()[0]?.links.opening).toBe(0);
     isSilent = false;
     // A busy machine may need longer for a login than the limit above.
     const [app] = gateway.config.configurations as [ConfigurationConfig];

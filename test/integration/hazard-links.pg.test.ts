@@ -124,7 +124,11 @@ describe('links shared by clients', () => {
     expect(order).toEqual([0, 1, 2, 3, 4]);
     // Also when a cancel has ended the statement, and nothing is owed until the Sync.
     holder.send(...unnamed('SELECT pg_sleep(30)'), flush());
-    await nap(30);
+    const side = await gateway.connectDirect();
+    const asleep = `SELECT 1 FROM pg_stat_activity
+      WHERE wait_event = 'PgSleep' AND datname = current_database()`;
+    await expect.poll(() => side.rows(asleep)).toEqual([['1']]);
+    await side.end();
     await holder.cancel();
     while ((await holder.read()).code !== 'E');
     const waiting = (others[0] as WireClient).rows('SELECT 6');

@@ -146,3 +146,38 @@ describe('a transaction that changes the catalogue', () => {
     expect(await sharedCount(reader)).toBe(before + 10);
   });
 });
+
+describe('what was made where nobody could read it', () => {
+  const TENANT = "SELECT coalesce(current_setting('app.tenant', true), '')";
+
+  async function leftBy(make: string, use: string): Promise<(string | null)[][]> {
+    const { gateway, altering } = await start({ links: 2 });
+    await altering.rows('COMMIT');
+    const before = await gateway.connect();
+    // By now the catalogue is known, and what is made is not in it.
+    await untilShared(before, () => before.rows('SELECT id FROM item'));
+    await altering.rows(make);
+    await before.rows(use);
+    await before.end();
+    return (await gateway.connect()).rows(TENANT);
+  }
+
+  const FUNCTION = `CREATE FUNCTION become() RETURNS text LANGUAGE sql
+    AS 'SELECT set_config(''app.tenant'', ''a'', false)'`;
+
+  // Fails when CatalogueWatch.judge does not doubt what a known catalogue lacks.
+  it('hazard 17: a tenant set by a function that DO has made is not that of the next client', async () => {
+    expect(await leftBy(`DO $x$BEGIN ${FUNCTION}; END$x$`, 'SELECT become()')).toEqual([['']]);
+    const hidden = `DO $x$BEGIN EXECUTE $y$${FUNCTION}$y$; END$x$`;
+    expect(await leftBy(hidden, 'SELECT become()')).toEqual([['']]);
+  });
+
+  // Fails when noteDo does not take what it cannot read for a change of the catalogue.
+  it('hazard 17: nor is one set by a trigger', async () => {
+    const trigger = `CREATE FUNCTION on_item() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM set_config(''app.tenant'', ''a'', false); RETURN NEW; END';
+      CREATE TRIGGER on_item BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION on_item()`;
+    const hidden = `DO $x$BEGIN EXECUTE $y$${trigger}$y$; END$x$`;
+    expect(await leftBy(hidden, 'INSERT INTO item (id) VALUES (2)')).toEqual([['']]);
+  });
+});

@@ -55,9 +55,11 @@ export class CatalogueWatch {
     this.#wasAsked = true;
     const known = this.#judgements.get(facts);
     if (known !== undefined) return known;
-    const { effects, reason, readsSequences, isPure } = this.#snapshot.judge(facts);
+    const judged = this.#snapshot.judge(facts);
+    const { effects, reason, readsSequences, isPure } = judged;
     const isUnknown = this.#snapshot === CatalogueSnapshot.UNKNOWN;
-    const isDoubtful = facts.unparsed || (isUnknown && (effects & Effect.Session) !== 0);
+    const isDoubtful =
+      facts.unparsed || judged.isStrange || (isUnknown && (effects & Effect.Session) !== 0);
     const judgement: Judgement = {
       effects,
       reason,

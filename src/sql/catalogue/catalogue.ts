@@ -9,6 +9,8 @@ import { type RelationSet, writesOf } from './write-set.ts';
 export type CatalogueJudgement = {
   /** Bits of {@link Effect}; those of the facts are among them. */
   readonly effects: number;
+  /** It names what the catalogue does not know, which may do what no look at the session finds. */
+  readonly isStrange: boolean;
   /** What is to blame for the gravest, for people; empty without effects. */
   readonly reason: string;
   /**
@@ -73,7 +75,7 @@ export class CatalogueSnapshot {
     if (this.#built === null) {
       if (!namesNothing(facts)) add(Effect.Session, 'catalogue not read yet');
       readsSequences ||= !namesNothing(facts);
-      return { effects, reason, readsSequences, isPure: false };
+      return { effects, reason, readsSequences, isPure: false, isStrange: !namesNothing(facts) };
     }
     const { graph, resolver, purity } = this.#built;
     const node = (name: string): void => {
@@ -81,8 +83,10 @@ export class CatalogueSnapshot {
       if (dirt !== null) add(dirt.effects, dirt.reason);
       readsSequences ||= graph.isSequenceReader(name);
     };
+    let isStrange = false;
     const effect = (more: number, why: string): void => {
       add(more, why);
+      isStrange = true;
       readsSequences = true;
     };
     resolver.reach(facts, { node, effect });
@@ -90,6 +94,6 @@ export class CatalogueSnapshot {
     if (facts.statements > 1 || facts.transaction === null) node(EVERYTHING);
     if (facts.ddl && !facts.unparsed) node(ANY_DDL);
     const isPure = effects === Effect.None && !readsSequences && purity.isPure(facts);
-    return { effects, reason, readsSequences, isPure };
+    return { effects, reason, readsSequences, isPure, isStrange };
   }
 }

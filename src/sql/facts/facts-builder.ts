@@ -56,6 +56,11 @@ export class FactsBuilder {
     }
   }
 
+  /** Whether something runs that may do anything. */
+  get isOpaque(): boolean {
+    return (this.#effects & Effect.Permanent) !== 0;
+  }
+
   /** Something runs that nobody can read: it may do anything. */
   opaque(reason: string): void {
     this.effect(Effect.Permanent, reason);

@@ -76,6 +76,9 @@ function noteDo(node: JsonObject, builder: FactsBuilder, readBody: BodyReader): 
   builder.literalDependent = true;
   if (body === null) builder.opaque('DO');
   else readBody(language, body, builder);
+  // It may make functions and triggers, of which everybody has to know before they run one. What a
+  // function does that is called again and again is not taken for that: it would be for ever.
+  if (builder.isOpaque) builder.definition(false);
 }
 
 /** DEALLOCATE, or DISCARD: of the latter only DISCARD ALL forgets prepared statements. */
