@@ -1,5 +1,5 @@
-# A bare workerd whose Hyperdrive binding is Millrace: workerd serve config.capnp
-# Build the Worker first: npx wrangler deploy --dry-run --outdir dist (in ../worker)
+# A bare workerd whose Hyperdrive binding is Millrace: npm install && npm start
+# Build the Worker first: npm install && npm run build (in ../worker)
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -20,8 +20,8 @@ const worker :Workerd.Worker = (
       name = "HYPERDRIVE",
       hyperdrive = (
         designator = "millrace",
-        # Name of the configuration, and a credential of it. workerd does not escape them: those that
-        # Millrace mints need no escaping.
+        # Name of the configuration, and a credential of it. workerd does not escape them: keep to
+        # letters, digits, "-" and "_", as the passwords that Millrace mints do.
         database = "demo",
         user = "millrace",
         password = "millrace",

@@ -90,6 +90,31 @@ describe('the documents', () => {
   });
 });
 
+type Packages = { readonly packages: Readonly<Record<string, { readonly version?: string }>> };
+
+describe('the examples', () => {
+  it('pin the versions that are tested here', async () => {
+    const locks = await Promise.all(
+      ['package-lock.json', 'test/e2e/wrangler/package-lock.json'].map(
+        async (path) => (JSON.parse(await read(path)) as Packages).packages,
+      ),
+    );
+    const examples = await readdir(join(root, 'docs/examples'));
+    expect(examples.length).toBeGreaterThan(3);
+    for (const example of examples) {
+      const { dependencies, devDependencies } = JSON.parse(
+        await read(`docs/examples/${example}/package.json`),
+      ) as Record<string, Readonly<Record<string, string>> | undefined>;
+      const pins = Object.entries({ ...dependencies, ...devDependencies });
+      expect(pins.length, example).toBeGreaterThan(0);
+      for (const [name, version] of pins) {
+        const tested = locks.map((packages) => packages[`node_modules/${name}`]?.version);
+        expect(tested, `${example}: ${name}`).toContain(version);
+      }
+    }
+  });
+});
+
 describe('the configuration', () => {
   it('of the example file is valid, without warnings when it is private', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-example-'));
