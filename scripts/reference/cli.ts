@@ -13,6 +13,9 @@ signal.
 | --- | --- |
 | \`NO_COLOR\` | no colours when set to anything |
 | \`MILLRACE_DEBUG\` | \`1\` shows debug messages and the stack of an error |
+| \`MILLRACE_API_URL\`, else \`CLOUDFLARE_API_BASE_URL\` | the API of \`config\`, up to \`/client/v4\` |
+| \`MILLRACE_API_TOKEN\`, else \`CLOUDFLARE_API_TOKEN\` | a token of that API |
+| \`MILLRACE_ACCOUNT_ID\`, else \`CLOUDFLARE_ACCOUNT_ID\` | the account there |
 `;
 
 const option = (name: string, arg: ArgDef): string => {
