@@ -12,7 +12,7 @@ import {
 } from '../config/resolve-aws.ts';
 import { timeoutsDefaults } from '../config/timeouts.ts';
 import type { CertificateRecord } from '../store/certificates.ts';
-import type { ConfigurationDraft } from '../store/configurations.ts';
+import { type ConfigurationDraft, certificateIds } from '../store/configurations.ts';
 import type { Snapshot } from '../store/snapshot.ts';
 import type { StoredCaching } from '../store/tables.ts';
 
@@ -71,6 +71,8 @@ export async function originOf(
 
 export type Served = {
   readonly configurations: readonly ConfigurationConfig[];
+  /** Names of those that cannot be: without a certificate that is missing, TLS would be another. */
+  readonly leftOut: readonly string[];
   /** When a credential ends, in milliseconds since 1970: it is due again then. */
   readonly dueMs: number | null;
 };
@@ -88,7 +90,11 @@ export async function servedOf(snapshot: Snapshot, nowMs: number): Promise<Serve
     if (list === undefined) credentials.set(configurationId, [credential]);
     else list.push(credential);
   }
-  const served = snapshot.configurations.map(async (record) => ({
+  const isWhole = ({ mtls }: Pick<ConfigurationDraft, 'mtls'>): boolean =>
+    certificateIds(mtls).every((id) => certificates.has(id));
+  const whole = snapshot.configurations.filter(isWhole);
+  const leftOut = snapshot.configurations.filter((one) => !isWhole(one)).map(({ name }) => name);
+  const served = whole.map(async (record) => ({
     name: record.name,
     origin: await originOf(record, (id) => certificates.get(id) ?? null),
     ...poolingDefaults,
@@ -98,7 +104,7 @@ export async function servedOf(snapshot: Snapshot, nowMs: number): Promise<Serve
     credentials: credentials.get(record.id) ?? [],
     ...(record.restartedOn === null ? {} : { restartedOn: record.restartedOn.toISOString() }),
   }));
-  return { configurations: await Promise.all(served), dueMs };
+  return { configurations: await Promise.all(served), leftOut, dueMs };
 }
 
 /** The file wins: what the store has under a name of the file is not served. */

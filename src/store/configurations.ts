@@ -34,7 +34,15 @@ export type ConfigurationRecord = ConfigurationDraft & {
 };
 
 /** What can stand in the way of a write, as a value. */
-export type WriteResult = ConfigurationRecord | 'name-taken' | 'too-many' | 'changed-meanwhile';
+export type WriteResult =
+  | ConfigurationRecord
+  | 'name-taken'
+  | 'too-many'
+  | 'changed-meanwhile'
+  | 'certificate-gone';
+
+/** Takes a write back whose certificate somebody has deleted since it was looked for. */
+class CertificateGone extends Error {}
 
 const TARGET = 'configuration';
 export const passwordContext = (id: string): string => `configurations.origin_password:${id}`;
@@ -105,6 +113,7 @@ export class ConfigurationStore {
         })
         .returningAll()
         .executeTakeFirstOrThrow();
+      await this.#holdCertificates(trx, draft.mtls);
       await this.#note(trx, row, 'create', actor);
       return this.#read(row);
     });
@@ -129,6 +138,7 @@ export class ConfigurationStore {
         .returningAll()
         .executeTakeFirst();
       if (row === undefined) return 'changed-meanwhile';
+      await this.#holdCertificates(trx, draft.mtls);
       await this.#note(trx, row, 'update', actor, changedFields(before, draft));
       return this.#read(row);
     });
@@ -174,8 +184,21 @@ export class ConfigurationStore {
       return await this.#session.run((db) => db.transaction().execute(work));
     } catch (error) {
       if (isDuplicate(error)) return 'name-taken';
+      if (error instanceof CertificateGone) return 'certificate-gone';
       throw error;
     }
+  }
+
+  /** Who deletes one waits for the end of the write, and then finds it in use. */
+  async #holdCertificates(trx: Trx, mtls: StoredMtls): Promise<void> {
+    const wanted = certificateIds(mtls);
+    if (wanted.length === 0) return;
+    const found = await trx
+      .selectFrom('certificates')
+      .select('id')
+      .where('id', 'in', wanted)
+      .execute();
+    if (found.length < new Set(wanted).size) throw new CertificateGone();
   }
 
   async #note(
@@ -206,6 +229,12 @@ export class ConfigurationStore {
       this.#session.box.open(row.origin_password, passwordContext(row.id)),
     );
   }
+}
+
+/** The certificates that a configuration cannot be served without. */
+export function certificateIds(mtls: StoredMtls): string[] {
+  const { ca_certificate_id: authority, mtls_certificate_id: own } = mtls;
+  return [authority, own].filter((id) => id !== undefined);
 }
 
 export function readConfiguration(

@@ -63,10 +63,18 @@ export class CredentialStore {
     draft: CredentialDraft,
     actor: Actor,
     replacing: { readonly id: string; readonly until: Date } | null = null,
-  ): Promise<CredentialRecord | 'name-taken' | 'too-many'> {
+  ): Promise<CredentialRecord | 'name-taken' | 'too-many' | 'configuration-gone'> {
     try {
       return await this.#session.run((db) =>
         db.transaction().execute(async (trx) => {
+          // In the order in which a configuration is deleted with what it has.
+          const owner = await trx
+            .selectFrom('configurations')
+            .select('id')
+            .where('id', '=', configurationId)
+            .forKeyShare()
+            .executeTakeFirst();
+          if (owner === undefined) return 'configuration-gone' as const;
           await lockTable(trx, 'credentials');
           const { count } = await trx
             .selectFrom('credentials')

@@ -28,11 +28,15 @@ afterEach(async () => {
   await outside.end();
 });
 
-async function setup(...options: string[]) {
+function setup(...options: string[]) {
+  return setupAt(database.url, ...options);
+}
+
+async function setupAt(url: string, ...options: string[]) {
   let out = '';
   let err = '';
   const named = ['--role', names.role, '--user', names.user];
-  const code = await runCli(['setup-role', database.url, ...named, ...options], {
+  const code = await runCli(['setup-role', url, ...named, ...options], {
     out: (text) => {
       out += text;
     },
@@ -79,6 +83,12 @@ describe('setup-role --apply', () => {
     expect(await tries(out.trim(), statements)).toEqual([null, null, null, DENIED, DENIED, DENIED]);
   });
 
+  it('prints a connection string that leads there as the given one does', async () => {
+    const { out } = await setupAt(`${database.url}?sslmode=disable`, '--apply');
+    expect(new URL(out.trim()).search).toBe('?sslmode=disable');
+    expect(await tries(out.trim(), ['SELECT * FROM old'])).toEqual([null]);
+  });
+
   it('lets it make tables when asked to, in the schemas that were named', async () => {
     const { out } = await setup('--apply', '--create', '--schemas', 'public, other');
     const statements = ['CREATE TABLE mine (id int)', 'CREATE TABLE other.mine (id int)'];
@@ -99,7 +109,9 @@ describe('setup-role --apply', () => {
   it('changes nothing when a part of it fails, and says why', async () => {
     const { code, err } = await setup('--apply', '--schemas', 'public,nowhere');
     expect(code).toBe(1);
-    expect(err).toContain('schema "nowhere" does not exist');
+    expect(err).toBe(
+      'millrace: the database refused: schema "nowhere" does not exist (Nothing was changed.)\n',
+    );
     const found = await admin.query('SELECT FROM pg_roles WHERE rolname = $1', [names.user]);
     expect(found.rowCount).toBe(0);
   });

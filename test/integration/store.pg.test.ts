@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConfigurationRecord } from '../../src/store/configurations.ts';
+import type { ConfigurationDraft, ConfigurationRecord } from '../../src/store/configurations.ts';
 import type { MasterKeys } from '../../src/store/master-keys.ts';
 import { prepareStoreDatabase } from '../../src/store/own-database.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -55,6 +55,32 @@ describe('configurations in the store', () => {
     await created('app');
     const again = store.configurations.create(ACCOUNT, newId(), draftOf('app'), 'test');
     expect(await again).toBe('name-taken');
+  });
+
+  // Fails when a write does not look for its certificates once more.
+  it('are not written with a certificate that was deleted meanwhile', async () => {
+    const record = await created('app');
+    const draft = { ...draftOf('tls'), mtls: { ca_certificate_id: newId(), sslmode: 'require' } };
+    const made = store.configurations.create(ACCOUNT, newId(), draft as ConfigurationDraft, 'test');
+    expect(await made).toBe('certificate-gone');
+    const change = { ...draftOf('app'), mtls: draft.mtls } as ConfigurationDraft;
+    expect(await store.configurations.replace(record, change, 'test')).toBe('certificate-gone');
+    expect(await store.configurations.list(ACCOUNT, PAGE)).toMatchObject({ items: [record] });
+  });
+
+  // Fails when a credential is made before the row of its configuration is locked.
+  it('may be deleted while credentials of them are made', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { id } = await created(`busy${round}`);
+      const credential = () => ({ id: newId(), user: newId(), verifier: 'v', expiresOn: null });
+      const mints = Array.from({ length: 6 }, () =>
+        store.credentials.create(id, credential(), 'test'),
+      );
+      expect(await store.configurations.delete(ACCOUNT, id, 'test')).toBe(true);
+      for (const made of await Promise.all(mints)) {
+        if (typeof made === 'string') expect(made).toBe('configuration-gone');
+      }
+    }
   });
 
   it('are not overwritten by somebody who has not seen the last change', async () => {

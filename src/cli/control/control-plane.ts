@@ -56,9 +56,12 @@ export class ControlPlane {
 
   /** @throws GatewayError `MR_LISTEN_FAILED` */
   static async start(options: ControlOptions): Promise<ControlPlane> {
-    const { store, api, plane } = options;
+    const { store, api, plane, log } = options;
     const watch = store.watch(async () => {
       const served = await servedOf(await store.snapshot(), Date.now());
+      for (const configuration of served.leftOut) {
+        log.error({ configuration }, 'a certificate that it names is not there: it is not served');
+      }
       await plane.serve(served.configurations);
       return served.dueMs;
     });

@@ -77,14 +77,16 @@ async function apply(origin: OriginConfig, request: RoleRequest): Promise<void> 
 }
 
 export async function runSetupRole(args: SetupRoleArgs, terminal: Terminal): Promise<number> {
-  const { origin, warnings } = await parseOriginUrl(readSecret(args.url, 'URL', terminal));
+  const given = readSecret(args.url, 'URL', terminal);
+  const { origin, warnings } = await parseOriginUrl(given);
   for (const warning of warnings) terminal.err(`millrace: warning: ${warning}\n`);
   const password =
     args.password === undefined
       ? freshPassword()
       : readSecret(args.password, '--password', terminal);
   const request = await requestOf(args, origin.database, password);
-  const url = connectionUrl({ ...origin, user: request.user, password });
+  // How to get there, such as sslmode, holds for the new user as well.
+  const url = connectionUrl({ ...origin, user: request.user, password }) + new URL(given).search;
   if (args.apply !== true) {
     terminal.out(roleScript(request));
     if (args.password === undefined) terminal.err(`After that, the gateway connects by:\n${url}\n`);

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type TokenRecord, tokenHash } from '../../store/tokens.ts';
 import { ApiError } from '../api-error.ts';
 import { type Endpoint, endpoint, listEndpoint } from '../http/endpoint.ts';
-import { accountParams, pageQuery } from '../schemas/common.ts';
+import { accountParams, givenId, pageQuery } from '../schemas/common.ts';
 import { auditResult, mintedToken, tokenInput, tokenResult } from '../schemas/credential.ts';
 import { ACCOUNT_ID_DEFAULT, newId, newSecret } from './identity.ts';
 
@@ -70,7 +70,7 @@ const deleteToken = endpoint(
     operationId: 'delete-token',
     summary: 'Revoke a token of the API',
     scope: 'write',
-    params: accountParams.extend({ token_id: z.string().min(1).max(64) }),
+    params: accountParams.extend({ token_id: givenId }),
     result: z.null(),
   },
   async ({ params, caller, context }) => {

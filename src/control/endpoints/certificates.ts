@@ -7,12 +7,12 @@ import type { CertificateRecord } from '../../store/certificates.ts';
 import { ApiError } from '../api-error.ts';
 import { type Endpoint, endpoint, listEndpoint } from '../http/endpoint.ts';
 import { certificateInput, certificateResult } from '../schemas/certificate.ts';
-import { accountParams, pageQuery } from '../schemas/common.ts';
+import { accountParams, givenId, pageQuery } from '../schemas/common.ts';
 import { newId } from './identity.ts';
 
 const CERTIFICATES_PATH = '/accounts/{account_id}/mtls_certificates';
 const CERTIFICATE_PATH = `${CERTIFICATES_PATH}/{mtls_certificate_id}`;
-const certificateParams = accountParams.extend({ mtls_certificate_id: z.string().min(1).max(64) });
+const certificateParams = accountParams.extend({ mtls_certificate_id: givenId });
 const shared = { tag: 'Certificates' } as const;
 
 type Input = z.output<typeof certificateInput>;

@@ -18,7 +18,7 @@ import type { ControlContext } from '../context.ts';
 import type { Caller } from '../http/authentication.ts';
 import { type Endpoint, endpoint, listEndpoint } from '../http/endpoint.ts';
 import { checkOrigin } from '../origin-check.ts';
-import { accountParams, pageQuery } from '../schemas/common.ts';
+import { accountParams, givenId, pageQuery } from '../schemas/common.ts';
 import {
   type ConfigurationResult,
   configurationInput,
@@ -30,7 +30,7 @@ import { newId } from './identity.ts';
 
 export const CONFIGS_PATH = '/accounts/{account_id}/hyperdrive/configs';
 export const CONFIG_PATH = `${CONFIGS_PATH}/{hyperdrive_id}`;
-export const configParams = accountParams.extend({ hyperdrive_id: z.string().min(1).max(64) });
+export const configParams = accountParams.extend({ hyperdrive_id: givenId });
 
 const shared = { tag: 'Configurations' } as const;
 
@@ -84,6 +84,7 @@ async function finish(context: ControlContext, result: WriteResult): Promise<Con
   if (result === 'name-taken') throw new ApiError('nameTaken');
   if (result === 'too-many') throw new ApiError('tooMany');
   if (result === 'changed-meanwhile') throw new ApiError('changedMeanwhile');
+  if (result === 'certificate-gone') throw new ApiError('certificateUnknown');
   await context.changesApplied();
   return view(context, result);
 }

@@ -7,6 +7,7 @@ import { ApiError } from '../api-error.ts';
 import type { ControlContext } from '../context.ts';
 import type { Caller } from '../http/authentication.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { givenId } from '../schemas/common.ts';
 import {
   credentialInput,
   credentialResult,
@@ -18,10 +19,17 @@ import { newId, newSecret, newSuffix } from './identity.ts';
 
 const CREDENTIALS_PATH = `${CONFIG_PATH}/credentials`;
 const CREDENTIAL_PATH = `${CREDENTIALS_PATH}/{credential_id}`;
-const credentialParams = configParams.extend({ credential_id: z.string().min(1).max(64) });
+const credentialParams = configParams.extend({ credential_id: givenId });
 const shared = { tag: 'Credentials' } as const;
 /** Room for the suffix within 63 bytes. */
-const USER_STEM_LENGTH_MAX = 40;
+const USER_STEM_BYTES_MAX = 54;
+
+/** What the names of a credential and its successors have in common. */
+function stemOf(user: string): string {
+  const characters = [...user.replace(/_[0-9a-f]{8}$/, '')];
+  while (Buffer.byteLength(characters.join('')) > USER_STEM_BYTES_MAX) characters.pop();
+  return characters.join('');
+}
 
 function viewOf(record: CredentialRecord): z.input<typeof credentialResult> {
   return {
@@ -58,6 +66,7 @@ async function mint(
   const draft = { id: newId(random), user, verifier, expiresOn };
   const made = await store.credentials.create(configuration.id, draft, caller.name, replacing);
   if (made === 'too-many') throw new ApiError('tooMany');
+  if (made === 'configuration-gone') throw new ApiError('notFound');
   if (made === 'name-taken') throw new ApiError('nameTaken', 'Another credential has this user');
   await context.changesApplied();
   const parts = { user, password, database: configuration.name };
@@ -129,8 +138,7 @@ const rotate = endpoint(
     const old = await context.store.credentials.get(record.id, params.credential_id);
     if (old === null) throw new ApiError('notFound', 'There is no such credential');
     // The successor has a name of its own, so both can be used during the overlap.
-    const stem = old.user.replace(/_[0-9a-f]{8}$/, '').slice(0, USER_STEM_LENGTH_MAX);
-    const user = `${stem}_${newSuffix(context.random)}`;
+    const user = `${stemOf(old.user)}_${newSuffix(context.random)}`;
     const until = new Date(Date.now() + body.overlap * 1000);
     const replacing = { id: old.id, until };
     return mint(context, caller, record, { user, expiresOn: null }, replacing);

@@ -13,7 +13,7 @@ export const certificateInput = z
     name: z
       .string()
       .max(NAME_LENGTH_MAX)
-      .regex(/^[^\p{Cc}]*$/u)
+      .regex(/^[^\p{Cc}\p{Cs}]*$/u)
       .optional(),
     certificates: pem.meta({ description: 'PEM text; of a chain, the own certificate first' }),
     private_key: pem.optional().meta({ writeOnly: true }),

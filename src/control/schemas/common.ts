@@ -11,13 +11,16 @@ const PAGE_MAX = 1_000_000;
 export const identifier = z
   .string()
   .min(1)
-  .regex(/^[^\p{Cc}]+$/u, 'must not hold control characters')
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not hold control characters, or halves of characters')
   .refine((text) => Buffer.byteLength(text) <= NAME_BYTES_MAX, {
     message: `must have at most ${NAME_BYTES_MAX} bytes`,
   })
   .meta({ maxLength: NAME_BYTES_MAX });
 
 export const time = z.iso.datetime().meta({ description: 'RFC 3339, in UTC' });
+
+/** An id as somebody gives it: whatever else it is, it may be looked for. */
+export const givenId = z.string().regex(/^[\w-]{1,64}$/, 'must be an id');
 
 export const objectId = z.string().meta({ description: '32 hexadecimal digits' });
 

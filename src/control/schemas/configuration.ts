@@ -1,6 +1,6 @@
 /** A Hyperdrive configuration on the wire: what is sent, and what comes back. */
 import * as z from 'zod';
-import { identifier, objectId, time } from './common.ts';
+import { givenId, identifier, objectId, time } from './common.ts';
 
 const CONNECTION_LIMIT_MIN = 5;
 const CONNECTION_LIMIT_MAX = 1_500;
@@ -54,8 +54,8 @@ const sslmode = z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'v
 
 export const mtlsInput = z
   .object({
-    ca_certificate_id: z.string().min(1).max(64).optional(),
-    mtls_certificate_id: z.string().min(1).max(64).optional(),
+    ca_certificate_id: givenId.optional(),
+    mtls_certificate_id: givenId.optional(),
     sslmode: sslmode.optional().meta({
       description:
         'Without it `require`, but `prefer` for an origin on this machine, and `verify-full` for ' +

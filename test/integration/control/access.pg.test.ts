@@ -131,6 +131,38 @@ describe('a certificate', () => {
   });
 });
 
+describe('odd names and ids', () => {
+  const NOWHERE = '0'.repeat(32);
+
+  it.each([
+    ['GET', `${configsPath}/${NOWHERE}%00`],
+    ['DELETE', `${tokensPath}/x%00`],
+    ['GET', `/accounts/${ACCOUNT}/mtls_certificates/x%00`],
+  ])('%s %s finds nothing', async (method, path) => {
+    expect((await control.call(method, path)).status).toBe(404);
+  });
+
+  it('are refused in bodies', async () => {
+    const { id } = await control.create('odd');
+    const credentials = `${configsPath}/${id}/credentials`;
+    const half = await control.call('POST', credentials, { user: 'a\ud800b' });
+    expect(half).toMatchObject({ status: 400, errors: [{ code: 2100 }] });
+    const body = { mtls: { ca_certificate_id: '\0' } };
+    expect((await control.call('PATCH', `${configsPath}/${id}`, body)).status).toBe(400);
+  });
+
+  // Fails when the name of a successor is cut in the middle of a character.
+  it('are kept whole by a rotation', async () => {
+    const { id } = await control.create('odd-rotated');
+    const user = `${'a'.repeat(53)}\u{1f600}`;
+    const { id: credential } = await control.mint(id, { user });
+    const path = `${configsPath}/${id}/credentials/${credential}/rotate`;
+    const { status, result } = await control.call('POST', path, {});
+    expect(status).toBe(200);
+    expect(result['user']).toMatch(/^a{53}_[0-9a-f]{8}$/);
+  });
+});
+
 describe('a token', () => {
   it('of scope read reads only; a revoked one does nothing', async () => {
     const made = await control.call('POST', tokensPath, { name: 'ci', scope: 'read' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { originOf } from '../../../src/control/served.ts';
+import { originOf, servedOf } from '../../../src/control/served.ts';
 import type { StoredMtls } from '../../../src/store/tables.ts';
 
 const RDS = 'db.xyz123.eu-central-1.rds.amazonaws.com';
@@ -8,6 +8,37 @@ function originAt(host: string, mtls: StoredMtls = {}) {
   const origin = { scheme: 'postgres', host, port: 5432, database: 'd', user: 'u' } as const;
   return originOf({ origin, originPassword: 'p', mtls }, () => null);
 }
+
+describe('what a gateway serves', () => {
+  // Fails when a certificate that is missing is taken for none.
+  it('is no configuration whose certificate is not there', async () => {
+    const origin = {
+      scheme: 'postgres',
+      host: 'db',
+      port: 5432,
+      database: 'd',
+      user: 'u',
+    } as const;
+    const common = {
+      origin,
+      originPassword: 'p',
+      accountId: 'a',
+      caching: { disabled: true },
+      originConnectionLimit: null,
+      createdOn: new Date(),
+      modifiedOn: new Date(),
+      restartedOn: null,
+      version: 1,
+    };
+    const configurations = [
+      { ...common, id: '1', name: 'plain', mtls: {} },
+      { ...common, id: '2', name: 'dangling', mtls: { ca_certificate_id: 'gone' } },
+    ];
+    const served = await servedOf({ configurations, certificates: [], credentials: [] }, 0);
+    expect(served.configurations.map(({ name }) => name)).toEqual(['plain']);
+    expect(served.leftOut).toEqual(['dangling']);
+  });
+});
 
 describe('the origin of a stored configuration', () => {
   it('is verified in full at RDS and Aurora, by the roots of the region', async () => {
