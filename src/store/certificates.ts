@@ -1,5 +1,6 @@
 /** Certificates for origins: authorities to trust, and certificates to show, keys under seal. */
 import { type Selectable, sql } from 'kysely';
+import { holdKey } from './held-key.ts';
 import {
   type Actor,
   isFull,
@@ -97,6 +98,7 @@ export class CertificateStore {
   async create(draft: CertificateDraft, actor: Actor): Promise<CertificateRecord | 'too-many'> {
     return await this.#session.run((db) =>
       db.transaction().execute(async (trx) => {
+        await holdKey(trx, this.#session.box);
         if (await isFull(trx, 'certificates', CERTIFICATES_MAX)) return 'too-many' as const;
         const { id, name, privateKey } = draft;
         const row = await trx

@@ -1,5 +1,6 @@
 /** Configurations in the store, and their origin passwords under seal. */
 import type { Selectable } from 'kysely';
+import { holdKey } from './held-key.ts';
 import {
   type Actor,
   isDuplicate,
@@ -99,6 +100,7 @@ export class ConfigurationStore {
   ): Promise<WriteResult> {
     const now = new Date();
     return await this.#write(async (trx) => {
+      await holdKey(trx, this.#session.box);
       if (await isFull(trx, 'configurations', CONFIGURATIONS_MAX)) return 'too-many';
       const row = await trx
         .insertInto('configurations')
@@ -126,6 +128,7 @@ export class ConfigurationStore {
     actor: Actor,
   ): Promise<WriteResult> {
     return await this.#write(async (trx) => {
+      await holdKey(trx, this.#session.box);
       const row = await trx
         .updateTable('configurations')
         .set({

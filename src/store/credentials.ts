@@ -1,5 +1,6 @@
 /** Whom a configuration of the store lets in. */
 import type { Selectable } from 'kysely';
+import { holdKey } from './held-key.ts';
 import { type Actor, isDuplicate, lockTable, note, type StoreSession } from './session.ts';
 import type { CredentialTable } from './tables.ts';
 
@@ -67,6 +68,7 @@ export class CredentialStore {
     try {
       return await this.#session.run((db) =>
         db.transaction().execute(async (trx) => {
+          await holdKey(trx, this.#session.box);
           // In the order in which a configuration is deleted with what it has.
           const owner = await trx
             .selectFrom('configurations')

@@ -3,11 +3,11 @@ import type { Log } from '../base/log.ts';
 import { privateKeyContext } from './certificates.ts';
 import { passwordContext } from './configurations.ts';
 import { verifierContext } from './credentials.ts';
+import { CHECK_CONTEXT } from './held-key.ts';
 import type { SecretBox } from './secrets.ts';
 import { type Db, lockTable, type Trx } from './session.ts';
 
 const CHECK_TEXT = 'millrace';
-const CHECK_CONTEXT = 'key_check';
 
 /**
  * The first opening notes the key; each later one proves that it still has it, so that nothing is
@@ -18,7 +18,8 @@ const CHECK_CONTEXT = 'key_check';
 export async function takeKeyIntoUse(db: Db, box: SecretBox, log: Log): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await lockTable(trx, 'key_check');
-    const row = await trx.selectFrom('key_check').selectAll().executeTakeFirst();
+    // Whoever seals something now is waited for, and whoever comes later sees the outcome.
+    const row = await trx.selectFrom('key_check').selectAll().forUpdate().executeTakeFirst();
     if (row === undefined) {
       const sealed = box.seal(CHECK_TEXT, CHECK_CONTEXT);
       await trx.insertInto('key_check').values({ id: 1, sealed }).execute();

@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import { type CertificateRecord, privateKeyContext, readCertificate } from './certificates.ts';
 import { type ConfigurationRecord, passwordContext, readConfiguration } from './configurations.ts';
 import { type CredentialRecord, readCredential, verifierContext } from './credentials.ts';
+import { CHECK_CONTEXT } from './held-key.ts';
 import type { SecretBox } from './secrets.ts';
 import type { Db } from './session.ts';
 
@@ -12,16 +13,23 @@ export type Snapshot = {
   readonly certificates: readonly (CertificateRecord & { readonly privateKey: string | null })[];
 };
 
-/** Rows whose secrets cannot be opened are left out and told: the others are served anyway. */
+/**
+ * Rows whose secrets cannot be opened are left out and told: the others are served anyway.
+ * @throws GatewayError `MR_STORE_KEY` when all are under another key: they are not gone then
+ */
 export async function readSnapshot(db: Db, box: SecretBox, log: Log): Promise<Snapshot> {
   const rows = await db
     .transaction()
     .setIsolationLevel('repeatable read')
-    .execute(async (trx) => ({
-      configurations: await trx.selectFrom('configurations').selectAll().execute(),
-      credentials: await trx.selectFrom('credentials').selectAll().execute(),
-      certificates: await trx.selectFrom('certificates').selectAll().execute(),
-    }));
+    .execute(async (trx) => {
+      const key = await trx.selectFrom('key_check').selectAll().executeTakeFirstOrThrow();
+      box.open(key.sealed, CHECK_CONTEXT);
+      return {
+        configurations: await trx.selectFrom('configurations').selectAll().execute(),
+        credentials: await trx.selectFrom('credentials').selectAll().execute(),
+        certificates: await trx.selectFrom('certificates').selectAll().execute(),
+      };
+    });
   const opened = <Row extends { readonly id: string }, T>(
     table: string,
     list: readonly Row[],

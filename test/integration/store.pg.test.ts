@@ -191,6 +191,20 @@ describe('the secrets of a store', () => {
     await old.close();
   });
 
+  // Fails when a write does not hold the key, or a snapshot leaves out what it cannot open.
+  it('are neither read nor written by whoever has not heard of the new key', async () => {
+    await created('app');
+    const fresh = randomBytes(32);
+    const both = await openStore(database, [fresh, KEYS[0]]);
+    await both.open();
+    const error = { code: 'MR_STORE_KEY' };
+    await expect(store.snapshot()).rejects.toMatchObject(error);
+    await expect(created('late')).rejects.toMatchObject(error);
+    const { items } = await both.configurations.list(ACCOUNT, PAGE);
+    expect(items.map(({ name }) => name)).toEqual(['app']);
+    await both.close();
+  });
+
   it('that were tampered with do not keep the others from being served', async () => {
     const one = await created('one');
     const two = await created('two');

@@ -90,10 +90,13 @@ async function answer(
   return c.json(success(items, pageInfo(page, items.length, total)));
 }
 
+/** Nothing can be managed now, and what is served goes on. */
+const STORE_ERRORS: ReadonlySet<string> = new Set(['MR_STORE_UNAVAILABLE', 'MR_STORE_KEY']);
+
 /** As an error of the API; what nobody foresaw is for the log alone. */
 function asApiError(error: unknown, context: ControlContext): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof GatewayError && error.code === 'MR_STORE_UNAVAILABLE') {
+  if (error instanceof GatewayError && STORE_ERRORS.has(error.code)) {
     return new ApiError('unsuitable', undefined, error);
   }
   const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
