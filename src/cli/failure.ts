@@ -39,16 +39,18 @@ function describe(error: GatewayError): string {
   return `${error.message}${why}${help}`;
 }
 
+/** What is wrong, a line for each thing, as the log has it. */
+export function failureTexts(error: unknown): readonly string[] {
+  if (error instanceof ConfigError) {
+    return error.problems.map((problem) => oneLine(spellProblem(problem)));
+  }
+  if (error instanceof GatewayError) return [oneLine(describe(error))];
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return [`internal error: ${oneLine(text)} (MILLRACE_DEBUG=1 shows where)`];
+}
+
 /** The lines to print for an error, and the exit code from the error table. */
 export function describeFailure(error: unknown): Failure {
-  if (error instanceof ConfigError) {
-    const lines = error.problems.map((problem) => `millrace: ${oneLine(spellProblem(problem))}`);
-    return { lines, exitCode: error.row.exitCode };
-  }
-  if (error instanceof GatewayError) {
-    return { lines: [`millrace: ${oneLine(describe(error))}`], exitCode: error.row.exitCode };
-  }
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const line = `millrace: internal error: ${oneLine(text)} (MILLRACE_DEBUG=1 shows where)`;
-  return { lines: [line], exitCode: errorTable.MR_INTERNAL.exitCode };
+  const { exitCode } = error instanceof GatewayError ? error.row : errorTable.MR_INTERNAL;
+  return { lines: failureTexts(error).map((text) => `millrace: ${text}`), exitCode };
 }

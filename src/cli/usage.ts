@@ -60,13 +60,19 @@ function optionKinds(args: ArgsDef): Map<string, Kind> {
   return kinds;
 }
 
+/** The option that a `--name` or, of a switch, a `--no-name` is of. */
+function optionOf(kinds: ReadonlyMap<string, Kind>, spelled: string): string {
+  const name = spelled.replace(/^no-/, '');
+  return !kinds.has(spelled) && kinds.get(name) === 'boolean' ? name : spelled;
+}
+
 function checkOption(
   command: string,
   kinds: ReadonlyMap<string, Kind>,
   token: { readonly name: string; readonly rawName: string; readonly value?: string | undefined },
 ): void {
   const kind = kinds.get(token.name);
-  if (kind === undefined && kinds.get(token.name.replace(/^no-/, '')) === 'boolean') return;
+  if (kind === undefined && kinds.has(optionOf(kinds, token.name))) return;
   if (kind === undefined) {
     const meant = nearestWord(token.name, [...kinds.keys()]);
     const suggestion = meant === null ? '' : `, did you mean --${meant}?`;
@@ -103,7 +109,7 @@ export function checkUsage(command: string, args: ArgsDef, rawArgs: readonly str
     if (token.value?.startsWith('--') && !token.inlineValue) {
       throw usageError(`option --${token.name} needs a value`, command);
     }
-    const name = kinds.has(token.name) ? token.name : token.name.replace(/^no-/, '');
+    const name = optionOf(kinds, token.name);
     if (seen.has(name)) throw usageError(`option --${name} is given twice`, command);
     seen.add(name);
   }

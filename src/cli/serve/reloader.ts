@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.ts';
 import { type ConfigDiff, diffConfig } from '../../config/diff.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { MillraceConfig } from '../../config/model.ts';
-import { describeFailure } from '../failure.ts';
+import { failureTexts } from '../failure.ts';
 
 export type ReloaderOptions = {
   readonly load: () => Promise<Pick<LoadedConfig, 'config' | 'warnings'>>;
@@ -74,9 +74,7 @@ export class Reloader {
       this.#current = config;
       log.info({ reason, ...fields }, 'configuration reloaded');
     } catch (error) {
-      for (const line of describeFailure(error).lines) {
-        log.error({ reason }, line.replace(/^millrace: /, ''));
-      }
+      for (const text of failureTexts(error)) log.error({ reason }, text);
       log.error({ reason }, 'configuration not reloaded, the old one stays');
     }
   }
