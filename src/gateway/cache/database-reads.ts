@@ -92,6 +92,10 @@ export class DatabaseReads implements ReadCache {
     return this.#cache.bytes;
   }
 
+  mayKeep(facts: Facts): boolean {
+    return verdictOf(facts) === null && this.#host.judge(facts).effects === 0;
+  }
+
   ask(session: Session, read: Read, hasWaited: boolean): ReadReply {
     const host = this.#host;
     host.writes.catchUp();

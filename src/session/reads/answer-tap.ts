@@ -10,6 +10,8 @@ export class AnswerTap implements FrameHandler {
   readonly #capture: Capture;
   readonly #framer = new Framer(this);
   #isOver = false;
+  /** What comes next tells of the statement, and not of what is given. */
+  #isOfStatement = false;
 
   constructor(capture: Capture) {
     this.#capture = capture;
@@ -37,8 +39,14 @@ export class AnswerTap implements FrameHandler {
       case ServerCode.ParseComplete:
       case ServerCode.BindComplete:
         return Take.Swallow;
+      case ServerCode.ParameterDescription:
+        this.#isOfStatement = true;
+        return Take.Swallow;
       case ServerCode.RowDescription:
       case ServerCode.NoData:
+        if (!this.#isOfStatement) return Take.Hold;
+        this.#isOfStatement = false;
+        return Take.Swallow;
       case ServerCode.ReadyForQuery:
         return Take.Hold;
       case ServerCode.DataRow:

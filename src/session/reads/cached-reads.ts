@@ -8,6 +8,7 @@ import { AnswerTap } from './answer-tap.ts';
 import type { Answer, Capture, Read, ReadCache, ReadReply, StatusNote } from './read-cache.ts';
 import { extendedKey, simpleKey } from './read-key.ts';
 import { type ReadText, readText } from './read-text.ts';
+import { DescriptionTap, toldOf } from './statement-descriptions.ts';
 import { WholeUnit } from './whole-unit.ts';
 
 /** Longer units are not looked up. */
@@ -15,7 +16,6 @@ const UNIT_BYTES_MAX = 65_536;
 
 const PARSE_COMPLETE = Buffer.from([ServerCode.ParseComplete, 0, 0, 0, 4]);
 const BIND_COMPLETE = Buffer.from([ServerCode.BindComplete, 0, 0, 0, 4]);
-const PARSE_AND_BIND_COMPLETE = Buffer.concat([PARSE_COMPLETE, BIND_COMPLETE]);
 const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
 
 /** Texts of statements that clients prepared, which need not be read again. */
@@ -32,6 +32,9 @@ export class CachedReads {
   readonly #session: Session;
   readonly #cache: ReadCache;
   #tap: AnswerTap | null = null;
+  #descriptionTap: DescriptionTap | null = null;
+  /** Where the client asks what {@link CachedReads.#statement} takes and returns; or -1. */
+  #asked = -1;
   /** What to give when the server cannot be asked, and the statement that asks for it. */
   #spare: Answer | null = null;
   #spareStatement: Statement | null = null;
@@ -74,7 +77,12 @@ export class CachedReads {
     let at = 0;
     while (at < chunk.length && this.#session.isFree) {
       const read = this.#readAt(chunk, at);
-      if (read === null) return at;
+      if (read === null) {
+        if (!this.#describe(chunk, at)) return at;
+        at = unit.end;
+        this.#session.port.flush();
+        continue;
+      }
       const reply = this.#cache.ask(this.#session, read, this.#hasWaited);
       this.#isWaiting = reply.kind === 'wait';
       this.#hasWaited = this.#isWaiting;
@@ -103,6 +111,10 @@ export class CachedReads {
 
   /** Bytes for the client. */
   onReply(chunk: Uint8Array, start: number, end: number): void {
+    if (this.#descriptionTap !== null) {
+      this.#descriptionTap.feed(chunk, start, end);
+      if (this.#descriptionTap.isOver) this.#descriptionTap = null;
+    }
     if (this.#tap === null) return;
     this.#tap.feed(chunk, start, end);
     if (this.#tap.isOver) this.#tap = null;
@@ -115,7 +127,7 @@ export class CachedReads {
    */
   rescue(held: Uint8Array): Uint8Array | null {
     const spare = this.#spare;
-    if (spare === null || !unit.read(held, 0, held.length)) return null;
+    if (spare === null || !unit.read(held, 0, held.length) || !unit.isRun) return null;
     this.abandon();
     this.#cache.note(this.#session, 'stale');
     this.#give(spare, this.#spareStatement, held);
@@ -135,6 +147,36 @@ export class CachedReads {
   #dropTap(): void {
     this.#tap?.abandon();
     this.#tap = null;
+    this.#descriptionTap = null;
+  }
+
+  /**
+   * The client asks what a statement takes and returns: told from memory when it is known, and
+   * else noted as it passes by.
+   * @returns whether the part of the unit at `at` is done with
+   */
+  #describe(chunk: Uint8Array, at: number): boolean {
+    if (this.#asked !== at) return false;
+    const statement = this.#statement as Statement;
+    const told = toldOf(statement);
+    if (told === null) {
+      this.#descriptionTap = new DescriptionTap(statement);
+      return false;
+    }
+    const { port, statements } = this.#session;
+    statement.described ??= told.described;
+    statements.adopt(this.#parsedName(chunk), statement, told.described);
+    port.send(PARSE_COMPLETE, 0, PARSE_COMPLETE.length);
+    port.send(told.bytes, 0, told.bytes.length);
+    if (!unit.isSynced) return true;
+    port.send(READY_IDLE, 0, READY_IDLE.length);
+    statements.unit++;
+    return true;
+  }
+
+  #parsedName(chunk: Uint8Array): string {
+    const start = unit.parseAt + 5;
+    return byteString(chunk, start, chunk.indexOf(0, start));
   }
 
   #begin(reply: ReadReply, read: Read): void {
@@ -150,6 +192,7 @@ export class CachedReads {
   /** What is asked for at `at`, or null when that is nothing for the cache. */
   #readAt(chunk: Uint8Array, at: number): Read | null {
     this.#statement = null;
+    this.#asked = -1;
     const isLong = chunk.length - at >= 5 && readUint32(chunk, at + 1) > UNIT_BYTES_MAX;
     if (!isLong && !unit.read(chunk, at, chunk.length)) return null;
     if (isLong || unit.end - at > UNIT_BYTES_MAX) {
@@ -157,7 +200,16 @@ export class CachedReads {
       this.#cache.note(this.#session, 'oversizedquery');
       return null;
     }
-    return unit.isSimple ? this.#simple(chunk, at + 5, unit.end - 1) : this.#extended(chunk);
+    if (unit.isSimple) return this.#simple(chunk, at + 5, unit.end - 1);
+    if (unit.isRun) return this.#extended(chunk);
+    const { parseSignature } = this.#session.tenure;
+    const statement = this.#parsed(chunk, this.#parsedName(chunk));
+    const isMeant = statement !== undefined && statement.signature === parseSignature;
+    if (isMeant && this.#cache.mayKeep(statement.facts)) {
+      this.#statement = statement;
+      this.#asked = at;
+    }
+    return null;
   }
 
   #simple(chunk: Uint8Array, start: number, end: number): Read | null {
@@ -192,6 +244,12 @@ export class CachedReads {
     // Prepared under other settings it may mean something else.
     if (statement.signature !== parseSignature || statement.facts.verb !== 'SelectStmt')
       return null;
+    const asked = unit.describesStatement ? toldOf(statement) : null;
+    if (unit.describesStatement && asked === null) {
+      if (this.#cache.mayKeep(statement.facts))
+        this.#descriptionTap = new DescriptionTap(statement);
+      return null;
+    }
     const known = textOf(statement);
     const types = parameterTypes(statement.body);
     if (known === null || types === null) return null;
@@ -199,7 +257,7 @@ export class CachedReads {
     const { facts, body } = statement;
     const typed = byteString(body, body.length - types.length * 4, body.length);
     const bound = byteString(chunk, nameEnd + 1, bindEnd);
-    const told = isParsed ? null : statements.describedOf(name);
+    const told = isParsed ? (asked?.described ?? null) : statements.describedOf(name);
     const { text } = known;
     const keyParts = { role: host.originUser, settings: settings.resultSignature, text };
     return {
@@ -232,9 +290,11 @@ export class CachedReads {
     const { description, rows } = answer;
     if (unit.isSimple) statements.unnamed.adopt(null, statements.unit);
     else if (unit.parseAt >= 0) {
-      const { portalEnd, nameEnd } = unit;
-      statements.adopt(byteString(chunk, portalEnd + 1, nameEnd), statement as Statement);
-      port.send(PARSE_AND_BIND_COMPLETE, 0, PARSE_AND_BIND_COMPLETE.length);
+      const told = unit.describesStatement ? toldOf(statement as Statement) : null;
+      statements.adopt(this.#parsedName(chunk), statement as Statement, told?.described ?? null);
+      port.send(PARSE_COMPLETE, 0, PARSE_COMPLETE.length);
+      if (told !== null) port.send(told.bytes, 0, told.bytes.length);
+      port.send(BIND_COMPLETE, 0, BIND_COMPLETE.length);
     } else port.send(BIND_COMPLETE, 0, BIND_COMPLETE.length);
     if ((unit.isSimple || unit.isDescribed) && description !== null) {
       port.send(description, 0, description.length);

@@ -89,6 +89,8 @@ export type ReadReply =
 /** The cache as sessions see it. */
 export type ReadCache = {
   readonly isOn: boolean;
+  /** Whether answers to such a statement may be kept, as far as words and catalogue tell. */
+  mayKeep(facts: Facts): boolean;
   /** @param hasWaited it was told to wait, and is not to be told so again */
   ask(session: Session, read: Read, hasWaited: boolean): ReadReply;
   /** The session waits no longer. */

@@ -3,15 +3,20 @@ import { ClientCode } from '../../protocol/codes.ts';
 
 const HEADER_BYTES = 5;
 const PORTAL = 0x50;
+const STATEMENT = 0x53;
 /** Describe of the unnamed portal, Execute of it without a limit of rows, Sync: all of each. */
 const DESCRIBE_BYTES = 7;
 const EXECUTE_BYTES = 10;
 const SYNC_BYTES = 5;
+/** Before the name in a Describe. */
+const DESCRIBE_HEAD_BYTES = 6;
 
 /**
  * Finds a unit of one statement that lies whole in what a client has sent: a simple Query, or Parse
- * if need be, Bind, Describe of the portal if need be, Execute without a limit of rows, and Sync,
- * all of the unnamed portal. Any other unit is none for the cache.
+ * and its Describe if need be, Bind, Describe of the portal if need be, Execute without a limit of
+ * rows, and Sync, all of the unnamed portal. Also the part of one with which some drivers ask what
+ * a statement takes before they bind it: Parse, its Describe, and Flush or Sync. Any other unit is
+ * none for the cache.
  */
 export class WholeUnit {
   /** Behind its last message. */
@@ -26,12 +31,20 @@ export class WholeUnit {
   portalEnd = -1;
   nameEnd = -1;
   isDescribed = false;
+  /** A Describe of the statement stands behind its Parse. */
+  describesStatement = false;
+  /** Whether the statement is run. */
+  isRun = false;
+  /** Whether the part that does not run it ends with Sync. */
+  isSynced = false;
 
   /** False when there is none at `start`. */
   read(chunk: Uint8Array, start: number, end: number): boolean {
     this.parseAt = -1;
     this.bindAt = -1;
     this.isDescribed = false;
+    this.describesStatement = false;
+    this.isRun = true;
     let at = start;
     let next = endOfMessage(chunk, at, end);
     if (next < 0) return false;
@@ -45,9 +58,35 @@ export class WholeUnit {
       this.parseEnd = next;
       at = next;
       next = endOfMessage(chunk, at, end);
+      this.describesStatement = next >= 0 && this.#isDescribe(chunk, at, next);
+      if (this.describesStatement) {
+        at = next;
+        next = endOfMessage(chunk, at, end);
+        if (next - at === SYNC_BYTES && chunk[at] !== ClientCode.Bind) {
+          return this.#endAsked(chunk[at] as number, next);
+        }
+      }
     }
     if (next < 0 || chunk[at] !== ClientCode.Bind || !this.#readBind(chunk, at, next)) return false;
     return this.#readRest(chunk, next, end);
+  }
+
+  /** Whether the message describes the statement of the Parse. */
+  #isDescribe(chunk: Uint8Array, at: number, end: number): boolean {
+    if (chunk[at] !== ClientCode.Describe || chunk[at + 5] !== STATEMENT) return false;
+    const nameAt = this.parseAt + HEADER_BYTES;
+    const size = end - at - DESCRIBE_HEAD_BYTES;
+    for (let n = 0; n < size; n++) {
+      if (chunk[at + DESCRIBE_HEAD_BYTES + n] !== chunk[nameAt + n]) return false;
+    }
+    return size > 0 && chunk[end - 1] === 0 && chunk.indexOf(0, nameAt) === nameAt + size - 1;
+  }
+
+  #endAsked(code: number, end: number): boolean {
+    this.end = end;
+    this.isRun = false;
+    this.isSynced = code === ClientCode.Sync;
+    return this.isSynced || code === ClientCode.Flush;
   }
 
   #readBind(chunk: Uint8Array, start: number, end: number): boolean {

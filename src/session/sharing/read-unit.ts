@@ -36,7 +36,7 @@ export function isWholeQuery(chunk: Uint8Array): boolean {
  * unnamed portal, its Describe or none, its Execute without a limit, Sync. Null for all else.
  */
 export function extendedParts(chunk: Uint8Array): ExtendedParts | null {
-  if (chunk[0] === ClientCode.Query || !readAlone(chunk)) return null;
+  if (chunk[0] === ClientCode.Query || !readAlone(chunk) || unit.describesStatement) return null;
   const { bindAt, portalEnd, nameEnd } = unit;
   const parseAt = unit.parseAt < 0 ? -1 : unit.parseAt + HEADER_BYTES;
   // A name makes it a statement that the client wants to keep: that goes alone, once.

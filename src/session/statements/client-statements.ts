@@ -101,14 +101,13 @@ export class ClientStatements implements StatementNames {
     this.#named.set(name, statement);
   }
 
-  /** A Parse of a name that is free was answered without a server. */
-  adopt(name: string, statement: Statement): void {
-    if (name === '') {
-      this.unnamed.adopt(statement, this.unit);
-      return;
+  /** A Parse of a free name was answered without a server; `told` if its Describe was, too. */
+  adopt(name: string, statement: Statement, told: string | null): void {
+    if (name === '') this.unnamed.adopt(statement, this.unit, told);
+    else {
+      this.#named.set(name, statement);
+      this.#adopted.set(name, this.#source.catalogueEpoch);
     }
-    this.#named.set(name, statement);
-    this.#adopted.set(name, this.#source.catalogueEpoch);
   }
 
   settle(change: NamedChange): void {

@@ -51,12 +51,13 @@ export class ClientUnnamed {
   }
 
   /** It was settled without a server: a Parse of it, or null for a simple Query. */
-  adopt(statement: Statement | null, unit: number): void {
+  adopt(statement: Statement | null, unit: number, told: string | null = null): void {
     const { current } = this;
     if (statement === null && (current === null || current.statement === null)) return;
     this.isFresh = false;
     this.#last = new UnnamedStatement(statement, unit, null, null, false);
     this.#last.isSettled = true;
+    this.#last.described = told;
   }
 
   /** A simple Query, or a Close, is about to take it away; the answer is to be noted with that. */

@@ -63,13 +63,22 @@ describe('a tap', () => {
     );
   });
 
-  it.each(['E', 'N', 'S', 'A', 's', 'I', 'G', 'H', 't'])(
+  it.each(['E', 'N', 'S', 'A', 's', 'I', 'G', 'H', 'd'])(
     'takes nothing with a message %s',
     (code) => {
       const other = message(code, Buffer.from('anything'));
       expect(take([Buffer.concat([description, other, rows, ready])]).end).toBe('abandoned');
     },
   );
+
+  it('takes nothing of what tells of the statement', () => {
+    const told = [message('1', Buffer.alloc(0)), message('t', Buffer.alloc(2))];
+    const ofStatement = message('T', Buffer.from('\0\0'));
+    const taken = take([Buffer.concat([...told, ofStatement, rows, ready])]);
+    expect(taken).toMatchObject({ end: 'complete', description: '' });
+    const both = take([Buffer.concat([...told, ofStatement, description, rows, ready])]);
+    expect(both).toMatchObject({ end: 'complete', description: description.toString('latin1') });
+  });
 
   it('takes nothing that ends in a transaction', () => {
     const open = message('Z', Buffer.from('T'));

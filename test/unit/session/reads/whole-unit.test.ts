@@ -12,6 +12,34 @@ const bind = wire.bind('', '');
 const describe_ = wire.describeMessage('P', '');
 const rest = [wire.execute(), wire.sync()];
 
+const asks = [wire.parse('s', 'SELECT 1'), wire.describeMessage('S', 's')];
+
+describe('the part of a unit that asks what a statement takes', () => {
+  it.each([
+    ['Flush', wire.flush(), false],
+    ['Sync', wire.sync(), true],
+  ])('ends with %s', (_name, last, isSynced) => {
+    const unit = read(...asks, last, ...rest);
+    expect(unit).toMatchObject({ isRun: false, describesStatement: true, isSynced });
+    expect(unit?.end).toBe(Buffer.concat([...asks, last]).length);
+  });
+
+  it.each([
+    ['of another statement', [asks[0], wire.describeMessage('S', 't'), wire.flush()]],
+    ['of a name that only begins so', [asks[0], wire.describeMessage('S', 'st'), wire.flush()]],
+    ['of the beginning of the name', [asks[0], wire.describeMessage('S', ''), wire.flush()]],
+    ['of a portal', [asks[0], wire.describeMessage('P', 's'), wire.flush()]],
+    ['without an end', asks],
+  ])('is none %s', (_name, messages) => {
+    expect(read(...(messages as Buffer[]))).toBeNull();
+  });
+
+  it('is told from a unit that runs it as well', () => {
+    const unit = read(...asks, wire.bind('', 's'), ...rest);
+    expect(unit).toMatchObject({ isRun: true, describesStatement: true, isDescribed: false });
+  });
+});
+
 describe('a whole unit', () => {
   it.each([
     ['a simple Query', [wire.query('SELECT 1')]],
@@ -31,7 +59,10 @@ describe('a whole unit', () => {
     ['with a limit of rows', [parse, bind, wire.execute('', 1), wire.sync()]],
     ['of a named portal', [parse, wire.bind('p', ''), wire.execute('p'), wire.sync()]],
     ['with another portal', [parse, bind, wire.execute('p'), wire.sync()]],
-    ['with a Describe of the statement', [parse, bind, wire.describeMessage('S', ''), ...rest]],
+    [
+      'with a Describe of the statement behind its Bind',
+      [parse, bind, wire.describeMessage('S', ''), ...rest],
+    ],
     ['of two statements', [parse, bind, wire.execute(), bind, ...rest]],
     ['a Parse alone', [parse, wire.sync()]],
     ['a Sync alone', [wire.sync()]],
