@@ -3,6 +3,7 @@
  * validates, and `npm run docs` and the error texts read the same rows.
  */
 import * as z from 'zod';
+import { isDnsServer } from './dns-server.ts';
 import { choice, integer, keyDocs, optional, required, text } from './key-kinds.ts';
 import { poolingShape } from './pooling.ts';
 
@@ -21,6 +22,7 @@ const IDENTIFIER = /^[^\p{Cc}]{1,63}$/u;
 /** An address or a name, without a port: `host:1234` has one colon, IPv6 has two or more. */
 const ADDRESS = /^(?![^:]*:[^:]*$)[0-9A-Za-z.:%_-]+$/;
 const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
+const DNS_SERVERS_MAX = 8;
 const REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}$/;
 const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
@@ -187,6 +189,19 @@ export const originShape = {
     must: 'a whole number from 1 to 65535',
     meaning: 'TCP port of the origin.',
   }),
+  dns_servers: z
+    .array(z.string().refine(isDnsServer))
+    .min(1)
+    .max(DNS_SERVERS_MAX)
+    .optional()
+    .register(keyDocs, {
+      type: 'array of strings',
+      unit: '',
+      fallback: 'the resolver of the system',
+      must: `1 to ${DNS_SERVERS_MAX} IP addresses, each with or without a port, as "10.0.0.2:53"`,
+      meaning:
+        'DNS servers to ask for `host`, in this order; files such as /etc/hosts then have no say.',
+    }),
   database: optional(NAME, IDENTIFIER, 'Database at the origin.', 'required without `url`'),
   user: optional(
     NAME,

@@ -77,6 +77,8 @@ export type OriginConfig = {
   readonly kind: OriginKind;
   readonly host: string;
   readonly port: number;
+  /** Asked for `host` in this order, each with or without a port; null for the system's way. */
+  readonly dnsServers: readonly string[] | null;
   readonly database: string;
   /** Empty when a secret says it. */
   readonly user: string;

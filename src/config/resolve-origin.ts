@@ -160,6 +160,7 @@ export async function resolveOrigin(
     kind: aws.kind,
     host: origin.host ?? UNUSABLE,
     port: origin.port ?? PORT_DEFAULT,
+    dnsServers: origin.dns_servers ?? null,
     database: origin.database ?? UNUSABLE,
     user: origin.user ?? UNUSABLE,
     password: parts?.password ?? password,

@@ -61,6 +61,7 @@ export async function originOf(
     auth: { method: 'password' },
     tlsServerName: null,
     sslmode,
+    dnsServers: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
     ca: ca ?? null,

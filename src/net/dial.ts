@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { guard, KEEPALIVE_DELAY_MS } from './guard.ts';
 
 /**
@@ -11,6 +11,8 @@ export type DialTarget = {
   /** A name or an IP address. */
   readonly host: string;
   readonly port: number;
+  /** Where the name leads, when that is known already; else the system is asked. */
+  readonly addresses?: readonly string[] | undefined;
 };
 
 /**
@@ -26,6 +28,7 @@ export function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
     connect({
       host: target.host,
       port: target.port,
+      ...(target.addresses === undefined ? {} : { lookup: answering(target.addresses) }),
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
       noDelay: true,
@@ -57,4 +60,19 @@ export function dial(target: DialTarget, signal: AbortSignal): Promise<Socket> {
     socket.on('error', onError);
     signal.addEventListener('abort', onAbort);
   });
+}
+
+/** A resolver that knows one answer. */
+function answering(addresses: readonly string[]): LookupFunction {
+  const answer = addresses.map((address) => ({ address, family: isIP(address) }));
+  // Node asks for all of them wherever it may try more than one.
+  return (_host, _options, callback) => callback(null, answer);
+}
+
+/**
+ * The IP address that a dialed socket leads to. A configured address is as it was written, since a
+ * socket does not tell the zone of an IPv6 address.
+ */
+export function addressOf(socket: Socket, host: string): string {
+  return isIP(host) === 0 ? (socket.remoteAddress ?? host) : host;
 }

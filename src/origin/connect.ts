@@ -30,6 +30,8 @@ export type ConnectOptions = {
 export type EstablishedLink = LoggedIn & {
   readonly socket: Socket;
   readonly encrypted: boolean;
+  /** The IP address of the very server it is connected to. */
+  readonly address: string;
   /** As whom it logged in, which a secret may have said. */
   readonly user: string;
 };
@@ -93,9 +95,11 @@ async function attempt(
   progress: Progress,
 ): Promise<EstablishedLink> {
   progress.failedInTls = plan !== 'never';
-  const { socket, encrypted, endPoint } = await openTransport(origin, plan, signal, () => {
+  const onConnected = (): void => {
     progress.connected = true;
-  });
+  };
+  const transport = await openTransport(origin, plan, signal, { onConnected });
+  const { socket, encrypted, address, endPoint } = transport;
   progress.failedInTls = false;
   progress.encrypted = encrypted;
   const reader = new SocketReader(socket, signal);
@@ -110,7 +114,7 @@ async function attempt(
     const startup = startupOf(origin, options, login);
     const loggedIn = await logIn(socket, reader, credentials, startup, options.log);
     reader.release();
-    return { ...loggedIn, socket: directSocket(socket), encrypted, user: login.user };
+    return { ...loggedIn, socket: directSocket(socket), encrypted, address, user: login.user };
   } catch (error) {
     reader.release();
     socket.destroy();
@@ -138,15 +142,19 @@ function asOriginError(error: unknown): unknown {
   return new GatewayError('MR_ORIGIN_PROTOCOL', { detail: error.clientText, cause: error });
 }
 
+/** What a cancel request needs to know of a link. */
+export type LinkKey = Pick<EstablishedLink, 'processId' | 'secretKey' | 'encrypted' | 'address'>;
+
 /**
- * Asks the origin to cancel what a link is doing, over a connection of its own, encrypted if and
- * only if the link is. Resolves to `sent` when the server has closed that connection, and so has
+ * Asks the origin to cancel what a link is doing, over a connection of its own to the very server
+ * that the link is with, wherever the name of the origin leads by now; encrypted if and only if
+ * the link is. Resolves to `sent` when the server has closed that connection, and so has
  * dealt with the request; to `failed` otherwise: after a time-out it may still take effect. Never
  * rejects.
  */
 export async function requestCancel(
   origin: OriginConfig,
-  link: Pick<EstablishedLink, 'processId' | 'secretKey' | 'encrypted'>,
+  link: LinkKey,
   timeoutMs: number,
 ): Promise<'sent' | 'failed'> {
   if (link.secretKey.length === 0) return 'failed';
@@ -154,7 +162,7 @@ export async function requestCancel(
   try {
     return await withDeadline(timeoutMs, async (signal) => {
       const plan = link.encrypted ? 'always' : 'never';
-      ({ socket } = await openTransport(origin, plan, signal));
+      ({ socket } = await openTransport(origin, plan, signal, { address: link.address }));
       return (await deliver(socket, link, signal)) ? 'sent' : 'failed';
     });
   } catch {
@@ -165,11 +173,7 @@ export async function requestCancel(
 }
 
 /** Writes the request and waits for the server to close; false when it was not delivered. */
-async function deliver(
-  socket: Socket,
-  link: Pick<EstablishedLink, 'processId' | 'secretKey'>,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function deliver(socket: Socket, link: LinkKey, signal: AbortSignal): Promise<boolean> {
   const reader = new SocketReader(socket, signal);
   try {
     let written = false;

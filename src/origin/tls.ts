@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { GatewayError } from '../base/errors.ts';
 import type { OriginConfig } from '../config/model.ts';
-import { dial } from '../net/dial.ts';
+import { addressOf, dial } from '../net/dial.ts';
+import { resolveHost } from '../net/resolve.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { ALPN_POSTGRESQL } from '../net/tls-accept.ts';
 import { dialTls, type Verification } from '../net/tls-dial.ts';
@@ -15,6 +16,8 @@ export type TlsPlan = 'never' | 'if-offered' | 'always';
 export type Transport = {
   readonly socket: Socket;
   readonly encrypted: boolean;
+  /** The IP address of the server, which is another than the name's once that has moved. */
+  readonly address: string;
   /** The hash of the server's certificate for channel binding, or null when there can be none. */
   readonly endPoint: Buffer | null;
 };
@@ -42,10 +45,16 @@ function verificationOf(origin: OriginConfig): Verification {
   return origin.sslmode === 'verify-ca' || origin.ca !== null ? 'chain' : 'none';
 }
 
+export type TransportOptions = {
+  /** Called once TCP stands, to tell an absent server from an unwilling one. */
+  readonly onConnected?: () => void;
+  /** The IP address to go to, instead of where the name of the origin leads. */
+  readonly address?: string;
+};
+
 /**
  * Dials the origin and, as the plan says, changes over to TLS. The socket is paused and unread.
  *
- * @param onConnected called once TCP stands, to tell an absent server from an unwilling one
  * @throws GatewayError `MR_ORIGIN_REFUSED`, `_NAME`, `_TIMEOUT`, `_TLS`, `_REJECTED`; or the
  * signal's reason. No socket is left behind.
  */
@@ -53,23 +62,46 @@ export async function openTransport(
   origin: OriginConfig,
   plan: TlsPlan,
   signal: AbortSignal,
-  onConnected: () => void = () => {},
+  options: TransportOptions = {},
 ): Promise<Transport> {
-  const socket = await dial(origin, signal).catch((error) => {
-    throw dialError(error);
-  });
-  onConnected();
-  if (plan === 'never') return { socket, encrypted: false, endPoint: null };
+  const socket = await reach(origin, options.address, signal);
+  options.onConnected?.();
+  const plain = {
+    socket,
+    encrypted: false,
+    endPoint: null,
+    address: addressOf(socket, origin.host),
+  };
+  if (plan === 'never') return plain;
   try {
     if (origin.sslnegotiation === 'postgres' && !(await isTlsOffered(socket, signal))) {
-      if (plan === 'if-offered') return { socket, encrypted: false, endPoint: null };
+      if (plan === 'if-offered') return plain;
       throw new GatewayError('MR_ORIGIN_TLS', { detail: 'the server does not support TLS' });
     }
-    return await upgrade(origin, socket, signal);
+    return { ...plain, ...(await upgrade(origin, socket, signal)) };
   } catch (error) {
     socket.destroy();
     throw error;
   }
+}
+
+/** A socket to the origin, or to the given address of it. */
+async function reach(
+  origin: OriginConfig,
+  address: string | undefined,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { host, port, dnsServers } = origin;
+  let addresses: readonly string[] | undefined;
+  if (address !== undefined) addresses = [address];
+  else if (dnsServers !== null) {
+    addresses = await resolveHost(host, dnsServers, signal).catch((error) => {
+      throw nameError(error, host, dnsServers);
+    });
+  }
+  return await dial({ host, port, addresses }, signal).catch((error) => {
+    throw dialError(error);
+  });
 }
 
 /** Sends SSLRequest and reads the one byte that answers it. */
@@ -103,7 +135,7 @@ async function upgrade(
   origin: OriginConfig,
   socket: Socket,
   signal: AbortSignal,
-): Promise<Transport> {
+): Promise<Omit<Transport, 'address'>> {
   try {
     const memory = tlsMemoryOf(origin);
     const { secure, endPoint } = await shakeHands(origin, socket, memory, signal);
@@ -156,6 +188,14 @@ async function shakeHands(
     memory.forget();
     throw error;
   }
+}
+
+function nameError(cause: unknown, host: string, servers: readonly string[]): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  const detail = reasonOf(cause);
+  // Where names are looked up is for the log; a client is told the reason alone.
+  const about = new Error(`${detail} for ${host} from ${servers.join(', ')}`, { cause });
+  return new GatewayError('MR_ORIGIN_NAME', { detail, cause: about });
 }
 
 function dialError(cause: unknown): GatewayError {

@@ -32,6 +32,7 @@ function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConf
     kind: 'postgres',
     auth: { method: 'password' },
     tlsServerName: null,
+    dnsServers: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
     ca: null,

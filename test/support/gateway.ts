@@ -102,6 +102,7 @@ export class TestGateway {
             kind: 'postgres' as const,
             auth: { method: 'password' as const },
             tlsServerName: null,
+            dnsServers: null,
             sslnegotiation: 'postgres' as const,
             channelBinding: 'prefer' as const,
             ca: null,

@@ -114,6 +114,7 @@ export function demoOrigin(server: { readonly host: string; readonly port: numbe
     kind: 'postgres',
     auth: { method: 'password' },
     tlsServerName: null,
+    dnsServers: null,
     sslnegotiation: 'postgres',
     channelBinding: 'prefer',
     ca: null,

@@ -2,15 +2,13 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OriginConfig } from '../../config/model.ts';
-import { type EstablishedLink, requestCancel } from '../../origin/connect.ts';
+import { type EstablishedLink, type LinkKey, requestCancel } from '../../origin/connect.ts';
 
 const CANCEL_TIMEOUT_MS = 5_000;
 /** A server process that is idle, or cancelled, sees the end of its connection within this time. */
 const END_MS = 1_000;
 /** What could not be cancelled may run on. Nobody can wait for it for ever. */
 const END_UNSURE_MS = 15_000;
-
-export type LinkKey = Pick<EstablishedLink, 'processId' | 'secretKey' | 'encrypted'>;
 
 /** Resolves when the server process of a link that is being closed is gone. Never rejects. */
 export async function departureOf(link: EstablishedLink, origin: OriginConfig): Promise<void> {

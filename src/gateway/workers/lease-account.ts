@@ -45,10 +45,10 @@ export class LeaseAccount implements LinkCapacity, LeaseHolderHost {
 
   onOpened(link: EstablishedLink, origin: OriginConfig): void {
     this.#links.set(link, origin);
-    const { processId, encrypted } = link;
+    const { processId, encrypted, address } = link;
     const secretKey = Buffer.from(link.secretKey).toString('base64');
     const account = this.#parts.number;
-    this.#parts.send({ kind: 'linkOpened', account, processId, secretKey, encrypted });
+    this.#parts.send({ kind: 'linkOpened', account, processId, secretKey, encrypted, address });
   }
 
   onOpenFailed(): void {

@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig, MillraceConfig, OriginConfig } from '../../config/model.ts';
+import type { LinkKey } from '../../origin/connect.ts';
 import { LeaseBook, type LeaseBookHost } from '../../pool/leases.ts';
-import { departureOfCut, departureOfUnknown, type LinkKey } from '../links/departure.ts';
+import { departureOfCut, departureOfUnknown } from '../links/departure.ts';
 import type { ToPrimary } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -59,10 +60,10 @@ export class LeaseDesk implements LeaseBookHost<Member> {
     } else if (message.kind === 'given') {
       this.#touch(book, () => book.give(member, message.count, nowMs));
     } else if (message.kind === 'linkOpened') {
-      const { processId, encrypted } = message;
+      const { processId, encrypted, address } = message;
       const secretKey = Buffer.from(message.secretKey, 'base64');
       const origin = this.#configurations.get(member.configuration)?.origin ?? null;
-      member.links.set(processId, { key: { processId, secretKey, encrypted }, origin });
+      member.links.set(processId, { key: { processId, secretKey, encrypted, address }, origin });
     } else if (message.kind === 'linkGone') member.links.delete(message.processId);
     else if (message.kind === 'accountClosed') this.#close(member);
   }

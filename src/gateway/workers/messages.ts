@@ -113,6 +113,7 @@ export type ToPrimary =
       readonly processId: number;
       readonly secretKey: string;
       readonly encrypted: boolean;
+      readonly address: string;
     }
   | { readonly kind: 'linkGone'; readonly account: number; readonly processId: number }
   | ({ readonly kind: 'cancel' } & AskedCancel)

@@ -142,3 +142,32 @@ describe('the roots of RDS that are shipped', () => {
     expect(new Set(regions.values())).toEqual(new Set([3]));
   });
 });
+
+describe('dns_servers', () => {
+  const at = (servers: string): string => `host = "${RDS}"\ndns_servers = ${servers}`;
+
+  it('are addresses, with or without ports', async () => {
+    const servers = ['10.0.0.2', '10.0.0.2:5353', 'fd00::2', '[fd00::2]', '[fd00::2]:53'];
+    expect(await originOf(at(JSON.stringify(servers)))).toMatchObject({ dnsServers: servers });
+    expect(await originOf(`host = "${RDS}"`)).toMatchObject({ dnsServers: null });
+  });
+
+  // Node takes some of these for other ones, and aborts at the port 0.
+  it.each([
+    '[]',
+    '"10.0.0.2"',
+    '["resolver.example.com"]',
+    '["10.0.0"]',
+    '["10.0.0.256"]',
+    '["10.0.0.2:0"]',
+    '["10.0.0.2:65536"]',
+    '["10.0.0.2:"]',
+    '["fd00::2::3"]',
+    '["[fd00::2"]',
+    '["[10.0.0.2]:53"]',
+    '["10.0.0.2, 10.0.0.3"]',
+  ])('are refused as %s', async (servers) => {
+    const [problem] = (await originOf(at(servers))) as string[];
+    expect(problem).toMatch(/must be .*IP addresses/);
+  });
+});

@@ -68,6 +68,7 @@ describe('a valid file', () => {
           kind: 'postgres',
           auth: { method: 'password' },
           tlsServerName: null,
+          dnsServers: null,
           sslnegotiation: 'postgres',
           channelBinding: 'prefer',
           ca: null,

@@ -126,6 +126,7 @@ describe('an origin of a URL alone', () => {
       kind: 'postgres',
       auth: { method: 'password' },
       tlsServerName: null,
+      dnsServers: null,
       sslnegotiation: 'postgres',
       channelBinding: 'prefer',
       ca: null,

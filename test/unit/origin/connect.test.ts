@@ -327,7 +327,8 @@ describe('authentication at the origin', () => {
 });
 
 describe('requestCancel', () => {
-  const link = { processId: 258, secretKey: Buffer.from('abcd'), encrypted: false };
+  const key = { processId: 258, secretKey: Buffer.from('abcd'), encrypted: false };
+  const link = { ...key, address: '127.0.0.1' };
 
   it('sends the key and resolves when the server closes', async () => {
     let heard = Buffer.alloc(0);

@@ -81,6 +81,7 @@ export const originAt = (port: number, changes: Partial<OriginConfig> = {}): Ori
   kind: 'postgres',
   auth: { method: 'password' },
   tlsServerName: null,
+  dnsServers: null,
   sslnegotiation: 'postgres',
   channelBinding: 'prefer',
   ca: null,

@@ -390,7 +390,8 @@ describe('requestCancel over TLS', () => {
         }),
       ),
     );
-    const link = { processId: 1, secretKey: Buffer.from('abcd'), encrypted: true };
+    const key = { processId: 1, secretKey: Buffer.from('abcd'), encrypted: true };
+    const link = { ...key, address: '127.0.0.1' };
     const origin = originAt(port, { sslmode: 'verify-full', ca });
     expect(await requestCancel(origin, link, 2_000)).toBe('sent');
     expect(Buffer.concat(heard).subarray(8).toString('latin1')).toBe('\0\0\0\x01abcd');
