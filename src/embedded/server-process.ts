@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GatewayError } from '../base/errors.ts';
 import type { Binaries } from './binaries.ts';
 import type { Home } from './cluster-home.ts';
 import { embeddedFailure, messageOf } from './failure.ts';
@@ -36,24 +37,35 @@ export type ServerStart = {
   readonly binaries: Binaries;
   /** 0 for any free one. */
   readonly port: number;
+  /** Where it listens; {@link serverHost} unless said. */
+  readonly address?: string;
   readonly settings: ServerSettings;
   readonly log: ServerLog;
   readonly secrets: readonly string[];
 };
 
-/** The caller may want more, or fewer. */
-const defaultSettings: ServerSettings = { max_connections: '200' };
+/** A port that was asked for belongs to somebody else. */
+export class PortTakenError extends GatewayError {
+  constructor(port: number, said: string) {
+    super('MR_EMBEDDED_FAILED', { subject: `its port ${port} is taken\n${said}` });
+  }
+}
+
+/** The caller may want more, or fewer, or a cluster that forgets nothing while it lives. */
+const defaultSettings = (durable: boolean): ServerSettings => ({
+  max_connections: '200',
+  ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+});
 
 /** What every embedded server is started with, whatever the caller has set. */
-function baseSettings(port: number, durable: boolean): ServerSettings {
+function baseSettings(port: number, address: string): ServerSettings {
   return {
-    listen_addresses: serverHost,
+    listen_addresses: address,
     port: String(port),
     // No socket file: its path may not exceed 107 bytes, and nobody here needs it.
     unix_socket_directories: '',
     logging_collector: 'off',
     log_destination: 'stderr',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
 }
 
@@ -141,16 +153,17 @@ function isPortTaken(words: string): boolean {
  * Starts the server and waits until it accepts connections. The server itself tries the port, so
  * nobody can take it between a choice and its use.
  *
- * @throws GatewayError `MR_EMBEDDED_FAILED` with the last words of the server; it does not run then
+ * @throws GatewayError `MR_EMBEDDED_FAILED` with the last words of the server, a
+ *   {@link PortTakenError} among them; it does not run then
  */
 export async function startServerProcess(options: ServerStart): Promise<ServerProcess> {
   const { home, binaries, log, secrets } = options;
   for (let attempt = 1; ; attempt++) {
     const port = options.port === 0 ? anyPort(home, attempt) : options.port;
     const settings = {
-      ...defaultSettings,
+      ...defaultSettings(home.durable),
       ...options.settings,
-      ...baseSettings(port, home.durable),
+      ...baseSettings(port, options.address ?? serverHost),
     };
     await log.mark();
     const server = await spawnServer(home, binaries, port, settings, log);
@@ -163,7 +176,7 @@ export async function startServerProcess(options: ServerStart): Promise<ServerPr
     }
     const words = await log.tail(secrets);
     if (!isPortTaken(words)) throw embeddedFailure('its server did not start', words);
-    if (options.port !== 0) throw embeddedFailure(`its port ${port} is taken`, words);
+    if (options.port !== 0) throw new PortTakenError(port, words);
     if (attempt >= portAttemptsMax) throw embeddedFailure('it found no free port', words);
   }
 }

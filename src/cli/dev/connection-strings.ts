@@ -1,4 +1,5 @@
 /** Connection strings that a user can paste as they are. */
+import { type AuroraReady, auroraText } from './aurora-report.ts';
 
 export type ConnectionParts = {
   readonly host: string;
@@ -26,22 +27,29 @@ export type Ready = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
   /** `adminUrl`: as superuser of the embedded PostgreSQL, null for a database of the user's. */
   readonly origin: { readonly url: string; readonly adminUrl: string | null };
+  /** The cluster of `--like aurora`, or null. */
+  readonly aurora: AuroraReady | null;
   /** The control API, or null when there is no store to manage. */
   readonly api: { readonly url: string; readonly token: string } | null;
 };
 
 /** The one line of `dev --json`. The order of the keys is part of the contract. */
-export function readyJson({ gateway, origin, api }: Ready): string {
+export function readyJson({ gateway, origin, aurora, api }: Ready): string {
   const { url, host, port } = gateway;
   const { adminUrl } = origin;
   const originParts = adminUrl === null ? { url: origin.url } : { url: origin.url, adminUrl };
-  const parts = { gateway: { url, host, port }, origin: originParts };
-  return `${JSON.stringify(api === null ? parts : { ...parts, api })}\n`;
+  const parts = {
+    gateway: { url, host, port },
+    origin: originParts,
+    ...(aurora === null ? {} : { aurora }),
+    ...(api === null ? {} : { api }),
+  };
+  return `${JSON.stringify(parts)}\n`;
 }
 
 /** What `dev` prints for people. */
 export function readyText(
-  { gateway, origin, api }: Ready,
+  { gateway, origin, aurora, api }: Ready,
   paint: { bold(text: string): string; dim(text: string): string },
 ): string {
   const block = (title: string, url: string) => [
@@ -57,6 +65,7 @@ export function readyText(
     ...(origin.adminUrl === null
       ? []
       : [paint.bold('Origin, as its superuser'), `  psql ${shellQuote(origin.adminUrl)}`, '']),
+    ...(aurora === null ? [] : auroraBlock(aurora, paint)),
     ...(api === null
       ? []
       : [
@@ -68,4 +77,9 @@ export function readyText(
     paint.dim('Ready. Ctrl-C stops it.'),
     '',
   ].join('\n');
+}
+
+function auroraBlock(ready: AuroraReady, paint: { bold(text: string): string }): string[] {
+  const [title, ...lines] = auroraText(ready);
+  return [paint.bold(title), ...lines, ''];
 }

@@ -14,6 +14,10 @@ export const DEV_ROLE = { user: 'millrace', password: 'millrace' } as const;
 export const DEV_DATABASE = 'demo';
 export const DEV_ADDRESS = '127.0.0.1';
 
+/** What `--like` knows. */
+export const LIKES = ['aurora'] as const;
+export type Like = (typeof LIKES)[number];
+
 export type DevOptions = {
   readonly port: number;
   /** Whether the user asked for this very port. */
@@ -23,6 +27,8 @@ export type DevOptions = {
   readonly originUrl: string | null;
   readonly dataDir: string;
   readonly isEphemeral: boolean;
+  /** What the embedded PostgreSQL is to be like, or null for itself. */
+  readonly like: Like | null;
   /** A connection URL, or null for the embedded PostgreSQL. May hold a password. */
   readonly storeUrl: string | null;
   readonly workers: WorkerCount;
@@ -34,6 +40,7 @@ export type DevArgs = {
   readonly origin?: string | undefined;
   readonly 'data-dir'?: string | undefined;
   readonly ephemeral?: boolean | undefined;
+  readonly like?: string | undefined;
   readonly store?: string | undefined;
   readonly workers?: string | undefined;
 };
@@ -49,6 +56,14 @@ export function devOptions(args: DevArgs): DevOptions {
     const other = isEphemeral ? '--ephemeral' : '--data-dir';
     throw usageError(`--origin and ${other} exclude each other`, 'dev');
   }
+  const like = LIKES.find((each) => each === args.like) ?? null;
+  if (args.like !== undefined) {
+    if (like === null) throw usageError(`--like must be ${LIKES.join(' or ')}`, 'dev');
+    const other = args.origin !== undefined ? '--origin' : '--data-dir';
+    if (args.origin !== undefined || dataDir !== undefined) {
+      throw usageError(`--like and ${other} exclude each other`, 'dev');
+    }
+  }
   const problem = args.origin === undefined ? null : readOriginUrl(args.origin).problem;
   if (problem !== null) throw usageError(`--origin: the URL ${problem}`, 'dev');
   const storeProblem = args.store === undefined ? null : readOriginUrl(args.store).problem;
@@ -60,6 +75,7 @@ export function devOptions(args: DevArgs): DevOptions {
     originUrl: args.origin ?? null,
     dataDir: dataDir ?? DATA_DIR_DEFAULT,
     isEphemeral,
+    like,
     storeUrl: args.store ?? null,
     workers: args.workers === undefined ? 1 : parseWorkers(args.workers, 'dev'),
   };

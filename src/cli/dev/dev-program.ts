@@ -4,6 +4,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
+import type { AuroraCluster } from '../../embedded/aurora/aurora-cluster.ts';
 import { type EmbeddedServer, startEmbedded } from '../../embedded/embedded.ts';
 import { listen } from '../../net/listen.ts';
 import { connectOrigin } from '../../origin/connect.ts';
@@ -14,6 +15,7 @@ import { type RunningGateway, startGateway } from '../start-gateway.ts';
 import { StopSignals, signalExitCode } from '../stop-signals.ts';
 import { stopBeside, stopGateway } from '../stopping.ts';
 import type { Terminal } from '../terminal.ts';
+import { auroraReady } from './aurora-report.ts';
 import { connectionUrl, readyJson, readyText } from './connection-strings.ts';
 import { type DevControl, startDevControl } from './dev-control.ts';
 import { DEV_ADDRESS, DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
@@ -24,13 +26,22 @@ type Database = {
   /** As the user gave it, or ready to paste. */
   readonly url: string;
   readonly server: EmbeddedServer | null;
+  /** With `--like aurora`; then there is no other server. */
+  readonly aurora: AuroraCluster | null;
 };
 
 async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
   if (options.originUrl !== null) {
     const { origin, warnings } = await parseOriginUrl(options.originUrl);
     for (const warning of warnings) log.warn({}, warning);
-    return { origin, url: options.originUrl, server: null };
+    return { origin, url: options.originUrl, server: null, aurora: null };
+  }
+  if (options.like === 'aurora') {
+    // Loaded here: nobody else needs what makes certificates and answers DNS.
+    const { auroraOrigin, startAurora } = await import('./like-aurora.ts');
+    const aurora = await startAurora(log);
+    const origin = auroraOrigin(aurora);
+    return { origin, url: connectionUrl(atWriter(origin, aurora)), server: null, aurora };
   }
   const server = await startEmbedded({
     dataDir: options.dataDir,
@@ -42,7 +53,12 @@ async function openDatabase(options: DevOptions, log: Log): Promise<Database> {
     log,
   });
   const origin = demoOrigin(server);
-  return { origin, url: connectionUrl(origin), server };
+  return { origin, url: connectionUrl(origin), server, aurora: null };
+}
+
+/** At its address, since its names are known to a DNS server of its own alone. */
+function atWriter(origin: OriginConfig, { writer }: AuroraCluster): OriginConfig {
+  return { ...origin, host: writer.address };
 }
 
 /** Somebody is waiting: a host that swallows packets must not keep them for long. */
@@ -80,7 +96,10 @@ async function openGateway(
   return started;
 }
 
-function adminUrlOf(origin: OriginConfig, { user, password }: EmbeddedServer): string {
+function adminUrlOf({ origin, server, aurora }: Database): string | null {
+  if (aurora !== null) return connectionUrl({ ...atWriter(origin, aurora), ...aurora.superuser });
+  if (server === null) return null;
+  const { user, password } = server;
   return connectionUrl({ ...origin, user, password });
 }
 
@@ -98,9 +117,13 @@ function report(
   const password = origin.password ?? DEV_ROLE.password;
   const url = connectionUrl({ host, port, user: origin.user, password, database: origin.database });
   const api = control?.api ?? null;
-  const { server } = database;
-  const adminUrl = server === null ? null : adminUrlOf(origin, server);
-  const ready = { gateway: { url, host, port }, origin: { url: database.url, adminUrl }, api };
+  const { aurora } = database;
+  const ready = {
+    gateway: { url, host, port },
+    origin: { url: database.url, adminUrl: adminUrlOf(database) },
+    aurora: aurora === null ? null : auroraReady(aurora),
+    api,
+  };
   const paint = picocolors.createColors(terminal.usesColor);
   terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));
 }
@@ -135,7 +158,7 @@ async function serveDatabase(
   const log = humanLog(terminal);
   if (signals.isRequested) return;
   const gateway = await openGateway(options, database.origin, log, terminal.usesColor);
-  if (database.server === null) await tryOrigin(database.origin, log);
+  if (options.originUrl !== null) await tryOrigin(database.origin, log);
   const { drainTimeoutMs } = devConfig(database.origin, options.port);
   let control: DevControl | null = null;
   try {
@@ -163,7 +186,7 @@ export async function runDev(options: DevOptions, terminal: Terminal): Promise<n
     try {
       await serveDatabase(options, database, signals, terminal);
     } finally {
-      const { server } = database;
+      const server = database.server ?? database.aurora;
       if (server !== null) await stopBeside(() => server.stop());
     }
     return secondSignal === null ? 0 : signalExitCode(secondSignal);

@@ -24,12 +24,19 @@ export const devArgs = {
     type: 'boolean',
     description: 'Keep nothing: the embedded PostgreSQL starts empty and is removed at the end',
   },
+  like: {
+    type: 'string',
+    valueHint: 'aurora',
+    description:
+      'Run a stand-in for an Aurora cluster instead of a single PostgreSQL: a writer and two ' +
+      'readers, with endpoint names, failovers and late DNS; keeps nothing',
+  },
   store: {
     type: 'string',
     valueHint: 'url',
     description:
       'Keep what the API manages in the database at this postgres:// URL instead of the embedded ' +
-      'PostgreSQL; with --origin there is an API only with this option',
+      'PostgreSQL; with --origin or --like there is an API only with this option',
   },
   workers: {
     type: 'string',

@@ -49,7 +49,8 @@ describe('the first free port', () => {
 describe('what dev prints', () => {
   const url = 'postgres://u:p@127.0.0.1:1/d';
   const origin = { url, adminUrl: null };
-  const ready = { gateway: { port: 1, host: '127.0.0.1', url }, origin, api: null };
+  const gateway = { port: 1, host: '127.0.0.1', url };
+  const ready = { gateway, origin, aurora: null, api: null };
   const api = { url: 'http://127.0.0.1:2/client/v4', token: 't' };
   const plain = { bold: (text: string) => text, dim: (text: string) => text };
 
@@ -62,6 +63,29 @@ describe('what dev prints', () => {
   it('has the API behind the rest when there is one', () => {
     const line = readyJson({ ...ready, api });
     expect(line).toBe(`${readyJson(ready).slice(0, -2)},"api":${JSON.stringify(api)}}\n`);
+  });
+
+  it('has the cluster of --like aurora, and how to see a failover', () => {
+    const instance = (n: number) => ({
+      name: `demo-instance-${n}`,
+      host: `demo-instance-${n}.example`,
+      address: `127.0.0.2${n}`,
+      processId: 100 + n,
+      isWriter: n === 2,
+    });
+    const aurora = {
+      writerEndpoint: 'writer.example',
+      readerEndpoint: 'reader.example',
+      port: 7,
+      dnsServer: '127.0.0.1:53',
+      instances: [instance(1), instance(2)],
+    };
+    const line = readyJson({ ...ready, aurora, api });
+    expect(Object.keys(JSON.parse(line))).toEqual(['gateway', 'origin', 'aurora', 'api']);
+    expect(JSON.parse(line).aurora).toEqual(aurora);
+    const text = readyText({ ...ready, aurora }, plain);
+    expect(text).toContain('  demo-instance-2  writer  127.0.0.22:7  process 102\n');
+    expect(text).toContain('  kill -9 102\n');
   });
 
   it('has the superuser of the embedded PostgreSQL behind the URL of the origin', () => {

@@ -4,8 +4,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayError } from '../../../src/base/errors.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
+import { type NameRecord, NameServer } from '../../../src/embedded/aurora/name-server.ts';
 import { connectOrigin, requestCancel } from '../../../src/origin/connect.ts';
-import { type NameRecord, NameServer } from '../../support/name-server.ts';
 import { pki } from '../../support/pki.ts';
 import { answering, OPTIONS, offeringTls, originAt, WELCOME } from './fake-server.ts';
 

@@ -1,0 +1,118 @@
+/** From nothing to the nodes of a cluster, none of which runs yet. */
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../base/log.ts';
+import { type Binaries, findBinaries } from '../binaries.ts';
+import { makeCluster, type Role, runStandalone } from '../cluster.ts';
+import { embeddedFailure } from '../failure.ts';
+import { giveBack, type Held, openScratch } from '../holding.ts';
+import { initializeDatabase } from '../initialize.ts';
+import { PortTakenError, type ServerSettings } from '../server-process.ts';
+import { AuroraNode, INCLUDE_ROLE } from './aurora-node.ts';
+import { CertificateAuthority } from './certificates.ts';
+import { instanceEndpointOf, readerEndpointOf, writerEndpointOf } from './endpoints.ts';
+import { shimRolesSql, shimSql } from './shims.sql.ts';
+
+/** Of the network of this very machine, of which Linux has all addresses without more ado. */
+const ADDRESS_PREFIX = '127.0.0.';
+const FIRST_ADDRESS = 21;
+/** As many readers as Aurora allows, and the writer. */
+export const INSTANCES_MAX = 16;
+/** Ports that are tried until one is free at every address. */
+const PORT_ATTEMPTS_MAX = 12;
+
+export type NodesParts = {
+  readonly cluster: string;
+  readonly count: number;
+  readonly superuser: Role;
+  readonly replicationPassword: string;
+  readonly demo: Role | null;
+  readonly settings: ServerSettings;
+  readonly log: Log;
+  readonly onDied: (node: AuroraNode) => void;
+};
+
+export type Built = {
+  readonly nodes: readonly [AuroraNode, ...AuroraNode[]];
+  /** PEM text of the root that signed their certificates. */
+  readonly ca: string;
+};
+
+/** The first data directory, of which the others become copies. */
+async function makeData(held: Held, binaries: Binaries, parts: NodesParts): Promise<void> {
+  const { home } = held;
+  const { superuser, demo, replicationPassword } = parts;
+  const secrets = [superuser.password, replicationPassword, demo?.password ?? ''];
+  await makeCluster(home, binaries, superuser);
+  await appendFile(join(home.cluster, 'postgresql.conf'), INCLUDE_ROLE);
+  // What is made from the template has them too.
+  const inTemplate = [shimRolesSql(replicationPassword), shimSql];
+  await runStandalone(home, binaries, 'template1', inTemplate, secrets);
+  await runStandalone(home, binaries, 'postgres', [shimSql], secrets);
+  if (demo !== null) await initializeDatabase(home, binaries, superuser, demo);
+}
+
+/** Makes the nodes and their data. What was taken is given back when that fails. */
+export async function buildNodes(parts: NodesParts): Promise<Built> {
+  const { cluster, count } = parts;
+  const authority = new CertificateAuthority(`Millrace stand-in for the roots of RDS, ${cluster}`);
+  const taken: Held[] = [];
+  let binaries: Binaries | null = null;
+  try {
+    const nodes: AuroraNode[] = [];
+    for (let number = 1; number <= count; number++) {
+      const held = await openScratch(parts.log);
+      taken.push(held);
+      binaries ??= await findBinaries(held.home.account);
+      const name = `${cluster}-instance-${number}`;
+      const host = instanceEndpointOf(name);
+      const endpoints = [host, writerEndpointOf(cluster), readerEndpointOf(cluster)] as const;
+      const node = new AuroraNode({
+        name,
+        host,
+        address: ADDRESS_PREFIX + (FIRST_ADDRESS + number - 1),
+        held,
+        binaries,
+        superuser: parts.superuser,
+        replicationPassword: parts.replicationPassword,
+        certificate: authority.issue(endpoints),
+        settings: parts.settings,
+        onDied: parts.onDied,
+      });
+      await node.prepare();
+      if (nodes[0] === undefined) await makeData(held, binaries, parts);
+      else await node.copyFrom(nodes[0]);
+      nodes.push(node);
+    }
+    const [first, ...others] = nodes;
+    if (first === undefined) throw embeddedFailure('a cluster has at least one instance');
+    return { nodes: [first, ...others], ca: authority.cert };
+  } catch (error) {
+    for (const held of taken) await giveBack(held).catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * Starts all of them, the first as the writer, at a port that is free at every address: the
+ * topology of Aurora tells no ports, so that they must be the same.
+ *
+ * @returns the port
+ */
+export async function startNodes([writer, ...readers]: Built['nodes']): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    await writer.setRole({ follows: null, followers: [] });
+    const port = await writer.start(0);
+    try {
+      for (const reader of readers) {
+        await reader.setRole({ follows: { address: writer.address, port } });
+        await reader.setStandby(true);
+      }
+      await Promise.all(readers.map((reader) => reader.start(port)));
+      return port;
+    } catch (error) {
+      for (const node of [...readers, writer]) await node.shutDown();
+      if (!(error instanceof PortTakenError) || attempt >= PORT_ATTEMPTS_MAX) throw error;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/** Tells the instances, again and again, who writes and who is there. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { AuroraNode } from './aurora-node.ts';
+import { type ClusterNews, tellSql } from './shims.sql.ts';
+
+const INTERVAL_MS = 1_000;
+
+/** A node, and the ID that it goes by as a reader. */
+export type Member = { readonly node: AuroraNode; readonly session: string };
+
+export class Heartbeat {
+  readonly #port: number;
+  readonly #members: readonly Member[];
+  readonly #seenS = new Map<AuroraNode, number>();
+  readonly #stopped = new AbortController();
+  #writer: AuroraNode;
+  #client: pg.Client | null = null;
+
+  constructor(members: readonly Member[], writer: AuroraNode, port: number) {
+    this.#members = members;
+    this.#writer = writer;
+    this.#port = port;
+    void this.#run();
+  }
+
+  /** Tells at once of another writer, or of what else has changed. */
+  async tell(writer: AuroraNode): Promise<void> {
+    if (writer !== this.#writer) {
+      this.#leave();
+      this.#writer = writer;
+    }
+    await this.#beat().catch(async () => {
+      // The connection may be to a server that has been restarted since.
+      this.#leave();
+      await this.#beat();
+    });
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#leave();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await sleep(INTERVAL_MS, undefined, { ref: false, signal }).catch(() => {});
+      // A writer that is down tells nothing, and is asked again.
+      if (!signal.aborted) await this.#beat().catch(() => this.#leave());
+    }
+  }
+
+  async #beat(): Promise<void> {
+    if (!this.#writer.isHealthy) return;
+    this.#client ??= await this.#connect();
+    const client = this.#client;
+    const { rows } = await client.query(
+      `SELECT application_name AS name,
+         COALESCE(extract(epoch FROM replay_lag) * 1000, 0)::float8 AS "lagMs"
+       FROM pg_stat_replication`,
+    );
+    const lags = new Map((rows as { name: string; lagMs: number }[]).map((r) => [r.name, r.lagMs]));
+    await client.query(tellSql(this.#news(lags)));
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = this.#writer.client(this.#port);
+    await client.connect();
+    // What is told is of no use to anybody who has to wait for it.
+    await client.query('SET synchronous_commit = local');
+    return client;
+  }
+
+  #news(lags: ReadonlyMap<string, number>): ClusterNews {
+    const nowS = Date.now() / 1_000;
+    for (const { node } of this.#members) if (node.isHealthy) this.#seenS.set(node, nowS);
+    const nodes = this.#members.map(({ node, session }) => ({
+      id: node.name,
+      session,
+      seenS: this.#seenS.get(node) ?? 0,
+      lagMs: lags.get(node.name) ?? 0,
+    }));
+    return { writer: this.#writer.name, nodes };
+  }
+
+  #leave(): void {
+    const client = this.#client;
+    this.#client = null;
+    void client?.end().catch(() => {});
+  }
+}
