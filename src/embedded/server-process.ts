@@ -39,6 +39,8 @@ export type ServerStart = {
   readonly port: number;
   /** Where it listens; {@link serverHost} unless said. */
   readonly address?: string;
+  /** A directory for its Unix socket; none unless said. */
+  readonly socketDir?: string;
   readonly settings: ServerSettings;
   readonly log: ServerLog;
   readonly secrets: readonly string[];
@@ -58,12 +60,12 @@ const defaultSettings = (durable: boolean): ServerSettings => ({
 });
 
 /** What every embedded server is started with, whatever the caller has set. */
-function baseSettings(port: number, address: string): ServerSettings {
+function baseSettings(port: number, { address, socketDir }: ServerStart): ServerSettings {
   return {
-    listen_addresses: address,
+    listen_addresses: address ?? serverHost,
     port: String(port),
-    // No socket file: its path may not exceed 107 bytes, and nobody here needs it.
-    unix_socket_directories: '',
+    // Mostly no socket file: its path may not exceed 107 bytes, and hardly anybody needs it.
+    unix_socket_directories: socketDir ?? '',
     logging_collector: 'off',
     log_destination: 'stderr',
   };
@@ -163,7 +165,7 @@ export async function startServerProcess(options: ServerStart): Promise<ServerPr
     const settings = {
       ...defaultSettings(home.durable),
       ...options.settings,
-      ...baseSettings(port, options.address ?? serverHost),
+      ...baseSettings(port, options),
     };
     await log.mark();
     const server = await spawnServer(home, binaries, port, settings, log);

@@ -14,6 +14,7 @@ import type { AuroraNode } from './aurora-node.ts';
 import { type Built, buildNodes, INSTANCES_MAX, startNodes } from './building.ts';
 import { type AuroraDelays, type Change, Controller } from './controller.ts';
 import { EndpointZone } from './endpoints.ts';
+import type { FrontMaker } from './front.ts';
 import { NameServer } from './name-server.ts';
 
 /**
@@ -34,6 +35,8 @@ export type AuroraOptions = {
   readonly delays?: Partial<AuroraDelays>;
   /** Further settings of each server. */
   readonly settings?: ServerSettings;
+  /** What is to stand before each instance; nothing unless said. */
+  readonly front?: FrontMaker;
   readonly log: Log;
 };
 
@@ -119,6 +122,7 @@ export class AuroraCluster {
       demo,
       replicationPassword: randomBytes(18).toString('base64url'),
       settings,
+      front: options.front ?? null,
       log,
       onDied: (node) => {
         if (cluster !== null) cluster.#onDied(node);

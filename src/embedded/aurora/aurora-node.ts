@@ -1,69 +1,39 @@
 /** One instance of a cluster: a PostgreSQL server at an address of its own. */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Binaries } from '../binaries.ts';
 import type { Role } from '../cluster.ts';
 import type { Home } from '../cluster-home.ts';
+import { errnoOf, messageOf } from '../failure.ts';
 import { giveBack, type Held } from '../holding.ts';
 import { run } from '../run.ts';
 import {
   endProcess,
+  PortTakenError,
   type ServerProcess,
   type ServerSettings,
   startServerProcess,
 } from '../server-process.ts';
-import { giveTo, uniqueSuffix } from '../shared-places.ts';
 import type { KeyPair } from './certificates.ts';
 import { copyData } from './copy-data.ts';
+import type { AuroraFront, Fronted, FrontMaker } from './front.ts';
+import { NodeFiles, type NodeRole } from './node-files.ts';
 import { killAllIn, signalAll } from './processes.ts';
-import { REPLICATION_ROLE, SHIM_SETTINGS } from './shims.sql.ts';
-
-/** In the data directory, and included by its `postgresql.conf`: what changes with the roles. */
-const ROLE_FILE = 'node.conf';
-const STANDBY_FILE = 'standby.signal';
-const HBA_FILE = 'pg_hba.conf';
-const CERT_FILE = 'server.crt';
-const KEY_FILE = 'server.key';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const QUERY_TIMEOUT_MS = 10_000;
 /** How long a stand-alone server may take to find that it cannot work there. */
 const CLEANUP_TIMEOUT_MS = 10_000;
 
-/** Appended to the `postgresql.conf` of the first data directory; the others are copies of it. */
-export const INCLUDE_ROLE = `include_if_exists = '${ROLE_FILE}'\n`;
-
-/** Quick to notice that the other side is gone, and small, since there are several of them. */
-const SETTINGS: ServerSettings = {
-  ...SHIM_SETTINGS,
-  wal_level: 'replica',
-  hot_standby: 'on',
-  max_connections: '100',
-  max_wal_senders: '16',
-  wal_keep_size: '64MB',
-  wal_sender_timeout: '5s',
-  wal_receiver_timeout: '5s',
-  wal_receiver_status_interval: '1s',
-  wal_retrieve_retry_interval: '100ms',
-  // What was told to be committed is on a reader as well, as Aurora's is on its storage.
-  synchronous_commit: 'on',
-  password_encryption: 'scram-sha-256',
-  shared_buffers: '32MB',
-  io_method: 'sync',
-};
-
-const HBA = 'host all all 127.0.0.0/8 scram-sha-256\n';
-/**
- * Only for the writer: a reader that has not heard of a failover would get the news by way of the
- * old writer, which is a reader at the same address, and would not be behind as Aurora's are.
- */
-const HBA_OF_WRITER = `host replication ${REPLICATION_ROLE} 127.0.0.0/8 scram-sha-256\n`;
+/** Membership that was granted; a superuser counts as a member of every role. */
+const IS_IAM_ROLE = `SELECT EXISTS (SELECT FROM pg_auth_members
+  WHERE roleid = 'rds_iam'::regrole AND member = to_regrole(quote_ident($1))) AS yes`;
 
 export type AuroraNodeParts = {
   readonly name: string;
   /** The instance endpoint. */
   readonly host: string;
+  readonly clusterEndpoints: readonly string[];
   readonly address: string;
   readonly held: Held;
   readonly binaries: Binaries;
@@ -71,24 +41,23 @@ export type AuroraNodeParts = {
   readonly replicationPassword: string;
   readonly certificate: KeyPair;
   readonly settings: ServerSettings;
+  /** Where the server listens when something stands before it, and what that is. */
+  readonly front: { readonly serverAddress: string; readonly make: FrontMaker } | null;
   /** Called when the server has ended though nobody asked it to. */
   readonly onDied: (node: AuroraNode) => void;
 };
-
-/** What a node is in the cluster: it writes, or follows the one that does. */
-export type NodeRole =
-  | {
-      readonly follows: null /** Of which one must have a commit. */;
-      readonly followers: readonly string[];
-    }
-  | { readonly follows: { readonly address: string; readonly port: number } };
 
 export class AuroraNode {
   readonly name: string;
   readonly host: string;
   readonly address: string;
+  /** Where its server listens: another one when something stands before it. */
+  readonly serverAddress: string;
   isFrozen = false;
   readonly #parts: AuroraNodeParts;
+  readonly #files: NodeFiles;
+  readonly #front: AuroraFront | null;
+  #frontClosed: Promise<void> = Promise.resolve();
   #server: ServerProcess | null = null;
   #hasRun = false;
   /** The server that is asked to end. */
@@ -98,7 +67,36 @@ export class AuroraNode {
     this.name = parts.name;
     this.host = parts.host;
     this.address = parts.address;
+    this.serverAddress = parts.front?.serverAddress ?? parts.address;
     this.#parts = parts;
+    this.#files = new NodeFiles({
+      name: parts.name,
+      home: parts.held.home,
+      replicationPassword: parts.replicationPassword,
+      certificate: parts.certificate,
+      isFronted: parts.front !== null,
+    });
+    this.#front = parts.front?.make(this.#fronted()) ?? null;
+  }
+
+  #fronted(): Fronted {
+    const { name, host, address, serverAddress } = this;
+    const { certificate, clusterEndpoints } = this.#parts;
+    return {
+      name,
+      host,
+      address,
+      serverAddress,
+      certificate,
+      clusterEndpoints,
+      socketPath: (port) => join(this.#files.socketDir, `.s.PGSQL.${port}`),
+      isIamRole: async (user, port) => {
+        const { rows } = await this.asSuperuser(port, (client) =>
+          client.query(IS_IAM_ROLE, [user]),
+        );
+        return (rows[0] as { yes: boolean }).yes;
+      },
+    };
   }
 
   get home(): Home {
@@ -119,38 +117,20 @@ export class AuroraNode {
     return this.isUp && !this.isFrozen;
   }
 
-  /** Files beside the data directory, which a copy of that does not bring along. */
-  async prepare(): Promise<void> {
-    const { certificate } = this.#parts;
-    const { dir } = this.home;
-    await this.#write(join(dir, CERT_FILE), certificate.cert);
-    await this.#write(join(dir, KEY_FILE), certificate.key);
+  /** Files that it needs before the first start. */
+  prepare(): Promise<void> {
+    return this.#files.prepare();
   }
 
   /** Writes down what the node is; a server that runs reads it at once, a frozen one later. */
   async setRole(role: NodeRole): Promise<void> {
-    const lines = [`cluster_name = '${this.name}'`];
-    if (role.follows === null) {
-      const names = role.followers.map((name) => `"${name}"`).join(', ');
-      lines.push(`synchronous_standby_names = '${names === '' ? '' : `ANY 1 (${names})`}'`);
-      lines.push("primary_conninfo = ''");
-    } else {
-      const { address, port } = role.follows;
-      const password = this.#parts.replicationPassword;
-      const to = `host=${address} port=${port} user=${REPLICATION_ROLE} password=${password}`;
-      lines.push("synchronous_standby_names = ''", `primary_conninfo = '${to} sslmode=disable'`);
-    }
-    const hba = role.follows === null ? HBA + HBA_OF_WRITER : HBA;
-    await this.#write(join(this.home.dir, HBA_FILE), hba);
-    await this.#write(join(this.home.cluster, ROLE_FILE), `${lines.join('\n')}\n`);
+    await this.#files.writeRole(role);
     this.#server?.child.kill('SIGHUP');
   }
 
-  /** Whether the next start is that of a follower; a promotion ends it. */
-  async setStandby(isStandby: boolean): Promise<void> {
-    const path = join(this.home.cluster, STANDBY_FILE);
-    if (isStandby) await this.#write(path, '');
-    else await rm(path, { force: true });
+  /** The next start is that of a follower, until a promotion. */
+  markStandby(): Promise<void> {
+    return this.#files.markStandby();
   }
 
   /**
@@ -162,20 +142,13 @@ export class AuroraNode {
    */
   async start(port: number): Promise<number> {
     const { held, binaries, superuser, replicationPassword, settings } = this.#parts;
-    const { dir } = held.home;
     const server = await startServerProcess({
       home: held.home,
       binaries,
       port,
-      address: this.address,
-      settings: {
-        ...SETTINGS,
-        ...settings,
-        hba_file: join(dir, HBA_FILE),
-        ssl: 'on',
-        ssl_cert_file: join(dir, CERT_FILE),
-        ssl_key_file: join(dir, KEY_FILE),
-      },
+      address: this.serverAddress,
+      ...(this.#front === null ? {} : { socketDir: this.#files.socketDir }),
+      settings: this.#files.settings(settings),
       log: held.log,
       secrets: [superuser.password, replicationPassword],
     });
@@ -183,13 +156,27 @@ export class AuroraNode {
     this.#hasRun = true;
     this.isFrozen = false;
     void server.ended.then(() => this.#onEnded(server));
+    if (this.#front !== null) await this.#openFront(this.#front, server);
     return server.port;
+  }
+
+  async #openFront(front: AuroraFront, server: ServerProcess): Promise<void> {
+    try {
+      await this.#frontClosed;
+      await front.open(server.port);
+    } catch (error) {
+      await this.shutDown();
+      if (errnoOf(error) !== 'EADDRINUSE') throw error;
+      throw new PortTakenError(server.port, messageOf(error));
+    }
   }
 
   #onEnded(server: ServerProcess): void {
     if (this.#server !== server) return;
     this.#server = null;
     this.isFrozen = false;
+    this.#front?.setFrozen(false);
+    this.#frontClosed = this.#front?.close() ?? Promise.resolve();
     if (this.#ending !== server) this.#parts.onDied(this);
   }
 
@@ -217,6 +204,7 @@ export class AuroraNode {
     const pid = this.processId;
     if (pid === null || this.isFrozen) return;
     this.isFrozen = true;
+    this.#front?.setFrozen(true);
     await signalAll(this.home.cluster, pid, 'SIGSTOP');
   }
 
@@ -224,6 +212,7 @@ export class AuroraNode {
     const pid = this.processId;
     if (pid === null || !this.isFrozen) return;
     await signalAll(this.home.cluster, pid, 'SIGCONT');
+    this.#front?.setFrozen(false);
     this.isFrozen = false;
   }
 
@@ -240,7 +229,7 @@ export class AuroraNode {
       await copyData(source.home.cluster, cluster, account, true);
       const { rows } = await client.query('SELECT labelfile FROM pg_backup_stop(false)');
       const { labelfile } = rows[0] as { labelfile: string };
-      await this.#write(join(cluster, 'backup_label'), labelfile);
+      await this.#files.writeBackupLabel(labelfile);
     });
   }
 
@@ -259,7 +248,7 @@ export class AuroraNode {
   client(port: number): pg.Client {
     const { user, password } = this.#parts.superuser;
     const client = new pg.Client({
-      host: this.address,
+      host: this.serverAddress,
       port,
       user,
       password,
@@ -282,6 +271,7 @@ export class AuroraNode {
       if (!wasUp && this.#hasRun) await this.#freeMemory(binaries);
     } finally {
       await killAllIn(this.home.cluster).catch(() => {});
+      await this.#frontClosed;
       await giveBack(held);
     }
   }
@@ -291,16 +281,5 @@ export class AuroraNode {
     const { account, cluster } = this.home;
     const args = ['--single', '-D', cluster, 'postgres'];
     await run(binaries.postgres, args, { account, timeoutMs: CLEANUP_TIMEOUT_MS });
-  }
-
-  /**
-   * A file that only the server's user can read, as a whole. It is made where nobody else can put
-   * anything in its way.
-   */
-  async #write(path: string, text: string): Promise<void> {
-    const draft = join(this.home.dir, `draft-${uniqueSuffix()}`);
-    await writeFile(draft, text, { flag: 'wx', mode: 0o600 });
-    await giveTo(this.home.account, draft);
-    await rename(draft, path);
   }
 }

@@ -8,13 +8,17 @@ import { embeddedFailure } from '../failure.ts';
 import { giveBack, type Held, openScratch } from '../holding.ts';
 import { initializeDatabase } from '../initialize.ts';
 import { PortTakenError, type ServerSettings } from '../server-process.ts';
-import { AuroraNode, INCLUDE_ROLE } from './aurora-node.ts';
+import { AuroraNode } from './aurora-node.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { instanceEndpointOf, readerEndpointOf, writerEndpointOf } from './endpoints.ts';
+import type { FrontMaker } from './front.ts';
+import { INCLUDE_ROLE } from './node-files.ts';
 import { shimRolesSql, shimSql } from './shims.sql.ts';
 
 /** Of the network of this very machine, of which Linux has all addresses without more ado. */
 const ADDRESS_PREFIX = '127.0.0.';
+/** Where servers listen that something stands before. */
+const SERVER_ADDRESS_PREFIX = '127.0.1.';
 const FIRST_ADDRESS = 21;
 /** As many readers as Aurora allows, and the writer. */
 export const INSTANCES_MAX = 16;
@@ -28,6 +32,7 @@ export type NodesParts = {
   readonly replicationPassword: string;
   readonly demo: Role | null;
   readonly settings: ServerSettings;
+  readonly front: FrontMaker | null;
   readonly log: Log;
   readonly onDied: (node: AuroraNode) => void;
 };
@@ -66,17 +71,23 @@ export async function buildNodes(parts: NodesParts): Promise<Built> {
       binaries ??= await findBinaries(held.home.account);
       const name = `${cluster}-instance-${number}`;
       const host = instanceEndpointOf(name);
-      const endpoints = [host, writerEndpointOf(cluster), readerEndpointOf(cluster)] as const;
+      const clusterEndpoints = [writerEndpointOf(cluster), readerEndpointOf(cluster)];
+      const last = FIRST_ADDRESS + number - 1;
       const node = new AuroraNode({
         name,
         host,
-        address: ADDRESS_PREFIX + (FIRST_ADDRESS + number - 1),
+        clusterEndpoints,
+        address: ADDRESS_PREFIX + last,
         held,
         binaries,
         superuser: parts.superuser,
         replicationPassword: parts.replicationPassword,
-        certificate: authority.issue(endpoints),
+        certificate: authority.issue([host, ...clusterEndpoints]),
         settings: parts.settings,
+        front:
+          parts.front === null
+            ? null
+            : { serverAddress: SERVER_ADDRESS_PREFIX + last, make: parts.front },
         onDied: parts.onDied,
       });
       await node.prepare();
@@ -105,8 +116,8 @@ export async function startNodes([writer, ...readers]: Built['nodes']): Promise<
     const port = await writer.start(0);
     try {
       for (const reader of readers) {
-        await reader.setRole({ follows: { address: writer.address, port } });
-        await reader.setStandby(true);
+        await reader.setRole({ follows: { address: writer.serverAddress, port } });
+        await reader.markStandby();
       }
       await Promise.all(readers.map((reader) => reader.start(port)));
       return port;

@@ -184,8 +184,8 @@ export class Controller {
     if (this.#parts.signal.aborted) return;
     const { port, onChange } = this.#parts;
     if (!this.#stale.has(node)) {
-      await node.setRole({ follows: { address: this.#writer.address, port } });
-      await node.setStandby(true);
+      await node.setRole({ follows: { address: this.#writer.serverAddress, port } });
+      await node.markStandby();
       const isUp = await node.start(port).then(
         () => true,
         () => false,
@@ -199,7 +199,7 @@ export class Controller {
   /** Points a reader to the writer; its data is made anew when it cannot follow with that. */
   async #follow(reader: AuroraNode): Promise<void> {
     const { port, signal } = this.#parts;
-    await reader.setRole({ follows: { address: this.#writer.address, port } });
+    await reader.setRole({ follows: { address: this.#writer.serverAddress, port } });
     // It reads that when it thaws, and is looked at then.
     if (reader.isFrozen || signal.aborted) return;
     if (await this.#isFollowing(reader)) await this.#admit(reader);
@@ -215,8 +215,8 @@ export class Controller {
     await node.shutDown();
     await killAllIn(node.home.cluster);
     await node.backUpFrom(this.#writer, port);
-    await node.setRole({ follows: { address: this.#writer.address, port } });
-    await node.setStandby(true);
+    await node.setRole({ follows: { address: this.#writer.serverAddress, port } });
+    await node.markStandby();
     await node.start(port);
     if (!(await this.#isFollowing(node))) {
       throw embeddedFailure(`${node.name} cannot follow ${this.#writer.name}`);

@@ -57,7 +57,7 @@ export async function becomesFollower(
     AND sender_host = $2) AND pg_last_wal_replay_lsn() >= $1::pg_lsn AS done`;
   return await node.asSuperuser(port, async (client) => {
     for (;;) {
-      const { rows } = await client.query(isThere, [target, writer.address]);
+      const { rows } = await client.query(isThere, [target, writer.serverAddress]);
       if ((rows[0] as { done: boolean }).done) return true;
       if (performance.now() > deadlineMs) return false;
       await sleep(POLL_MS);

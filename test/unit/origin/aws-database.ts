@@ -1,5 +1,4 @@
 /** A database that asks for a cleartext password in TLS, as RDS does for a token of IAM. */
-import { readToken, refuseToken } from '../../../src/aws/presigned-token.ts';
 import type { GatewayError } from '../../../src/base/errors.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
 import { connectOrigin } from '../../../src/origin/connect.ts';
@@ -8,8 +7,8 @@ import {
   encodeAuthenticationCleartextPassword,
 } from '../../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
-import type { AwsStandIn } from '../../support/aws.ts';
 import { pki } from '../../support/pki.ts';
+import type { Refusal, ShownLogin } from '../../support/rds-judge.ts';
 import {
   type FakeServer,
   fakeServer,
@@ -19,14 +18,10 @@ import {
   WELCOME,
 } from './fake-server.ts';
 
-export type ShownLogin = { readonly user: string; readonly password: string };
-
 export type AwsDatabase = FakeServer & {
   /** What was shown, in order. */
   readonly logins: ShownLogin[];
 };
-
-export type Refusal = { sqlstate: string; message: string; hint?: string };
 
 /** @param judge why a login is refused, or null */
 export async function awsDatabase(
@@ -53,19 +48,6 @@ export async function awsDatabase(
     }),
   );
   return { ...server, logins };
-}
-
-export const PAM_REFUSAL: Refusal = { sqlstate: '28000', message: 'PAM authentication failed' };
-
-/** As RDS judges: by signature, region, host, port, user and time, and always with the same words. */
-export function judgeToken(aws: AwsStandIn, host: string, region: string) {
-  return ({ user, password }: ShownLogin): Refusal | null => {
-    const token = readToken(password);
-    if ('reason' in token || token.user !== user) return PAM_REFUSAL;
-    const key = aws.keys.get(token.accessKeyId) ?? null;
-    const demand = { hosts: [host], service: 'rds-db', region, key, nowMs: Date.now() } as const;
-    return refuseToken(token, demand) === null ? null : PAM_REFUSAL;
-  };
 }
 
 /** `in`, or the code of the error. */

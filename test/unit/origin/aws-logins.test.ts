@@ -3,14 +3,8 @@ import type { PresignedToken } from '../../../src/aws/presigned-token.ts';
 import { readToken } from '../../../src/aws/presigned-token.ts';
 import type { OriginAuth } from '../../../src/config/model.ts';
 import { AwsStandIn } from '../../support/aws.ts';
-import {
-  type AwsDatabase,
-  awsDatabase,
-  judgeToken,
-  outcome,
-  PAM_REFUSAL,
-  securely,
-} from './aws-database.ts';
+import { judgeToken, pamRefusal, type ShownLogin } from '../../support/rds-judge.ts';
+import { type AwsDatabase, awsDatabase, outcome, securely } from './aws-database.ts';
 
 const KEY_ID = 'AKIAGATEWAY';
 const HOST = 'db.xyz.eu-central-1.rds.amazonaws.com';
@@ -62,7 +56,8 @@ const iam = (changes: Partial<OriginAuth & { method: 'rds-iam' }> = {}): OriginA
 });
 
 describe('a token of IAM', () => {
-  const judge = () => judgeToken(aws, `${HOST}:5432`, 'eu-central-1');
+  const judge = () => (login: ShownLogin) =>
+    judgeToken({ keys: aws.keys, hosts: [`${HOST}:5432`], region: 'eu-central-1' }, login);
 
   it('is minted for the endpoint and not for where the gateway connects to', async () => {
     const { port, logins } = await database(judge());
@@ -97,7 +92,7 @@ describe('a token of IAM', () => {
   it('that was kept and is refused is replaced once', async () => {
     const refused = new Set<string>();
     const { port, logins } = await database(({ password }) =>
-      refused.has(password) ? PAM_REFUSAL : null,
+      refused.has(password) ? pamRefusal('joe') : null,
     );
     const origin = securely(port, { auth: iam() });
     expect(await outcome(origin)).toBe('in');
@@ -105,7 +100,7 @@ describe('a token of IAM', () => {
     atTime(Date.now() + 2_000);
     expect(await outcome(origin)).toBe('in');
     expect(logins).toHaveLength(3);
-    const none = await database(() => PAM_REFUSAL);
+    const none = await database(() => pamRefusal('joe'));
     const hopeless = securely(none.port, { auth: iam() });
     expect(await outcome(hopeless)).toBe('MR_ORIGIN_AUTH');
     expect(await outcome(hopeless)).toBe('MR_ORIGIN_AUTH');
@@ -277,7 +272,7 @@ describe('a secret', () => {
 
   it('is not tried again for a user who must log in by IAM', async () => {
     put('v1', { username: 'shop', password: 'p1' });
-    const { port, logins } = await database(() => PAM_REFUSAL);
+    const { port, logins } = await database(() => pamRefusal('joe'));
     expect(await outcome(securely(port, { auth, user: '' }))).toBe('MR_ORIGIN_AUTH');
     expect(logins).toHaveLength(1);
     expect(aws.asked).toHaveLength(1);
