@@ -8,6 +8,8 @@ import { type Home, homeAt, scratchPrefix } from './cluster-home.ts';
 import { hasClaim, lockDataDir } from './data-dir-lock.ts';
 import { messageOf } from './failure.ts';
 import { clearCluster } from './postmaster.ts';
+import { sendSignal } from './process-identity.ts';
+import { processesIn } from './processes.ts';
 import { temporaryPlace } from './shared-places.ts';
 
 /** More leftovers than this wait for the next start. */
@@ -22,6 +24,8 @@ async function sweepOne(home: Home, log: Log): Promise<void> {
   if (Date.now() - found.ctimeMs < youngMs && !(await hasClaim(home.dir))) return;
   const lock = await lockDataDir(home.dir);
   try {
+    // Who was stopped in its tracks hears nothing, not even that its server has gone.
+    for (const pid of await processesIn(home.cluster)) sendSignal(pid, 'SIGCONT');
     await clearCluster(home, log);
     await rm(home.dir, { recursive: true, force: true });
     log.info(

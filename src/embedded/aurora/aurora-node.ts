@@ -6,6 +6,7 @@ import type { Role } from '../cluster.ts';
 import type { Home } from '../cluster-home.ts';
 import { errnoOf, messageOf } from '../failure.ts';
 import { giveBack, type Held } from '../holding.ts';
+import { killAllIn, signalAll } from '../processes.ts';
 import { run } from '../run.ts';
 import {
   endProcess,
@@ -18,7 +19,6 @@ import type { KeyPair } from './certificates.ts';
 import { copyData } from './copy-data.ts';
 import type { AuroraFront, Fronted, FrontMaker } from './front.ts';
 import { NodeFiles, type NodeRole } from './node-files.ts';
-import { killAllIn, signalAll } from './processes.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const QUERY_TIMEOUT_MS = 10_000;

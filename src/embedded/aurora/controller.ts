@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { embeddedFailure } from '../failure.ts';
+import { killAllIn } from '../processes.ts';
 import type { AuroraNode } from './aurora-node.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { killAllIn } from './processes.ts';
 import { becomesFollower, mostAdvanced, promote, receivedBytes } from './replication.ts';
 
 const CATCH_UP_TIMEOUT_MS = 2_000;

@@ -1,16 +1,19 @@
-/** All the processes of a server, whom its postmaster alone cannot speak for. Linux only. */
+/** All the processes of a server, whom its postmaster alone cannot speak for. */
 import { readdir, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { embeddedFailure } from '../failure.ts';
-import { sendSignal } from '../process-identity.ts';
+import { embeddedFailure } from './failure.ts';
+import { sendSignal } from './process-identity.ts';
 
 const POLL_MS = 10;
 const END_TIMEOUT_MS = 5_000;
 
-/** Who works in a data directory: every process of a server has it as its working directory. */
+/**
+ * Who works in a data directory: every process of a server has it as its working directory. Only
+ * Linux tells; elsewhere nobody.
+ */
 export async function processesIn(dataDir: string): Promise<number[]> {
   const found: number[] = [];
-  for (const name of await readdir('/proc')) {
+  for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue;
     const cwd = await readlink(`/proc/${name}/cwd`).catch(() => '');
     if (cwd === dataDir) found.push(Number(name));
