@@ -57,11 +57,17 @@ async function ask(
   }
 }
 
-async function resolved(cluster: AuroraCluster, name: string): Promise<string | undefined> {
+async function lookedUp(
+  cluster: AuroraCluster,
+  name: string,
+): Promise<{ address: string; ttl: number } | undefined> {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 });
   resolver.setServers([cluster.dnsServer]);
-  return (await resolver.resolve4(name))[0];
+  return (await resolver.resolve4(name, { ttl: true }))[0];
 }
+
+const resolved = async (cluster: AuroraCluster, name: string): Promise<string | undefined> =>
+  (await lookedUp(cluster, name))?.address;
 
 /** Whom the instance takes for the writer. */
 async function writerSaidBy(cluster: AuroraCluster, { address }: AuroraInstance): Promise<unknown> {
@@ -160,6 +166,8 @@ describe('a cluster of three', () => {
     const { writer, writerEndpoint, readerEndpoint, port, ca } = cluster;
     expect(writerEndpoint).toBe('demo.cluster-abc123def456.us-east-1.rds.amazonaws.com');
     expect(await resolved(cluster, writerEndpoint)).toBe(writer.address);
+    expect(await lookedUp(cluster, writerEndpoint)).toMatchObject({ ttl: 5 });
+    expect(await lookedUp(cluster, readerEndpoint)).toMatchObject({ ttl: 1 });
     const readers = readersOf(cluster).map(({ address }) => address);
     const turns = [
       await resolved(cluster, readerEndpoint),
@@ -296,7 +304,7 @@ describe('a cluster of three', () => {
   });
 
   it('moves the name of the writer late, and tells the other reader later', async () => {
-    Object.assign(cluster.delays, { dnsMs: 700, repointMs: 1_500 });
+    Object.assign(cluster.delays, { dnsMs: 2_000, repointMs: 3_000 });
     const { writer: old, writerEndpoint } = cluster;
     const [next, other] = readersOf(cluster) as [AuroraInstance, AuroraInstance];
     const promoted = new Promise((resolve) => {
