@@ -1,6 +1,7 @@
 /** Copies of data directories: what `pg_basebackup` does, which the packages do not bring. */
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { GatewayError } from '../../base/errors.ts';
 import { embeddedFailure, errnoOf, tailOf } from '../failure.ts';
 import { type Account, run } from '../run.ts';
 import { giveTo } from '../shared-places.ts';
@@ -8,7 +9,7 @@ import { giveTo } from '../shared-places.ts';
 const COPY_TIMEOUT_MS = 120_000;
 
 /** What is in these directories is of one server alone, or is made anew at the start. */
-const EMPTIED = [
+const LEFT_EMPTY = [
   'pg_dynshmem',
   'pg_notify',
   'pg_replslot',
@@ -16,7 +17,10 @@ const EMPTIED = [
   'pg_snapshots',
   'pg_stat_tmp',
   'pg_subtrans',
-] as const;
+];
+
+/** The same, where the log is left out too. */
+const LEFT_EMPTY_OF_LOG = ['pg_wal', 'pg_wal/archive_status', 'pg_wal/summaries'];
 
 /** What tells of one server alone. */
 const LEFT_OUT = [
@@ -25,17 +29,7 @@ const LEFT_OUT = [
   'postmaster.opts',
   'postmaster.pid',
   'standby.signal',
-] as const;
-
-const LOG_DIR = 'pg_wal';
-/** Segments, and what goes with them below; histories of timelines are named by eight digits. */
-const SEGMENT = /^[\dA-F]{24}/;
-
-async function empty(dir: string, isLeft: (name: string) => boolean = () => false): Promise<void> {
-  for (const name of await readdir(dir)) {
-    if (!isLeft(name)) await rm(join(dir, name), { recursive: true, force: true });
-  }
-}
+];
 
 /** Whether a program only complained of files that a server has removed meanwhile. */
 function onlyMissedFiles(said: string): boolean {
@@ -62,14 +56,20 @@ export async function copyData(
   });
   await chmod(to, 0o700);
   await giveTo(account, to);
-  await empty(to);
+  for (const name of await readdir(to)) await rm(join(to, name), { recursive: true, force: true });
+  const leftEmpty = [...LEFT_EMPTY, ...(isInUse ? LEFT_EMPTY_OF_LOG : [])];
+  const leftOut = new Set([...LEFT_OUT, ...leftEmpty]);
+  const copied = (await readdir(from)).filter((name) => !leftOut.has(name));
   // As the server's user, who owns both.
-  const args = ['-R', '-p', `${from}/.`, to];
+  const dirs = leftEmpty.map((name) => join(to, name));
+  const made = await run('mkdir', ['-m', '700', ...dirs], { account, timeoutMs: COPY_TIMEOUT_MS });
+  if (made.code !== 0) throw copyFailure(made.stderr);
+  const args = ['-R', '-p', ...copied.map((name) => join(from, name)), to];
   const said = await run('cp', args, { account, timeoutMs: COPY_TIMEOUT_MS });
-  if (said.code !== 0 && !(isInUse && said.code === 1 && onlyMissedFiles(said.stderr))) {
-    throw embeddedFailure('a data directory cannot be copied', tailOf(said.stderr));
-  }
-  for (const name of LEFT_OUT) await rm(join(to, name), { force: true });
-  for (const name of EMPTIED) await empty(join(to, name));
-  if (isInUse) await empty(join(to, LOG_DIR), (name) => !SEGMENT.test(name));
+  const isWhole = said.code === 0 || (isInUse && said.code === 1 && onlyMissedFiles(said.stderr));
+  if (!isWhole) throw copyFailure(said.stderr);
+}
+
+function copyFailure(said: string): GatewayError {
+  return embeddedFailure('a data directory cannot be copied', tailOf(said));
 }
