@@ -94,6 +94,10 @@ export const errorTable = {
     clientText: 'Server connection attempt failed: rejected',
     hint: 'The origin answered with the error in DETAIL.',
   }),
+  MR_ORIGIN_NO_WRITER: row('server', 'FATAL', '58000', 502, 1, true, {
+    clientText: 'Server connection attempt failed: no_writer',
+    hint: 'No node of the cluster says that it takes writes: a failover may be under way.',
+  }),
   MR_SETUP_REFUSED: row('server', 'ERROR', '58000', 502, 1, false, {
     clientText: 'the database refused: %s',
     hint: 'Nothing was changed.',

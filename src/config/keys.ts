@@ -23,6 +23,7 @@ const IDENTIFIER = /^[^\p{Cc}]{1,63}$/u;
 const ADDRESS = /^(?![^:]*:[^:]*$)[0-9A-Za-z.:%_-]+$/;
 const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
 const DNS_SERVERS_MAX = 8;
+const HOST_PATTERN = /^(?!.*\?.*\?)[0-9A-Za-z.-]*\?[0-9A-Za-z.-]*$/;
 const REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}$/;
 const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
@@ -56,6 +57,12 @@ const sslmode = choice(
 const originKind = choice(
   ['postgres', 'rds', 'rds-proxy', 'aurora', 'dsql'],
   'What the origin is, where its host name does not tell.',
+);
+const reads = choice(
+  ['writer', 'readers'],
+  'Where reads outside transactions go, at an Aurora cluster: with `readers` to its readers, ' +
+    'unless the client has just written; what they answer may be a little behind, and is not ' +
+    'cached. See docs/aws.md.',
 );
 const auth = choice(
   ['password', 'rds-iam', 'dsql-iam', 'secrets-manager'],
@@ -158,6 +165,28 @@ const awsShape = {
     must: 'a whole number from 1 to 65535',
     meaning: 'The port that IAM tokens for RDS and Aurora are signed for.',
   }),
+  instance_host_pattern: optional(
+    'a host name with `?` for the name of the instance',
+    HOST_PATTERN,
+    'Hosts of the instances of an Aurora cluster whose writer the gateway is to look for, where ' +
+      '`host` is not the endpoint that AWS gave to the cluster.',
+    'by the host name',
+  ),
+  reads: reads.schema.optional().register(keyDocs, { ...reads.doc, fallback: '"writer"' }),
+  reader_lag_max_ms: z
+    .int()
+    .min(1)
+    .max(HOUR_MS)
+    .optional()
+    .register(keyDocs, {
+      type: 'integer',
+      unit: 'ms',
+      fallback: '1000',
+      must: `a whole number from 1 to ${HOUR_MS}`,
+      meaning:
+        'Readers that are further behind get no reads; nor does any for so long after a write of ' +
+        'the same client. Needs `reads = "readers"`.',
+    }),
   secret_id: optional(
     'the ARN or the name of a secret',
     PLAIN,

@@ -79,6 +79,13 @@ export type OriginConfig = {
   readonly port: number;
   /** Asked for `host` in this order, each with or without a port; null for the system's way. */
   readonly dnsServers: readonly string[] | null;
+  /**
+   * Hosts of a cluster's instances with `?` for the name of one; null when the origin is no cluster
+   * whose writer is to be looked for.
+   */
+  readonly instanceHostPattern: string | null;
+  /** How far a reader may be behind for reads to go there; null when all go to the writer. */
+  readonly readerLagMsMax: number | null;
   readonly database: string;
   /** Empty when a secret says it. */
   readonly user: string;

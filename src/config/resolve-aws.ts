@@ -20,6 +20,8 @@ export type AwsOrigin = {
   readonly kind: OriginKind;
   readonly endpoint: EndpointName | null;
   readonly region: string | null;
+  /** As `instanceHostPattern` of {@link OriginConfig}. */
+  readonly instanceHostPattern: string | null;
   /** Null for the host. */
   readonly tlsServerName: string | null;
 };
@@ -29,7 +31,10 @@ export type GivenOrigin = Omit<FileOrigin, 'url'>;
 
 /** Keys of an origin that say where it is. */
 type Named = Partial<
-  Pick<GivenOrigin, 'host' | 'iam_host' | 'tls_server_name' | 'kind' | 'aws_region'>
+  Pick<
+    GivenOrigin,
+    'host' | 'iam_host' | 'tls_server_name' | 'kind' | 'aws_region' | 'instance_host_pattern'
+  >
 >;
 
 /** Where what is wrong is told. */
@@ -40,8 +45,13 @@ export function readAwsOrigin(origin: Named): AwsOrigin {
   // Behind a CNAME or a tunnel the name that AWS gave is told by one of the other keys.
   const name = origin.iam_host ?? origin.tls_server_name ?? host;
   const endpoint = readEndpointName(name);
+  const kind = origin.kind ?? (endpoint === null ? 'postgres' : KIND_OF_ENDPOINT[endpoint.kind]);
+  // Who goes through a tunnel to the endpoint of a cluster has no way to its instances.
+  const isWriterEndpoint = endpoint?.kind === 'cluster' && name === host && kind === 'aurora';
   return {
-    kind: origin.kind ?? (endpoint === null ? 'postgres' : KIND_OF_ENDPOINT[endpoint.kind]),
+    kind,
+    instanceHostPattern:
+      origin.instance_host_pattern ?? (isWriterEndpoint ? endpoint.instancePattern : null),
     endpoint,
     region: origin.aws_region ?? endpoint?.region ?? null,
     tlsServerName: origin.tls_server_name ?? origin.iam_host ?? null,

@@ -7,10 +7,18 @@ import type { OriginConfig, SslMode } from './model.ts';
 import { type OriginUrl, readOriginUrl } from './origin-url.ts';
 import { type ConfigPath, ProblemList, spellProblem } from './problems.ts';
 import { resolveAuth } from './resolve-auth.ts';
-import { checkServerName, defaultRoots, defaultSslMode, readAwsOrigin } from './resolve-aws.ts';
+import {
+  type AwsOrigin,
+  checkServerName,
+  defaultRoots,
+  defaultSslMode,
+  readAwsOrigin,
+  type Telling,
+} from './resolve-aws.ts';
 import type { FileOrigin } from './schema.ts';
 
 const PORT_DEFAULT = 5432;
+const READER_LAG_MS_MAX = 1_000;
 
 /** The rest of the program gets this only when a problem was reported, so it is never used. */
 const UNUSABLE = '';
@@ -129,6 +137,26 @@ function checkDemands(
   }
 }
 
+/** How far readers may be behind; null when they get no reads. */
+function resolveReaders(
+  origin: Omit<FileOrigin, 'url'>,
+  { instanceHostPattern }: AwsOrigin,
+  { path, problems }: Telling,
+): number | null {
+  if (origin.reads !== 'readers') {
+    if (origin.reader_lag_max_ms !== undefined) {
+      const what = 'has no effect unless reads = "readers"';
+      problems.add([...path, 'reader_lag_max_ms'], what, 'set that, or leave it out');
+    }
+    return null;
+  }
+  if (instanceHostPattern === null) {
+    const what = '"readers" needs the endpoint of an Aurora cluster as host';
+    problems.add([...path, 'reads'], what, 'give that, or instance_host_pattern');
+  }
+  return origin.reader_lag_max_ms ?? READER_LAG_MS_MAX;
+}
+
 /** Reads and checks everything an origin needs; what is wrong goes to `problems`. */
 export async function resolveOrigin(
   given: FileOrigin,
@@ -161,6 +189,8 @@ export async function resolveOrigin(
     host: origin.host ?? UNUSABLE,
     port: origin.port ?? PORT_DEFAULT,
     dnsServers: origin.dns_servers ?? null,
+    instanceHostPattern: aws.instanceHostPattern,
+    readerLagMsMax: resolveReaders(origin, aws, { path, problems }),
     database: origin.database ?? UNUSABLE,
     user: origin.user ?? UNUSABLE,
     password: parts?.password ?? password,

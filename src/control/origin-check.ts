@@ -2,7 +2,8 @@
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { OriginConfig } from '../config/model.ts';
-import { ProbeQueryError, type ProbeResult, probeOrigin } from '../origin/probe.ts';
+import { type ProbeResult, probeOrigin } from '../origin/probe.ts';
+import { OriginQueryError } from '../origin/query.ts';
 import { ApiError, type ApiErrorName } from './api-error.ts';
 
 /** As long as a connection for a client may take. */
@@ -36,7 +37,7 @@ function refusal(name: ApiErrorName, reason: string, cause?: unknown): ApiError 
 /** The code and the reason; details come from the system or the server, and hold no secret. */
 function causeOf(error: GatewayError): readonly [ApiErrorName, string] {
   const { code, detail } = error;
-  if (error instanceof ProbeQueryError) return ['originQuery', `the test query failed: ${detail}`];
+  if (error instanceof OriginQueryError) return ['originQuery', `the test query failed: ${detail}`];
   switch (code) {
     case 'MR_ORIGIN_NAME':
       return ['originName', 'the host name does not resolve'];

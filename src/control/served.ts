@@ -59,6 +59,8 @@ export async function originOf(
     user: origin.user,
     password: originPassword,
     auth: { method: 'password' },
+    instanceHostPattern: aws.instanceHostPattern,
+    readerLagMsMax: null,
     tlsServerName: null,
     sslmode,
     dnsServers: null,

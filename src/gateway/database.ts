@@ -6,7 +6,7 @@ import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
 import type { Judgement } from '../session/residue.ts';
 import type { Session } from '../session/session.ts';
-import type { SessionHost } from '../session/session-host.ts';
+import type { Readers, SessionHost, Sharing } from '../session/session-host.ts';
 import type { Settings } from '../session/settings.ts';
 import type { Statement } from '../session/statements/statements.ts';
 import type { Facts } from '../sql/facts/facts.ts';
@@ -18,8 +18,7 @@ import type { OriginWrites } from './cache/origin-writes.ts';
 import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
-import { Links, type LinkTaker } from './links/links.ts';
-import { lanesLimitsOf, SharedLinks } from './links/shared-links.ts';
+import { DatabaseLinks } from './links/database-links.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
@@ -51,9 +50,8 @@ export class Database implements SessionHost {
   readonly linkStatementsMax = LINK_STATEMENTS_MAX;
   readonly clients = new Set<ClientConnection>();
   readonly #statements: StatementReader;
-  readonly #links: Links;
+  readonly #links: DatabaseLinks;
   readonly #siblings: Siblings | null;
-  readonly #shared: SharedLinks;
   readonly #accepted = new Map<string, Settings>();
   readonly #reads: DatabaseReads;
   readonly #writes: DatabaseWrites;
@@ -68,28 +66,10 @@ export class Database implements SessionHost {
     this.#siblings = siblings;
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    this.#links = new Links(
-      () => this.#config,
-      siblings?.capacityOf(config.name) ?? null,
-      clock,
-      this.log,
-      (link) => link.writes.lose(clock.nowMs()),
-    );
-    this.#shared = this.#shareLinks(clock);
-    this.#writes = new DatabaseWrites(this, this.#links, parts);
-    this.#reads = new DatabaseReads(this, this.#links, clock, this.log, parts.hasOtherWriters);
-  }
-
-  #shareLinks(clock: Clock): SharedLinks {
-    const host = {
-      linkStatementsMax: LINK_STATEMENTS_MAX,
-      onResultTypeChanged: () => this.onResultTypeChanged(),
-      catchUp: () => this.catchUp(),
-      checkOut: (taker: LinkTaker) => this.#links.checkOut(taker),
-      checkIn: (link: Link, isDirty: boolean) => this.#links.checkIn(link, isDirty),
-      demand: () => this.#links.demand(),
-    };
-    return new SharedLinks(host, lanesLimitsOf(this.#config), clock);
+    this.#links = new DatabaseLinks(this, siblings, clock);
+    const { writer } = this.#links;
+    this.#writes = new DatabaseWrites(this, writer, parts);
+    this.#reads = new DatabaseReads(this, writer, clock, this.log, parts.hasOtherWriters);
   }
 
   get config(): ConfigurationConfig {
@@ -114,7 +94,7 @@ export class Database implements SessionHost {
   }
 
   get clientEncoding(): string | null {
-    return this.#links.parameters?.get('client_encoding')?.toUpperCase() ?? null;
+    return this.#links.writer.parameters?.get('client_encoding')?.toUpperCase() ?? null;
   }
 
   isCatalogueKnown(): boolean {
@@ -126,16 +106,16 @@ export class Database implements SessionHost {
   }
 
   get originUser(): string {
-    return this.#links.user;
+    return this.#links.writer.user;
   }
 
   get counts(): PoolCounts {
-    return this.#links.counts;
+    return this.#links.writer.counts;
   }
 
   /** What a new client is told about the server; known once a client was introduced. */
   get parameters(): ReadonlyMap<string, string> {
-    return this.#links.parameters ?? new Map();
+    return this.#links.writer.parameters ?? new Map();
   }
 
   /**
@@ -146,13 +126,13 @@ export class Database implements SessionHost {
     const name = asked.get('application_name') ?? null;
     const key = JSON.stringify([...asked.with('application_name', null).entries()]);
     const known = this.#accepted.get(key);
-    if (known !== undefined && this.#links.parameters !== null) {
+    if (known !== undefined && this.#links.writer.parameters !== null) {
       return { kind: 'accepted', settings: known.with('application_name', name) };
     }
     const result = await new Promise<IntroductionResult>((resolve, reject) => {
       const checkIn = (link: Link, isDirty: boolean) => this.#links.checkIn(link, isDirty);
       const taker = new Introduction(asked, checkIn, resolve, reject);
-      const link = this.#links.checkOut(taker);
+      const link = this.#links.writer.checkOut(taker);
       if (link !== null) taker.onLink(link);
     });
     if (result.kind === 'accepted') {
@@ -162,15 +142,17 @@ export class Database implements SessionHost {
     return result;
   }
 
-  get sharing(): SharedLinks | null {
+  get sharing(): Sharing | null {
     if (!this.#config.shareLinks || this.isSessionMode) return null;
-    return this.isCatalogueChanging ? null : this.#shared;
+    return this.isCatalogueChanging ? null : this.#links.shared;
+  }
+
+  get readers(): Readers | null {
+    return this.isCatalogueChanging ? null : this.#links.readers;
   }
 
   checkOut(session: Session): Link | null {
-    const link = this.#links.checkOut(session);
-    if (link === null) this.#shared.onDemand();
-    return link;
+    return this.#links.checkOut(session);
   }
 
   withdraw(session: Session): void {
@@ -230,12 +212,13 @@ export class Database implements SessionHost {
   }
 
   doubtShared(): void {
-    this.#shared.doubt();
+    this.#links.doubt();
   }
 
   forgetCatalogue(): void {
     this.#statements.forget();
     this.#reads.forgetCatalogue();
+    this.#links.readers?.onCatalogueChanged();
   }
 
   onResultTypeChanged(): void {
@@ -259,7 +242,9 @@ export class Database implements SessionHost {
 
   #shown(name: string, session: Session): Shown | null {
     if (name === 'pins') return pinsShown(this.#allPins());
-    return name === 'sharing' ? this.#shared.shown : cacheShown(name, this.readCache, session);
+    return name === 'sharing'
+      ? this.#links.shared.shown
+      : cacheShown(name, this.readCache, session);
   }
 
   *#allPins(): Iterable<PinRow> {
@@ -283,13 +268,11 @@ export class Database implements SessionHost {
     if (isOriginChanged) this.#writes.moveTo(config.origin);
     this.#config = config;
     this.#links.setLimits();
-    this.#shared.setLimits(lanesLimitsOf(config));
     this.#reads.reconfigure();
     if (!isOriginChanged) return;
     this.#accepted.clear();
     this.#reads.forgetCatalogue();
-    this.#links.renew();
-    this.#shared.renew();
+    this.#links.renew(new GatewayError('MR_ORIGIN_LOST'));
   }
 
   /** To be called every now and then: strikes whoever has run into a limit. */

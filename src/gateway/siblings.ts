@@ -26,18 +26,24 @@ export type LinkCapacity = Capacity & {
   onOpened(link: EstablishedLink, origin: OriginConfig): void;
   /** A link for which a place was taken could not be opened. */
   onOpenFailed(): void;
-  /** A link is being closed; its place is free when its server process is gone. */
-  onClosed(link: EstablishedLink): void;
+  /**
+   * A link is being closed; its place is free when its server process is gone.
+   * @param isElsewhere the server is not the one that further links lead to: it is free at once
+   */
+  onClosed(link: EstablishedLink, isElsewhere: boolean): void;
   tick(): void;
   /** The configuration is closed here: whatever comes back goes to the others. */
   close(): void;
 };
 
+/** A configuration's pools; each has the limit of the configuration for itself. */
+export type PoolName = 'writer' | 'readers';
+
 /** The other workers, as the gateway of one of them sees them. */
 export type Siblings = {
   /** Of this worker; unique among those that run. Process IDs of clients hold it. */
   readonly number: number;
-  capacityOf(configuration: string): LinkCapacity;
+  capacityOf(configuration: string, pool: PoolName): LinkCapacity;
   /** Cancels what a client of another worker does; resolves when it is done. Never rejects. */
   cancel(processId: number, secretKey: Uint8Array): Promise<void>;
   /** Tells the others which clients of this worker keep their links. */

@@ -35,6 +35,11 @@ function sourceOf(origin: OriginConfig, log: Log): LoginSource {
   return source;
 }
 
+/** Both origins are logged in to with the same credentials, fetched once. */
+export function shareLogin(from: OriginConfig, to: OriginConfig, log: Log): void {
+  sources.set(to, sourceOf(from, log));
+}
+
 function makeSource({ auth, user, password }: OriginConfig, log: Log): LoginSource {
   if (auth.method === 'secrets-manager') return new SecretSource(auth, log);
   if (auth.method !== 'password') return new TokenSource(auth, user, log);

@@ -229,6 +229,17 @@ export class Pool<Link extends object, Waiter extends object> {
     }
   }
 
+  /** The origin may be back after an outage: what was put off is tried at once. */
+  retry(nowMs: number): void {
+    this.#failures = 0;
+    this.#openIfNeeded(nowMs);
+  }
+
+  /** Whoever waits is not to wait any longer. */
+  refuseWaiting(error: GatewayError): void {
+    this.#refuseAll(error);
+  }
+
   /** Every link of now is closed, the checked-out ones when they come back. */
   renew(reason: string, nowMs: number): void {
     this.#epoch++;

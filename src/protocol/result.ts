@@ -1,4 +1,4 @@
-import { MessageWriter } from '../base/bytes.ts';
+import { MessageWriter, readUint16, readUint32 } from '../base/bytes.ts';
 import { ServerCode } from './codes.ts';
 
 /** The type of a result's column: its number in `pg_type`, and its size, -1 when that varies. */
@@ -34,4 +34,24 @@ export function encodeResult(
     writer.end();
   }
   return writer.begin(ServerCode.CommandComplete).cstring(`SELECT ${rows.length}`).end().take();
+}
+
+/** Columns, in text format as byte strings, of the DataRow whose body lies in `[start, end)`. */
+export function decodeDataRow(chunk: Uint8Array, start: number, end: number): (string | null)[] {
+  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  const row: (string | null)[] = [];
+  if (end - start < 2) return row;
+  const count = readUint16(chunk, start);
+  let at = start + 2;
+  for (let n = 0; n < count && at + 4 <= end; n++) {
+    const size = readUint32(chunk, at) | 0;
+    at += 4;
+    if (size < 0) {
+      row.push(null);
+      continue;
+    }
+    row.push(bytes.toString('latin1', at, Math.min(at + size, end)));
+    at += size;
+  }
+  return row;
 }

@@ -31,6 +31,8 @@ export class LinkWrites {
   #mayCommit = false;
   /** Of the server. */
   processId = 0;
+  /** Whether anything may have been written since whoever has the link has set it back. */
+  hasWritten = false;
   #fence: WriteFence | null = null;
 
   /** The catalogue may be another one afterwards. */
@@ -48,6 +50,7 @@ export class LinkWrites {
 
   add(fence: WriteFence, writes: RelationSet, changesCatalogue: boolean): void {
     if (writes.length === 0) return;
+    this.hasWritten = true;
     if (this.#fence === null) {
       this.#fence = fence;
       fence.onPending(this);

@@ -89,10 +89,16 @@ export class Link {
   status: number = TransactionStatus.Idle;
   /** Why this link must not serve anyone else, once its owner is done. */
   unfit: string | null = null;
-  /** Whether the server has said goodbye with a FATAL error, which its owner has seen. */
+  /** Whether the server has said goodbye with a FATAL error. */
   sawFatal = false;
+  /** Whether its owner's client was told that. */
+  hasToldFatal = false;
   /** Whether the last error was that a statement would return something else than at first. */
   sawChangedType = false;
+  /** It leads to a server that only reads: nothing but a single read is sent there. */
+  onlyReads = false;
+  /** Whether a statement was refused because it writes; whoever looks at it sets it back. */
+  sawReadOnly = false;
   /** Cancel requests on their way: until they have arrived they may hit whatever runs here. */
   cancelsPending = 0;
   readonly #framer: Framer;
@@ -331,6 +337,7 @@ export class Link {
     if (text.includes('VFATAL\0') || text.includes('VPANIC\0')) this.sawFatal = true;
     else this.#refuseBehindQuiet();
     this.sawChangedType = isChangedType(text);
+    if (text.includes('\0C25006\0')) this.sawReadOnly = true;
     if (text.includes('\0C26000\0') && this.statements.hasName(text)) {
       // Something removed it unseen, such as a DEALLOCATE ALL in a function.
       this.statements.clear();
@@ -340,6 +347,7 @@ export class Link {
     if (this.ledger.headIsOwn && consequence instanceof OwnQuery) consequence.onError(text);
     const take = this.#onErrorHeader(isBrokenCopy(text));
     const rewritten = take === Take.Forward ? (this.owner?.rewriteError(text) ?? null) : null;
+    this.hasToldFatal = this.sawFatal && take === Take.Forward && rewritten !== '';
     if (rewritten === null) return take;
     if (rewritten === '') return Take.Swallow;
     this.#framer.flushRun();

@@ -1,5 +1,5 @@
-import { readUint16, readUint32 } from '../base/bytes.ts';
 import { ClientCode } from '../protocol/codes.ts';
+import { decodeDataRow } from '../protocol/result.ts';
 import type { Consequence } from './ledger.ts';
 
 /** A query of ours never answers with more rows than this; the rest is dropped. */
@@ -34,22 +34,7 @@ export class OwnQuery implements Consequence {
 
   /** A DataRow lies in `[start, end)`; it is copied. */
   onRow(chunk: Uint8Array, start: number, end: number): void {
-    if (this.rows.length >= this.#rowsMax || end - start < 7) return;
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    const count = readUint16(chunk, start + 5);
-    const row: (string | null)[] = [];
-    let at = start + 7;
-    for (let n = 0; n < count && at + 4 <= end; n++) {
-      const size = readUint32(chunk, at) | 0;
-      at += 4;
-      if (size < 0) {
-        row.push(null);
-        continue;
-      }
-      row.push(bytes.toString('latin1', at, Math.min(at + size, end)));
-      at += size;
-    }
-    this.rows.push(row);
+    if (this.rows.length < this.#rowsMax) this.rows.push(decodeDataRow(chunk, start + 5, end));
   }
 
   onError(fields: string): void {

@@ -35,10 +35,23 @@ export type Sharing = {
   submit(unit: SharedUnit): void;
 };
 
+/** Where reads may go that need not see everything that was ever written. */
+export type Readers = {
+  /** Null when every read is to have a link of its own. */
+  readonly sharing: Sharing | null;
+  nowMs(): number;
+  /** Whether there is one, and a client that wrote last at `wroteAtMs` may go there by now. */
+  mayServe(wroteAtMs: number): boolean;
+  /** They could not be reached. */
+  onRefused(): void;
+};
+
 /** What a session asks of the configuration that it belongs to. */
 export type SessionHost = {
   /** Null when every statement is to have a link of its own. */
   readonly sharing: Sharing | null;
+  /** Null when all reads go to the server that writes. */
+  readonly readers: Readers | null;
   /** The user that links log in as. */
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */
@@ -53,7 +66,10 @@ export type SessionHost = {
   catchUp(): void;
   /** Whether any client's statements use `lastval` or `currval`. */
   readonly readsSequences: boolean;
-  /** A link at once, or null: then the session is queued until `onLink` or `onRefused`. */
+  /**
+   * A link at once, or null: then the session is queued until `onLink` or `onRefused`. It leads to
+   * a reader where `session.shared.goesToReaders`.
+   */
   checkOut(session: Session): Link | null;
   /** The session waits no longer. */
   withdraw(session: Session): void;

@@ -98,8 +98,7 @@ export class Session implements LinkOwner {
   /** Whether nothing of the client's is unfinished, so that its next unit can be answered here. */
   get isFree(): boolean {
     if (this.link !== null || this.isUnsynced || this.isStalled || this.isClosed) return false;
-    const { isClientBlocked } = this.#backpressure;
-    return !this.isDropping && !isClientBlocked && this.framer.isBetweenMessages;
+    return !this.isDropping && !this.#backpressure.isClientBlocked && this.framer.isBetweenMessages;
   }
 
   /** Whether the client waits for an answer. */
@@ -199,7 +198,7 @@ export class Session implements LinkOwner {
     if (link !== null) {
       // What the gateway answers by itself may be all there is.
       if (link.ledger.isFull) link.answerSynthetic();
-      if (!this.tenure.isRestoring && !link.ledger.isFull) return true;
+      if (this.tenure.takesMore(link, this.isUnsynced)) return true;
       this.stallForAnswers();
       return false;
     }
@@ -219,8 +218,8 @@ export class Session implements LinkOwner {
 
   onRefused(error: GatewayError): void {
     this.#stall = Stall.None;
-    const left = this.reads?.rescue(this.#held) ?? null;
-    if (left === null) this.fail(error);
+    const left = this.shared.leaveReaders() ? this.#held : this.reads?.rescue(this.#held);
+    if (left == null) this.fail(error);
     else this.#resume(left);
   }
 
@@ -283,12 +282,12 @@ export class Session implements LinkOwner {
 
   /** The link broke under the session. */
   onLinkLost(error: GatewayError): void {
-    const sawFatal = this.link?.sawFatal === true;
+    const wasTold = this.link?.hasToldFatal === true;
     this.#letGo();
     this.reads?.abandon();
     this.tenure.lose();
-    // The client may have read the server's own goodbye.
-    if (sawFatal) this.port.end();
+    // The client has then been told the server's own goodbye.
+    if (wasTold) this.port.end();
     else this.fail(error);
     this.close();
   }
@@ -369,6 +368,7 @@ export class Session implements LinkOwner {
     // The end of the link's chunk will be told to its next owner.
     this.port.flush();
     this.#backpressure.releaseLink(link);
+    this.shared.noteWrites(link.writes.hasWritten);
     if (this.tenure.settle(link)) this.#backpressure.releaseClient();
     else this.#backpressure.attach(link);
   }

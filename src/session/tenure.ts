@@ -61,15 +61,20 @@ export class Tenure {
     return this.#probesPending > 0;
   }
 
-  /** Whether a RESET may have to be put right before the client's next statement. */
-  get isRestoring(): boolean {
-    return this.#isRestoring;
+  /**
+   * Whether the link takes the client's next message by now: not while a RESET may have to be put
+   * right before it, and over a link that only reads only what belongs to the unit at hand.
+   */
+  takesMore(link: Link, isInUnit: boolean): boolean {
+    if (this.#isRestoring || link.ledger.isFull) return false;
+    return !link.onlyReads || isInUnit || link.ledger.size === 0;
   }
 
   /** Makes the link the owner's, with the client's settings on their way. */
   begin(link: Link, owner: LinkOwner): void {
     this.link = link;
     link.owner = owner;
+    link.writes.hasWritten = false;
     this.#hasForgottenSequences = false;
     this.#epoch = this.#host.isCatalogueChanging ? UNSETTLED : this.#host.catalogueEpoch;
     link.closeExcess(this.#host.linkStatementsMax);

@@ -9,6 +9,7 @@ import { AURORA_REGION } from '../../src/embedded/aurora/endpoints.ts';
 import { SocketReader } from '../../src/net/socket-reader.ts';
 import { connectOrigin, type EstablishedLink, requestCancel } from '../../src/origin/connect.ts';
 import { OriginRejection } from '../../src/origin/login.ts';
+import { originOf, startGateway } from '../support/aurora.ts';
 import { IamFronts, type IamOptions } from '../support/iam-front.ts';
 import { query } from '../support/wire-messages.ts';
 
@@ -60,6 +61,8 @@ function originAt(host: string, iamHost = host, changes: Partial<OriginConfig> =
   return {
     ...at(host),
     kind: 'aurora',
+    instanceHostPattern: null,
+    readerLagMsMax: null,
     dnsServers: [cluster.dnsServer],
     user: 'gateway',
     password: null,
@@ -218,4 +221,23 @@ describe('who is no member of rds_iam', () => {
     }
     expect(fronts.logins).toEqual([]);
   });
+});
+
+describe('the gateway', () => {
+  it('shows each node a token that was signed for it, and clients hear nothing of that', async () => {
+    const origin = { ...originAt(cluster.writerEndpoint), ...originOf(cluster) };
+    const gateway = await startGateway(cluster, { origin });
+    const client = await gateway.connect();
+    const who = 'SELECT current_user, pg_catalog.aurora_db_instance_identifier()';
+    const before = cluster.writer.name;
+    expect(await client.rows(who)).toEqual([['gateway', before]]);
+    await expect.poll(() => client.rows('SHOW millrace.pins')).toEqual([]);
+    await cluster.failover();
+    await expect.poll(() => client.rows(who)).not.toEqual([['gateway', before]]);
+    expect(await client.rows(who)).toEqual([['gateway', cluster.writer.name]]);
+    expect(fronts.logins.length).toBeGreaterThanOrEqual(3);
+    expect(fronts.logins.every(({ isIn }) => isIn)).toBe(true);
+    await client.end();
+    await gateway.stop();
+  }, 30_000);
 });

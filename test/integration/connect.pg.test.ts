@@ -31,6 +31,8 @@ function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConf
     sslmode: 'disable',
     kind: 'postgres',
     auth: { method: 'password' },
+    instanceHostPattern: null,
+    readerLagMsMax: null,
     tlsServerName: null,
     dnsServers: null,
     sslnegotiation: 'postgres',

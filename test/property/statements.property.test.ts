@@ -175,6 +175,7 @@ const clean = {
 /** A configuration with some links, of which the caller chooses the next one. */
 class World implements SessionHost {
   readonly readCache = null;
+  readonly readers = null;
 
   readonly originUser = 'web';
   readonly sharing = null;

@@ -43,6 +43,7 @@ export class SimGateway implements SessionHost, PoolHost<Link, Session> {
   readonly sharing = null;
   /** Nor do they keep answers. */
   readonly readCache = null;
+  readonly readers = null;
   readonly #limits: PoolLimits;
   readonly #table: ModelTable;
   readonly #lacks: Lacks;

@@ -5,6 +5,7 @@ import { cachingDefaults } from '../../src/config/caching.ts';
 import type {
   CachingConfig,
   MillraceConfig,
+  OriginConfig,
   PoolMode,
   TimeoutsConfig,
 } from '../../src/config/model.ts';
@@ -34,6 +35,8 @@ export type GatewayOptions = {
   readonly originAt?: { readonly host: string; readonly port: number };
   readonly originUser?: { readonly user: string; readonly password: string };
   readonly loginTimeoutMs?: number;
+  /** Whatever else is to be said of the origin. */
+  readonly origin?: Partial<OriginConfig>;
   readonly hasOtherWriters?: boolean;
   /** As for one of several workers. */
   readonly board?: WriteBoard;
@@ -101,6 +104,8 @@ export class TestGateway {
             sslmode: 'disable' as const,
             kind: 'postgres' as const,
             auth: { method: 'password' as const },
+            instanceHostPattern: null,
+            readerLagMsMax: null,
             tlsServerName: null,
             dnsServers: null,
             sslnegotiation: 'postgres' as const,
@@ -108,6 +113,7 @@ export class TestGateway {
             ca: null,
             clientCert: null,
             clientKey: null,
+            ...options.origin,
           },
           originConnectionLimit: options.links ?? 1,
           waitersMax: options.waitersMax ?? 1_000,

@@ -162,7 +162,8 @@ export class WireClient {
   async readReady(count = 1, withinMs = WAIT_MS): Promise<Reply[]> {
     const replies: Reply[] = [];
     for (let seen = 0; seen < count; ) {
-      const reply = await this.read(withinMs);
+      const reply = await this.readOrEnd(withinMs);
+      if (reply === null) throw ended(replies.at(-1));
       replies.push(reply);
       if (reply.code === 'Z') seen++;
     }
@@ -262,6 +263,12 @@ export function fieldsOf(body: Buffer): Record<string, string> {
     if (field !== '') fields[field[0] as string] = field.slice(1);
   }
   return fields;
+}
+
+/** Why there is no more to read; the last words of a server tell, if it has said any. */
+function ended(last: Reply | undefined): Error {
+  const words = last?.code === 'E' ? `: ${errorText(last.body)}` : '';
+  return new Error(`the connection has ended${words}`);
 }
 
 function loginRefused(body: Buffer): Error {

@@ -129,6 +129,8 @@ export function demoOrigin(server: { readonly host: string; readonly port: numbe
     sslmode: 'disable',
     kind: 'postgres',
     auth: { method: 'password' },
+    instanceHostPattern: null,
+    readerLagMsMax: null,
     tlsServerName: null,
     dnsServers: null,
     sslnegotiation: 'postgres',

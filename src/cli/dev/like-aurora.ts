@@ -1,4 +1,5 @@
 /** `millrace dev --like aurora`: a cluster behind the gateway. */
+import { readEndpointName } from '../../aws/endpoint-name.ts';
 import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { AuroraCluster } from '../../embedded/aurora/aurora-cluster.ts';
@@ -23,6 +24,7 @@ export async function startAurora(log: Log): Promise<AuroraCluster> {
 export function auroraOrigin({ writerEndpoint, port, ca, dnsServer }: AuroraCluster): OriginConfig {
   return {
     ...demoOrigin({ host: writerEndpoint, port }),
+    instanceHostPattern: readEndpointName(writerEndpoint)?.instancePattern ?? null,
     kind: 'aurora',
     sslmode: 'verify-full',
     ca,

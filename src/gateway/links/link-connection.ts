@@ -1,9 +1,9 @@
 import { GatewayError } from '../../base/errors.ts';
-import type { OriginConfig } from '../../config/model.ts';
 import { Pause, SocketStream } from '../../net/socket-stream.ts';
 import { type EstablishedLink, requestCancel } from '../../origin/connect.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
 import { Link, type LinkPort } from '../../session/link.ts';
+import type { Opened, Place } from './destination.ts';
 
 /** A cancel request that takes longer may still strike: its link is then not used again. */
 const CANCEL_TIMEOUT_MS = 5_000;
@@ -13,6 +13,14 @@ export type LinkConnectionEvents = {
   onGone(connection: LinkConnection, error: GatewayError): void;
   /** No cancel request is on its way to the link any more. */
   onCancelsDone(connection: LinkConnection): void;
+  /** The server has refused to write: 25006, read_only_sql_transaction. */
+  onReadOnly(): void;
+};
+
+/** The pool that a link is of. */
+export type LinkHome = {
+  checkIn(link: Link, isDirty: boolean): void;
+  discard(link: Link, reason: string): void;
 };
 
 /** A link and its socket. */
@@ -21,13 +29,18 @@ export class LinkConnection implements LinkPort {
   readonly processId: number;
   readonly #stream: SocketStream;
   readonly established: EstablishedLink;
-  readonly #origin: OriginConfig;
+  readonly place: Place;
+  /** Where it goes back to. */
+  readonly home: LinkHome;
+  /** The server is none that links lead to any more. */
+  isElsewhere = false;
   readonly #events: LinkConnectionEvents;
   #isGone = false;
 
-  constructor(established: EstablishedLink, origin: OriginConfig, events: LinkConnectionEvents) {
+  constructor({ established, place }: Opened, home: LinkHome, events: LinkConnectionEvents) {
     this.established = established;
-    this.#origin = origin;
+    this.place = place;
+    this.home = home;
     this.#events = events;
     this.processId = established.processId;
     this.link = new Link(this, established.parameters);
@@ -60,7 +73,7 @@ export class LinkConnection implements LinkPort {
   async cancel(): Promise<void> {
     const { link } = this;
     link.cancelsPending++;
-    const outcome = await requestCancel(this.#origin, this.established, CANCEL_TIMEOUT_MS);
+    const outcome = await requestCancel(this.place.origin, this.established, CANCEL_TIMEOUT_MS);
     link.cancelsPending--;
     if (outcome === 'failed') link.unfit = 'a cancel request may still strike it';
     if (link.cancelsPending === 0) this.#events.onCancelsDone(this);
@@ -77,9 +90,18 @@ export class LinkConnection implements LinkPort {
     this.link.ledger.clear();
   }
 
+  /** Ends the connection, whose server is the wrong one by now, as if the server had. */
+  lose(detail: string): void {
+    this.isElsewhere = true;
+    this.#onGone(new GatewayError('MR_ORIGIN_LOST', { detail }));
+  }
+
   #onData(chunk: Buffer): void {
     try {
       this.link.feed(chunk, 0, chunk.length);
+      if (!this.link.sawReadOnly) return;
+      this.link.sawReadOnly = false;
+      this.#events.onReadOnly();
     } catch (error) {
       this.#onGone(GatewayError.from(error));
     }

@@ -3,7 +3,6 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
-import { connectOrigin } from '../../origin/connect.ts';
 import {
   OWN_CAPACITY,
   Pool,
@@ -13,6 +12,7 @@ import {
 } from '../../pool/pool.ts';
 import type { Link } from '../../session/link.ts';
 import type { LinkCapacity } from '../siblings.ts';
+import type { Destination, Place } from './destination.ts';
 import { canExpire, LinkCleaner } from './link-cleaner.ts';
 import { LinkConnection } from './link-connection.ts';
 
@@ -27,6 +27,21 @@ export type LinkTaker = {
  * closed.
  */
 const CLEAN_TIMEOUT_MS = 15_000;
+/** Without any link for so long nobody needs to know where one would lead. */
+const REST_MS = 60_000;
+
+export type LinksParts = {
+  readonly config: () => ConfigurationConfig;
+  /** Null when the limit of the configuration is all this process's own. */
+  readonly capacity: LinkCapacity | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly destination: Destination;
+  /** A link is closed, or has broken, and is forgotten. */
+  readonly onEnded?: (link: Link) => void;
+  /** The servers only read. */
+  readonly onlyReads?: boolean;
+};
 
 /** The links of one configuration: opens, lends, cleans and closes them as the pool decides. */
 export class Links implements PoolHost<Link, LinkTaker> {
@@ -34,6 +49,8 @@ export class Links implements PoolHost<Link, LinkTaker> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #pool: Pool<Link, LinkTaker>;
+  readonly #destination: Destination;
+  readonly #connections = new Set<LinkConnection>();
   /** Null when the limit of the configuration is all this process's own. */
   readonly #capacity: LinkCapacity | null;
   /** Since when each link is being cleaned. */
@@ -45,23 +62,21 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   /** As whom the youngest link is logged in. */
   #user: string | null = null;
+  /** When there was last a link, or somebody who waits for one. */
+  #neededMs = 0;
 
   readonly #onEnded: (link: Link) => void;
+  readonly #onlyReads: boolean;
 
-  /** @param onEnded a link is closed, or has broken, and is forgotten */
-  constructor(
-    config: () => ConfigurationConfig,
-    capacity: LinkCapacity | null,
-    clock: Clock,
-    log: Log,
-    onEnded: (link: Link) => void,
-  ) {
-    this.#onEnded = onEnded;
+  constructor({ config, capacity, clock, log, destination, onEnded, onlyReads }: LinksParts) {
+    this.#onEnded = onEnded ?? (() => {});
+    this.#onlyReads = onlyReads ?? false;
     this.#config = config;
     this.#capacity = capacity;
     this.#clock = clock;
     this.#log = log;
     this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()), capacity ?? OWN_CAPACITY);
+    this.#destination = destination;
     capacity?.serve({
       lacking: () => this.#pool.lacking,
       onCapacity: () => this.#pool.onCapacity(this.#clock.nowMs()),
@@ -120,7 +135,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
     const connection = link.port as LinkConnection;
     this.#log.debug({ originPid: connection.processId, reason }, 'link closed');
     connection.close();
-    this.#capacity?.onClosed(connection.established);
+    this.#capacity?.onClosed(connection.established, connection.isElsewhere);
     this.#forget(link);
   }
 
@@ -133,13 +148,46 @@ export class Links implements PoolHost<Link, LinkTaker> {
   renew(): void {
     this.#parameters = null;
     this.#user = null;
+    this.#destination.renew();
     this.#pool.renew('its origin was changed', this.#clock.nowMs());
+  }
+
+  /** How many links lead to a place. */
+  countAt(key: string): number {
+    let count = 0;
+    for (const { place } of this.#connections) if (place.key === key) count++;
+    return count;
+  }
+
+  /** Ends links. What runs on them has an outcome that nobody can tell, as their clients hear. */
+  lose(isLost: (place: Place) => boolean, detail: string): void {
+    const lost = [...this.#connections].filter(({ place }) => isLost(place));
+    for (const connection of lost) connection.lose(detail);
+  }
+
+  /** Closes links, those that are in use when they come back. */
+  retire(isRetired: (place: Place) => boolean, reason: string): void {
+    for (const { link, place } of this.#connections) {
+      if (!isRetired(place)) continue;
+      if (link.owner === null && link.cancelsPending === 0) this.discard(link, reason);
+      else link.unfit = reason;
+    }
+  }
+
+  /** Where links lead may be reachable again. */
+  retry(): void {
+    this.#pool.retry(this.#clock.nowMs());
+  }
+
+  refuseWaiting(error: GatewayError): void {
+    this.#pool.refuseWaiting(error);
   }
 
   /** To be called every now and then; see {@link Pool.tick}. */
   tick(nowMs: number): void {
     this.#pool.tick(nowMs);
     this.#capacity?.tick();
+    this.#restIfUnneeded(nowMs);
     for (const [link, sinceMs] of this.#cleaning) {
       const isHopeless = link.ledger.isCopyIn;
       if (!isHopeless && nowMs - sinceMs <= CLEAN_TIMEOUT_MS) continue;
@@ -152,6 +200,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   close(error: GatewayError): void {
     this.#pool.close(error);
     this.#capacity?.close();
+    this.#destination.rest();
   }
 
   openLink(): void {
@@ -171,20 +220,19 @@ export class Links implements PoolHost<Link, LinkTaker> {
   }
 
   async #open(): Promise<void> {
-    const { origin, timeouts } = this.#config();
     try {
-      const established = await connectOrigin(origin, {
-        connectTimeoutMs: timeouts.connectTimeoutMs,
-        // A client that gives no name has none, as it would without the gateway.
-        applicationName: '',
-        log: this.#log,
-      });
-      const connection = new LinkConnection(established, origin, {
+      const { connectTimeoutMs } = this.#config().timeouts;
+      const opened = await this.#destination.open(connectTimeoutMs);
+      const { established, place } = opened;
+      const connection = new LinkConnection(opened, this, {
         onGone: (gone, error) => this.#onGone(gone, error),
         onCancelsDone: (done) => this.#onCancelsDone(done.link),
+        onReadOnly: () => this.#destination.suspect(place),
       });
+      this.#connections.add(connection);
+      connection.link.onlyReads = this.#onlyReads;
       this.#parameters = established.parameters;
-      this.#capacity?.onOpened(established, origin);
+      this.#capacity?.onOpened(established, place.origin);
       this.#noteUser(established.user);
       this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
     } catch (caught) {
@@ -209,11 +257,19 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   #onGone(connection: LinkConnection, error: GatewayError): void {
     this.#log.info({ originPid: connection.processId, reason: error.message }, 'link lost');
-    this.#capacity?.onClosed(connection.established);
+    this.#capacity?.onClosed(connection.established, connection.isElsewhere);
     this.#forget(connection.link);
+    this.#destination.suspect(connection.place);
+  }
+
+  #restIfUnneeded(nowMs: number): void {
+    const { idle, checkedOut, opening, waiting } = this.#pool.counts;
+    if (idle + checkedOut + opening + waiting > 0) this.#neededMs = nowMs;
+    else if (nowMs - this.#neededMs >= REST_MS) this.#destination.rest();
   }
 
   #forget(link: Link): void {
+    this.#connections.delete(link.port as LinkConnection);
     this.#cleaning.delete(link);
     this.#awaitingCancel.delete(link);
     this.#onEnded(link);

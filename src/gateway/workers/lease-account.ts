@@ -2,12 +2,13 @@ import type { OriginConfig } from '../../config/model.ts';
 import type { EstablishedLink } from '../../origin/connect.ts';
 import { LeaseHolder, type LeaseHolderHost } from '../../pool/lease-holder.ts';
 import { departureOf } from '../links/departure.ts';
-import type { CapacityUser, LinkCapacity } from '../siblings.ts';
+import type { CapacityUser, LinkCapacity, PoolName } from '../siblings.ts';
 import type { ToPrimary } from './messages.ts';
 
 export type LeaseAccountParts = {
   readonly number: number;
   readonly configuration: string;
+  readonly pool: PoolName;
   readonly send: (message: ToPrimary) => void;
   /** Nothing of it is out any more. */
   readonly onEnded: (number: number) => void;
@@ -25,8 +26,8 @@ export class LeaseAccount implements LinkCapacity, LeaseHolderHost {
 
   constructor(parts: LeaseAccountParts) {
     this.#parts = parts;
-    const { number, configuration } = parts;
-    parts.send({ kind: 'accountOpened', account: number, configuration });
+    const { number, configuration, pool } = parts;
+    parts.send({ kind: 'accountOpened', account: number, configuration, pool });
   }
 
   serve(user: CapacityUser): void {
@@ -57,12 +58,13 @@ export class LeaseAccount implements LinkCapacity, LeaseHolderHost {
     this.#endIfOver();
   }
 
-  onClosed(link: EstablishedLink): void {
+  onClosed(link: EstablishedLink, isElsewhere: boolean): void {
     const origin = this.#links.get(link);
     if (origin === undefined) return;
     this.#links.delete(link);
     this.holder.leave();
-    void this.#depart(link, origin);
+    if (isElsewhere) this.#free(link);
+    else void departureOf(link, origin).then(() => this.#free(link));
   }
 
   tick(): void {
@@ -95,8 +97,7 @@ export class LeaseAccount implements LinkCapacity, LeaseHolderHost {
     this.#user?.shedIdle();
   }
 
-  async #depart(link: EstablishedLink, origin: OriginConfig): Promise<void> {
-    await departureOf(link, origin);
+  #free(link: EstablishedLink): void {
     const { number: account, send } = this.#parts;
     send({ kind: 'linkGone', account, processId: link.processId });
     this.#placesUsed--;

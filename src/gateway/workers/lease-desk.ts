@@ -3,17 +3,25 @@ import type { ConfigurationConfig, MillraceConfig, OriginConfig } from '../../co
 import type { LinkKey } from '../../origin/connect.ts';
 import { LeaseBook, type LeaseBookHost } from '../../pool/leases.ts';
 import { departureOfCut, departureOfUnknown } from '../links/departure.ts';
+import type { PoolName } from '../siblings.ts';
 import type { ToPrimary } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** How often books in which somebody waits are looked at. */
 const TICK_MS = 25;
 
+const POOLS: readonly PoolName[] = ['writer', 'readers'];
+
+const keyOf = (configuration: string, pool: PoolName): string => `${pool} ${configuration}`;
+
+type AccountOpened = Extract<ToPrimary, { readonly kind: 'accountOpened' }>;
+
 /** One pool of one worker. */
 type Member = {
   readonly worker: WorkerProcess;
   readonly account: number;
   readonly configuration: string;
+  readonly pool: PoolName;
   /** Its links at the origin, by process ID of the server. */
   readonly links: Map<number, { readonly key: LinkKey; readonly origin: OriginConfig | null }>;
 };
@@ -21,6 +29,7 @@ type Member = {
 /** The primary's side of leases: a book for each configuration, joined with messages. */
 export class LeaseDesk implements LeaseBookHost<Member> {
   readonly #clock: Clock;
+  /** By {@link keyOf}. */
   readonly #books = new Map<string, LeaseBook<Member>>();
   readonly #uneasy = new Set<LeaseBook<Member>>();
   readonly #members = new Map<WorkerProcess, Map<number, Member>>();
@@ -38,16 +47,19 @@ export class LeaseDesk implements LeaseBookHost<Member> {
     this.#configurations = new Map(configurations.map((one) => [one.name, one]));
     const nowMs = this.#clock.nowMs();
     for (const { name, originConnectionLimit } of configurations) {
-      const book = this.#books.get(name);
-      if (book === undefined) this.#books.set(name, new LeaseBook(this, originConnectionLimit));
-      else this.#touch(book, () => book.setLimit(originConnectionLimit, nowMs));
+      for (const pool of POOLS) {
+        const key = keyOf(name, pool);
+        const book = this.#books.get(key);
+        if (book === undefined) this.#books.set(key, new LeaseBook(this, originConnectionLimit));
+        else this.#touch(book, () => book.setLimit(originConnectionLimit, nowMs));
+      }
     }
     this.#forgetEmpty();
   }
 
   onMessage(worker: WorkerProcess, message: ToPrimary): void {
     if (message.kind === 'accountOpened') {
-      this.#open(worker, message.account, message.configuration);
+      this.#open(worker, message);
       return;
     }
     if (!('account' in message)) return;
@@ -89,13 +101,14 @@ export class LeaseDesk implements LeaseBookHost<Member> {
     worker.send({ kind: 'demanded', account, idleTotal, mustTotal });
   }
 
-  #open(worker: WorkerProcess, account: number, configuration: string): void {
+  #open(worker: WorkerProcess, { account, configuration, pool }: AccountOpened): void {
     // A worker may still know a configuration that is gone here: it gets no link for it.
-    const book = this.#books.get(configuration) ?? new LeaseBook<Member>(this, 0);
-    this.#books.set(configuration, book);
+    const key = keyOf(configuration, pool);
+    const book = this.#books.get(key) ?? new LeaseBook<Member>(this, 0);
+    this.#books.set(key, book);
     const accounts = this.#members.get(worker) ?? new Map<number, Member>();
     this.#members.set(worker, accounts);
-    const member = { worker, account, configuration, links: new Map() };
+    const member = { worker, account, configuration, pool, links: new Map() };
     accounts.set(account, member);
     book.join(member);
   }
@@ -123,7 +136,8 @@ export class LeaseDesk implements LeaseBookHost<Member> {
   }
 
   #bookOf(member: Member | undefined): LeaseBook<Member> | undefined {
-    return member === undefined ? undefined : this.#books.get(member.configuration);
+    if (member === undefined) return undefined;
+    return this.#books.get(keyOf(member.configuration, member.pool));
   }
 
   #touch(book: LeaseBook<Member>, act: () => void): void {
@@ -138,9 +152,9 @@ export class LeaseDesk implements LeaseBookHost<Member> {
   }
 
   #forgetEmpty(): void {
-    for (const [name, book] of this.#books) {
-      if (book.isEmpty && !this.#configurations.has(name)) {
-        this.#books.delete(name);
+    for (const [key, book] of this.#books) {
+      if (book.isEmpty && !this.#configurations.has(key.slice(key.indexOf(' ') + 1))) {
+        this.#books.delete(key);
         this.#uneasy.delete(book);
       }
     }

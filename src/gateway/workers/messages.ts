@@ -5,7 +5,7 @@
 import type { MillraceConfig } from '../../config/model.ts';
 import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import type { SharedSecrets } from '../shared-secrets.ts';
-import type { News, PinRow } from '../siblings.ts';
+import type { News, PinRow, PoolName } from '../siblings.ts';
 import type { ConfigurationStatus } from '../status.ts';
 
 /** Changes with the messages: a primary does not work with workers of another version. */
@@ -102,7 +102,12 @@ export type ToPrimary =
   | { readonly kind: 'purged'; readonly id: number; readonly outcome: PurgeOutcome }
   | { readonly kind: 'pong' }
   /** A pool begins. Accounts are numbers that a worker uses once. */
-  | { readonly kind: 'accountOpened'; readonly account: number; readonly configuration: string }
+  | {
+      readonly kind: 'accountOpened';
+      readonly account: number;
+      readonly configuration: string;
+      readonly pool: PoolName;
+    }
   | { readonly kind: 'accountClosed'; readonly account: number }
   | { readonly kind: 'wanted'; readonly account: number; readonly total: number }
   | { readonly kind: 'given'; readonly account: number; readonly count: number }

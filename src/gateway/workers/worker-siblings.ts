@@ -1,6 +1,6 @@
 import type { Log } from '../../base/log.ts';
 import { workerNumberOf } from '../clients/client-registry.ts';
-import type { LinkCapacity, News, PinRow, Siblings } from '../siblings.ts';
+import type { LinkCapacity, News, PinRow, PoolName, Siblings } from '../siblings.ts';
 import { LeaseAccount } from './lease-account.ts';
 import type { ToldNews, ToldPins, ToPrimary, ToWorker } from './messages.ts';
 
@@ -40,12 +40,13 @@ export class WorkerSiblings implements Siblings {
     return this.#parts.number;
   }
 
-  capacityOf(configuration: string): LinkCapacity {
+  capacityOf(configuration: string, pool: PoolName): LinkCapacity {
     const number = ++this.#lastId;
     const { send } = this.#parts;
     const account = new LeaseAccount({
       number,
       configuration,
+      pool,
       send,
       onEnded: () => {
         this.#accounts.delete(number);

@@ -3,6 +3,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { Link } from '../link.ts';
 import type { Session } from '../session.ts';
+import type { Sharing } from '../session-host.ts';
 import type { Settings } from '../settings.ts';
 import { parameterTypes, type Statement } from '../statements/statements.ts';
 import type { Estimate } from './estimate.ts';
@@ -27,6 +28,13 @@ export class SharedTurn implements UnitOwner {
   #isTrialDue = false;
   /** Bytes that have come for the client while it had a link of its own. */
   trialBytes = 0;
+  /** Where the unit at hand may be shared. */
+  #sharing: Sharing | null = null;
+  #mayReadElsewhere = false;
+  /** Whether the unit at hand is a read for which a server that only reads will do. */
+  goesToReaders = false;
+  /** When the client last gave back a link over which it may have written. */
+  #wroteAtMs = Number.NEGATIVE_INFINITY;
   /** {@link Settings} of the client, and the same with custom plans. */
   #plain: Settings | null = null;
   #custom: Settings | null = null;
@@ -54,7 +62,11 @@ export class SharedTurn implements UnitOwner {
     const isTriedStill = this.#isTrialDue;
     this.#isTrialDue = false;
     if (!isTriedStill) this.#trial = null;
-    if (host.sharing === null || !this.#session.isFree) return false;
+    this.goesToReaders = false;
+    if (!this.#session.isFree) return false;
+    this.#sharing = host.sharing;
+    this.#mayReadElsewhere = this.mayReadElsewhere;
+    if (this.#sharing === null && !this.#mayReadElsewhere) return false;
     if (isWholeQuery(chunk)) {
       const facts = host.factsOf(chunk, 5, chunk.length - 1, settings);
       const estimate = this.#estimateFor(facts);
@@ -81,15 +93,32 @@ export class SharedTurn implements UnitOwner {
     return true;
   }
 
+  /** Whether a read of the client's may go to a server that only reads. */
+  get mayReadElsewhere(): boolean {
+    return this.#session.host.readers?.mayServe(this.#wroteAtMs) === true;
+  }
+
+  /** The client's link goes back. */
+  noteWrites(hasWritten: boolean): void {
+    const { readers } = this.#session.host;
+    if (readers !== null && hasWritten) this.#wroteAtMs = readers.nowMs();
+  }
+
+  /** There is no link for the unit at hand: whether it was to be one to a reader. */
+  leaveReaders(): boolean {
+    if (this.goesToReaders) this.#session.host.readers?.onRefused();
+    return this.goesToReaders;
+  }
+
   /** The link has come for which the unit on trial had to wait: it is looked at again. */
   beginTrial(): void {
     this.#isTrialDue = this.#trial !== null;
-    this.#trialSinceMs = this.#session.host.sharing?.nowMs() ?? 0;
+    this.#trialSinceMs = this.#sharing?.nowMs() ?? 0;
   }
 
   /** The client's link owes nothing more. */
   endTrial(): void {
-    const { sharing } = this.#session.host;
+    const sharing = this.#sharing;
     if (this.#trial === null || sharing === null || this.trialBytes === 0) return;
     const nowMs = sharing.nowMs();
     this.#trial.noteAlone(this.trialBytes, nowMs - this.#trialSinceMs, sharing.hedgeMs, nowMs);
@@ -176,15 +205,20 @@ export class SharedTurn implements UnitOwner {
     this.#unit = unit;
     this.#session.reads?.onPass(facts);
     this.#session.stallForShared();
-    this.#session.host.sharing?.submit(unit);
+    this.#sharing?.submit(unit);
   }
 
   /** The results of the statement, when they are known to be short; else it is measured. */
   #estimateFor(facts: Facts): Estimate | null {
     const { host } = this.#session;
-    if (!facts.plainRead || !host.judge(facts).isPure || host.sharing === null) return null;
-    const estimate = host.sharing.estimateOf(facts);
-    const nowMs = host.sharing.nowMs();
+    if (!facts.plainRead || !host.judge(facts).isPure) return null;
+    if (this.#mayReadElsewhere) {
+      this.goesToReaders = true;
+      this.#sharing = host.readers?.sharing ?? null;
+    }
+    if (this.#sharing === null) return null;
+    const estimate = this.#sharing.estimateOf(facts);
+    const nowMs = this.#sharing.nowMs();
     if (estimate.isShort(nowMs)) return estimate;
     this.#trial = estimate;
     this.#trialSinceMs = nowMs;

@@ -67,6 +67,8 @@ describe('a valid file', () => {
           sslmode: 'prefer',
           kind: 'postgres',
           auth: { method: 'password' },
+          instanceHostPattern: null,
+          readerLagMsMax: null,
           tlsServerName: null,
           dnsServers: null,
           sslnegotiation: 'postgres',

@@ -125,6 +125,8 @@ describe('an origin of a URL alone', () => {
       sslmode: 'prefer',
       kind: 'postgres',
       auth: { method: 'password' },
+      instanceHostPattern: null,
+      readerLagMsMax: null,
       tlsServerName: null,
       dnsServers: null,
       sslnegotiation: 'postgres',

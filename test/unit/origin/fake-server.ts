@@ -80,6 +80,8 @@ export const originAt = (port: number, changes: Partial<OriginConfig> = {}): Ori
   sslmode: 'disable',
   kind: 'postgres',
   auth: { method: 'password' },
+  instanceHostPattern: null,
+  readerLagMsMax: null,
   tlsServerName: null,
   dnsServers: null,
   sslnegotiation: 'postgres',

@@ -1,0 +1,151 @@
+import type { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { ConfigurationConfig } from '../../config/model.ts';
+import type { LanesHost } from '../../pool/lanes.ts';
+import type { Link } from '../../session/link.ts';
+import type { Session } from '../../session/session.ts';
+import type { Siblings } from '../siblings.ts';
+import { type Place, WriterDestination } from './destination.ts';
+import type { LinkConnection, LinkHome } from './link-connection.ts';
+import { Links, type LinkTaker } from './links.ts';
+import { ReaderLinks } from './readers.ts';
+import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
+
+const NOT_THE_WRITER = 'its node is not the writer of the cluster any more';
+
+/** What of a configuration its links need. */
+export type DatabaseLinksHost = Pick<
+  LanesHost,
+  'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'
+> & {
+  readonly config: ConfigurationConfig;
+  readonly log: Log;
+};
+
+/** All links of one configuration: to where it writes, alone and shared, and to readers. */
+export class DatabaseLinks {
+  readonly writer: Links;
+  readonly shared: SharedLinks;
+  readonly #host: DatabaseLinksHost;
+  readonly #siblings: Siblings | null;
+  readonly #clock: Clock;
+  readonly #destination: WriterDestination;
+  #readers: ReaderLinks | null;
+
+  constructor(host: DatabaseLinksHost, siblings: Siblings | null, clock: Clock) {
+    const { config, log } = host;
+    this.#host = host;
+    this.#siblings = siblings;
+    this.#clock = clock;
+    const events = {
+      onPlace: (place: Place) => this.#onPlace(place),
+      onPlaceLost: ({ key }: Place) =>
+        this.writer.lose((place) => place.key === key, NOT_THE_WRITER),
+      onReaders: () => this.#readers?.onReaders(),
+    };
+    this.#destination = new WriterDestination(() => host.config.origin, events, log);
+    this.writer = new Links({
+      config: () => host.config,
+      capacity: siblings?.capacityOf(config.name, 'writer') ?? null,
+      clock,
+      log,
+      destination: this.#destination,
+      onEnded: (link) => link.writes.lose(clock.nowMs()),
+    });
+    const lanesHost = {
+      linkStatementsMax: host.linkStatementsMax,
+      onResultTypeChanged: () => host.onResultTypeChanged(),
+      catchUp: () => host.catchUp(),
+      checkOut: (taker: LinkTaker) => this.writer.checkOut(taker),
+      checkIn: (link: Link, isDirty: boolean) => this.writer.checkIn(link, isDirty),
+      demand: () => this.writer.demand(),
+    };
+    this.shared = new SharedLinks(lanesHost, lanesLimitsOf(config), clock);
+    this.#readers = this.#makeReaders();
+  }
+
+  /** Null when all reads go to the writer. */
+  get readers(): ReaderLinks | null {
+    return this.#readers;
+  }
+
+  checkOut(session: Session): Link | null {
+    const readers = session.shared.goesToReaders ? this.#readers : null;
+    const link = (readers?.links ?? this.writer).checkOut(session);
+    if (link === null) (readers?.shared ?? this.shared).onDemand();
+    return link;
+  }
+
+  withdraw(session: Session): void {
+    this.writer.withdraw(session);
+    this.#readers?.links.withdraw(session);
+  }
+
+  checkIn(link: Link, isDirty: boolean): void {
+    homeOf(link).checkIn(link, isDirty);
+  }
+
+  discard(link: Link, reason: string): void {
+    homeOf(link).discard(link, reason);
+  }
+
+  /** What is under way was judged by a catalogue that is to change. */
+  doubt(): void {
+    this.shared.doubt();
+    this.#readers?.shared.doubt();
+  }
+
+  /** Takes the limits of a changed configuration. */
+  setLimits(): void {
+    this.writer.setLimits();
+    this.shared.setLimits(lanesLimitsOf(this.#host.config));
+    this.#readers?.setLimits();
+  }
+
+  /** The origin is another one: no link of now serves anyone again. */
+  renew(error: GatewayError): void {
+    this.writer.renew();
+    this.shared.renew();
+    this.#readers?.links.close(error);
+    this.#readers = this.#makeReaders();
+  }
+
+  tick(nowMs: number): void {
+    this.writer.tick(nowMs);
+    this.#readers?.tick(nowMs);
+  }
+
+  /** Refuses all who wait, and closes every link that is not checked out. */
+  close(error: GatewayError): void {
+    this.writer.close(error);
+    this.#readers?.links.close(error);
+  }
+
+  #onPlace({ key }: Place): void {
+    this.writer.lose((place) => place.key !== key, NOT_THE_WRITER);
+    this.writer.retry();
+  }
+
+  #makeReaders(): ReaderLinks | null {
+    const host = this.#host;
+    const { name, origin, poolMode } = host.config;
+    if (origin.readerLagMsMax === null || poolMode === 'session') return null;
+    return new ReaderLinks({
+      config: () => host.config,
+      readers: (lagMsMax) => this.#destination.readers(lagMsMax),
+      capacity: this.#siblings?.capacityOf(name, 'readers') ?? null,
+      clock: this.#clock,
+      log: host.log,
+      lanes: {
+        linkStatementsMax: host.linkStatementsMax,
+        onResultTypeChanged: () => host.onResultTypeChanged(),
+        catchUp: () => host.catchUp(),
+      },
+    });
+  }
+}
+
+function homeOf(link: Link): LinkHome {
+  return (link.port as LinkConnection).home;
+}

@@ -1,0 +1,109 @@
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { ConfigurationConfig } from '../../config/model.ts';
+import { READERS_AGE_MS, type Reader } from '../../origin/aurora/cluster.ts';
+import type { LanesHost } from '../../pool/lanes.ts';
+import type { Readers, Sharing } from '../../session/session-host.ts';
+import type { LinkCapacity } from '../siblings.ts';
+import { Links, type LinkTaker } from './links.ts';
+import { ReaderDestination } from './reader-destination.ts';
+import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
+
+/** After a read that no reader has taken, none gets one for so long. */
+const BAR_MS = 1_000;
+
+export type ReaderLinksParts = {
+  readonly config: () => ConfigurationConfig;
+  readonly readers: (lagMsMax: number) => readonly Reader[];
+  readonly capacity: LinkCapacity | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lanes: Pick<LanesHost, 'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'>;
+};
+
+/** The links of one configuration to the readers of its cluster, and the reads that go there. */
+export class ReaderLinks implements Readers {
+  readonly links: Links;
+  readonly shared: SharedLinks;
+  readonly #config: () => ConfigurationConfig;
+  readonly #clock: Clock;
+  readonly #destination: ReaderDestination;
+  #barredUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ config, readers, capacity, clock, log, lanes }: ReaderLinksParts) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#destination = new ReaderDestination(
+      () => readers(this.#lagMsMax),
+      (key) => this.links.countAt(key),
+      clock,
+      log,
+    );
+    const destination = this.#destination;
+    this.links = new Links({ config, capacity, clock, log, destination, onlyReads: true });
+    const host = {
+      ...lanes,
+      checkOut: (taker: LinkTaker) => this.links.checkOut(taker),
+      checkIn: this.links.checkIn.bind(this.links),
+      demand: () => this.links.demand(),
+    };
+    this.shared = new SharedLinks(host, lanesLimitsOf(config()), clock);
+  }
+
+  get sharing(): Sharing | null {
+    return this.#config().shareLinks ? this.shared : null;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** A reader that is within its bound has by then what the client has written. */
+  mayServe(wroteAtMs: number): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - wroteAtMs < this.#settledMs || nowMs < this.#barredUntilMs) return false;
+    return this.#destination.usable.length > 0;
+  }
+
+  onRefused(): void {
+    this.#barredUntilMs = Math.max(this.#barredUntilMs, this.#clock.nowMs() + BAR_MS);
+  }
+
+  /** Readers have yet to learn what statements mean by now. */
+  onCatalogueChanged(): void {
+    this.#barredUntilMs = this.#clock.nowMs() + this.#settledMs;
+    this.shared.doubt();
+  }
+
+  /** The writer has told of the readers: links to one that is too far behind are of no use. */
+  onReaders(): void {
+    const names = new Set(this.#destination.usable.map(({ name }) => name));
+    this.links.retire(({ key }) => !names.has(key), 'its reader is gone, or too far behind');
+    if (names.size > 0) return;
+    this.links.refuseWaiting(new GatewayError('MR_ORIGIN_REFUSED', { detail: 'no reader' }));
+  }
+
+  tick(nowMs: number): void {
+    this.links.tick(nowMs);
+  }
+
+  setLimits(): void {
+    this.links.setLimits();
+    this.shared.setLimits(lanesLimitsOf(this.#config()));
+  }
+
+  renew(): void {
+    this.links.renew();
+    this.shared.renew();
+  }
+
+  get #lagMsMax(): number {
+    return this.#config().origin.readerLagMsMax ?? 0;
+  }
+
+  /** How long a write takes to be at every reader that is used, and known to be. */
+  get #settledMs(): number {
+    return this.#lagMsMax + READERS_AGE_MS;
+  }
+}
