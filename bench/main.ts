@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { benchCases, poolSizesNeeded } from './cases/cases.ts';
 import { pgbouncerAbility } from './cases/way.ts';
+import { hasAwsWrapper } from './failover/failover.ts';
 import { microCases } from './micro/cases.ts';
 import { measureMicro, microTable } from './micro/harness.ts';
 import { type BenchOptions, parseOptions, UsageError, usageText } from './options.ts';
@@ -45,7 +46,11 @@ async function run(
   pgbouncer: Pgbouncer | null,
 ): Promise<Outcome> {
   const { cases, rounds, roundSeconds, poolSizes } = options;
-  const setup = { poolSizes, pgbouncer: pgbouncer?.ability ?? null };
+  const setup = {
+    poolSizes,
+    pgbouncer: pgbouncer?.ability ?? null,
+    hasAwsWrapper: hasAwsWrapper(),
+  };
   say('PostgreSQL starts and fills its tables …');
   const sizes = poolSizesNeeded(cases, setup);
   const scene = await Scene.start({ pgbench, pgbouncer, poolSizes: sizes });
@@ -70,6 +75,7 @@ async function runAll(options: BenchOptions): Promise<void> {
   const pgbench = requirePgbench();
   const pgbouncer = await findPgbouncer();
   if (pgbouncer === null) say('PgBouncer is not installed: nothing is compared with it.');
+  if (!hasAwsWrapper()) say("AWS's wrapper is not there: npm ci --prefix bench/failover");
   const info: RunInfo = {
     startedAt: new Date().toISOString(),
     rounds: options.rounds,

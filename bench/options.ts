@@ -28,7 +28,8 @@ const quick = { rounds: 2, roundSeconds: 1, poolSizes: [8] } as const;
 /** About, on a quiet machine with a PgBouncer of Debian's. */
 function minutesOf(group: string | null): number {
   const cases = benchCases.filter((each) => group === null || groupOf(each) === group);
-  const setup = { ...whole, pgbouncer: { version: '1.18.0', canPrepare: false } };
+  const pgbouncer = { version: '1.18.0', canPrepare: false };
+  const setup = { ...whole, pgbouncer, hasAwsWrapper: true };
   return Math.ceil(estimateSeconds(cases, setup, whole.rounds, whole.roundSeconds) / 60);
 }
 

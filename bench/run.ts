@@ -7,6 +7,7 @@ import {
   type Subject,
 } from './cases/case.ts';
 import { measureLogins, warmUpLogins } from './clients/logins.ts';
+import { FailoverMeter } from './failover/failover.ts';
 import { LoadMeter } from './load/meter.ts';
 import { measureIdle } from './memory/idle.ts';
 import { measureSlow } from './memory/slow.ts';
@@ -43,12 +44,14 @@ class Bench {
   readonly #scene: Scene;
   readonly #loads: LoadMeter;
   readonly #strangers: StrangersMeter;
+  readonly #failovers: FailoverMeter;
   readonly #facts: MicroCase;
 
   private constructor(scene: Scene, facts: MicroCase) {
     this.#scene = scene;
     this.#loads = new LoadMeter(scene);
     this.#strangers = new StrangersMeter(scene);
+    this.#failovers = new FailoverMeter(scene.scratch);
     this.#facts = facts;
   }
 
@@ -56,6 +59,10 @@ class Bench {
     const facts = (await microCases()).find(({ name }) => name === FACTS_CASE);
     if (facts === undefined) throw new Error(`there is no piece called ${FACTS_CASE}`);
     return new Bench(scene, facts);
+  }
+
+  stop(): Promise<void> {
+    return this.#failovers.stop();
   }
 
   async warmUp(subject: Subject): Promise<void> {
@@ -76,6 +83,8 @@ class Bench {
         return measureIdle(this.#scene, subject);
       case 'slow':
         return measureSlow(this.#scene, subject);
+      case 'failover':
+        return this.#failovers.measure(subject);
       case 'facts': {
         const [result] = measureMicro([this.#facts], 1, FACTS_MS);
         return { factsUs: (result?.ns.median ?? Number.NaN) / NS_PER_US };
@@ -90,6 +99,14 @@ class Bench {
  */
 export async function runCases(scene: Scene, options: RunOptions): Promise<Outcome> {
   const bench = await Bench.make(scene);
+  try {
+    return await measureCases(bench, options);
+  } finally {
+    await bench.stop();
+  }
+}
+
+async function measureCases(bench: Bench, options: RunOptions): Promise<Outcome> {
   const measurements: Measurement[] = [];
   const summaries: CaseSummary[] = [];
   for (const each of options.cases) {

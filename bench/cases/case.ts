@@ -38,7 +38,14 @@ export type Subject =
   | { readonly kind: 'logins'; readonly way: Way }
   | { readonly kind: 'idle'; readonly server: IdleServer; readonly isTls: boolean }
   | { readonly kind: 'slow'; readonly pooler: 'millrace' | 'pgbouncer' }
+  | { readonly kind: 'failover'; readonly way: FailoverWay; readonly loss: Loss }
   | { readonly kind: 'facts' };
+
+/** Through the gateway with a plain driver, or past it with AWS's wrapper of that driver. */
+export type FailoverWay = 'millrace' | 'aws-wrapper';
+
+/** How a cluster loses its writer. */
+export type Loss = 'failover' | 'crash' | 'hang';
 
 /** Whose memory 10,000 idle clients take. */
 export type IdleServer = 'bare' | 'millrace' | 'pgbouncer';
@@ -47,6 +54,7 @@ export type IdleServer = 'bare' | 'millrace' | 'pgbouncer';
 export type Side =
   | 'direct'
   | 'PgBouncer'
+  | 'AWS wrapper'
   | 'Millrace'
   | 'cache off'
   | 'one name'
@@ -91,6 +99,8 @@ export type Setup = {
   readonly poolSizes: readonly number[];
   /** Null where it is not installed. */
   readonly pgbouncer: PgbouncerAbility | null;
+  /** Whether AWS's wrapper is installed. */
+  readonly hasAwsWrapper: boolean;
 };
 
 export type BenchCase = {

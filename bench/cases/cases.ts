@@ -6,6 +6,7 @@ import {
   type BenchCase,
   type Contestant,
   groupOf,
+  type Loss,
   type Setup,
   type Side,
   type Subject,
@@ -88,6 +89,35 @@ const slow: BenchCase = {
   contestants: (setup) => both(setup, (pooler) => ({ kind: 'slow', pooler })),
 };
 
+const lossTitles: Readonly<Record<Loss, string>> = {
+  failover: 'a failover that was asked for',
+  crash: 'the writer crashes, and a reader is promoted a second later',
+  hang: 'the writer hangs with its connections, and a reader is promoted',
+};
+
+function failover(loss: Loss): BenchCase {
+  return {
+    name: `failover-${loss}`,
+    title: lossTitles[loss],
+    headline: 'gapMs',
+    bars: [{ kind: 'ratio', of: 'AWS wrapper', to: 'Millrace', atLeast: 1 }],
+    isQuick: false,
+    roundsMax: ALL_ROUNDS,
+    contestants: ({ hasAwsWrapper }) => [
+      { name: 'Millrace', side: 'Millrace', subject: { kind: 'failover', way: 'millrace', loss } },
+      ...(hasAwsWrapper
+        ? [
+            {
+              name: 'AWS wrapper',
+              side: 'AWS wrapper',
+              subject: { kind: 'failover', way: 'aws-wrapper', loss },
+            } as const,
+          ]
+        : []),
+    ],
+  };
+}
+
 const facts: BenchCase = {
   name: 'facts-200',
   title: 'statement facts of a known shape, 200 bytes',
@@ -106,6 +136,9 @@ export const benchCases: readonly BenchCase[] = [
   idle(false),
   idle(true),
   slow,
+  failover('failover'),
+  failover('crash'),
+  failover('hang'),
   facts,
 ];
 
@@ -119,7 +152,8 @@ export function poolSizesNeeded(
 ): ReadonlyMap<Pooler, readonly number[]> {
   const needed = new Map<Pooler, Set<number>>();
   for (const { subject } of cases.flatMap((each) => each.contestants(setup))) {
-    if (!('way' in subject) || subject.way.pooler === null) continue;
+    if (subject.kind === 'failover' || !('way' in subject)) continue;
+    if (subject.way.pooler === null) continue;
     const { pooler, poolSize } = subject.way;
     const sizes = needed.get(pooler);
     if (sizes === undefined) needed.set(pooler, new Set([poolSize]));

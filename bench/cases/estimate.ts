@@ -34,6 +34,8 @@ function costOf({ subject }: Contestant): Cost {
       return fixed(subject.isTls ? 45 : 15);
     case 'slow':
       return fixed(15);
+    case 'failover':
+      return fixed(12);
     case 'facts':
       return fixed(1);
   }

@@ -31,6 +31,7 @@ export const figureTable = {
   clients: less('clients', 0),
   clientKiB: less('KiB for each client', 1),
   growthMiB: less('growth, MiB', 1),
+  gapMs: less('longest time without a write, ms', 0),
   factsUs: less('µs', 3),
 } as const satisfies Record<string, FigureInfo>;
 

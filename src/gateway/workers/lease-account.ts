@@ -99,7 +99,8 @@ export class LeaseAccount implements LinkCapacity, LeaseHolderHost {
 
   #free(link: EstablishedLink): void {
     const { number: account, send } = this.#parts;
-    send({ kind: 'linkGone', account, processId: link.processId });
+    const { processId, address } = link;
+    send({ kind: 'linkGone', account, processId, address });
     this.#placesUsed--;
     this.holder.free();
     this.#endIfOver();

@@ -14,6 +14,10 @@ const POOLS: readonly PoolName[] = ['writer', 'readers'];
 
 const keyOf = (configuration: string, pool: PoolName): string => `${pool} ${configuration}`;
 
+/** Servers of one cluster number their processes each for itself. */
+const linkKeyOf = ({ processId, address }: Pick<LinkKey, 'processId' | 'address'>): string =>
+  `${processId} ${address}`;
+
 type AccountOpened = Extract<ToPrimary, { readonly kind: 'accountOpened' }>;
 
 /** One pool of one worker. */
@@ -22,8 +26,8 @@ type Member = {
   readonly account: number;
   readonly configuration: string;
   readonly pool: PoolName;
-  /** Its links at the origin, by process ID of the server. */
-  readonly links: Map<number, { readonly key: LinkKey; readonly origin: OriginConfig | null }>;
+  /** Its links at the origin, by {@link linkKeyOf}. */
+  readonly links: Map<string, { readonly key: LinkKey; readonly origin: OriginConfig | null }>;
 };
 
 /** The primary's side of leases: a book for each configuration, joined with messages. */
@@ -75,8 +79,9 @@ export class LeaseDesk implements LeaseBookHost<Member> {
       const { processId, encrypted, address } = message;
       const secretKey = Buffer.from(message.secretKey, 'base64');
       const origin = this.#configurations.get(member.configuration)?.origin ?? null;
-      member.links.set(processId, { key: { processId, secretKey, encrypted, address }, origin });
-    } else if (message.kind === 'linkGone') member.links.delete(message.processId);
+      const key = { processId, secretKey, encrypted, address };
+      member.links.set(linkKeyOf(message), { key, origin });
+    } else if (message.kind === 'linkGone') member.links.delete(linkKeyOf(message));
     else if (message.kind === 'accountClosed') this.#close(member);
   }
 

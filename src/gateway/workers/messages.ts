@@ -120,7 +120,12 @@ export type ToPrimary =
       readonly encrypted: boolean;
       readonly address: string;
     }
-  | { readonly kind: 'linkGone'; readonly account: number; readonly processId: number }
+  | {
+      readonly kind: 'linkGone';
+      readonly account: number;
+      readonly processId: number;
+      readonly address: string;
+    }
   | ({ readonly kind: 'cancel' } & AskedCancel)
   | { readonly kind: 'cancelled'; readonly id: number }
   | ({ readonly kind: 'pins' } & Omit<ToldPins, 'worker'>)

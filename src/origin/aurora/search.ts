@@ -8,9 +8,10 @@ import { Node } from './node.ts';
 
 /** One look at a node. One that hangs holds up nobody but itself. */
 const LOOK_TIMEOUT_MS = 3_000;
-/** A node is looked at again after this long, and then ever less often. */
-const PAUSE_FIRST_MS = 100;
-const PAUSE_LAST_MS = 1_000;
+/** A node is looked at again after this long, and less often when it takes long. */
+const PAUSE_MS = 100;
+const PATIENCE_MS = 30_000;
+const PAUSE_LATER_MS = 1_000;
 /** A cluster has 16 instances at most, and its endpoint. */
 const NODES_MAX = 33;
 
@@ -74,7 +75,8 @@ class Search {
   async #look(origin: OriginConfig): Promise<void> {
     const { signal } = this.#over;
     let node: Node | null = null;
-    for (let pauseMs = PAUSE_FIRST_MS; !signal.aborted; pauseMs = nextPause(pauseMs)) {
+    const sinceMs = performance.now();
+    while (!signal.aborted) {
       try {
         if (node === null) node = await Node.open(origin, LOOK_TIMEOUT_MS, this.#parts.log);
         else await node.ask(LOOK_TIMEOUT_MS);
@@ -91,6 +93,7 @@ class Search {
         node = null;
         this.#fail(origin, GatewayError.from(error));
       }
+      const pauseMs = performance.now() - sinceMs < PATIENCE_MS ? PAUSE_MS : PAUSE_LATER_MS;
       await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
     }
     node?.close();
@@ -105,8 +108,4 @@ class Search {
     const told = errors.find((one) => one?.code === 'MR_ORIGIN_NO_WRITER') ?? errors[0];
     this.#parts.onNone(told as GatewayError);
   }
-}
-
-function nextPause(pauseMs: number): number {
-  return Math.min(pauseMs * 2, PAUSE_LAST_MS);
 }
