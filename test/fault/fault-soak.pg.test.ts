@@ -189,10 +189,10 @@ describe('a network that fails on both sides', () => {
       const others = `FROM pg_stat_activity WHERE datname = current_database()
         AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
       const busy = `SELECT state, query ${others} AND state <> 'idle'`;
-      await expect.poll(() => side.rows(busy), { timeout: 5_000 }).toEqual([]);
+      await expect.poll(() => side.rows(busy), { timeout: 20_000 }).toEqual([]);
       expect(far.open.length).toBeLessThanOrEqual(LINKS);
       const count = () => side.rows(`SELECT count(*) ${others}`);
-      await expect.poll(count, { timeout: 5_000 }).toEqual([[String(far.open.length)]]);
+      await expect.poll(count, { timeout: 20_000 }).toEqual([[String(far.open.length)]]);
       checkRows(actors, (await side.rows('SELECT mark FROM soak')).flat() as string[]);
       expect(process.memoryUsage().arrayBuffers).toBeLessThan(BUFFERS_BYTES_MAX);
       const failed = gateway.complaints.filter((one) => !one.startsWith('origin not reached'));
