@@ -27,6 +27,14 @@ export function isLoginRefusal(sqlstate: string, message: string): boolean {
   return sqlstate.startsWith('28') || (sqlstate === DSQL_REFUSAL && DSQL_DENIED.test(message));
 }
 
+/** Aurora DSQL is there, and lets nobody in for the moment: by its quotas, or while it wakes up. */
+const DSQL_BUSY =
+  /^unable to accept connection, (too many open connections|rate exceeded|waking up cluster)\b/i;
+
+export function isBusy(message: string): boolean {
+  return DSQL_BUSY.test(message);
+}
+
 /** @param hint the HINT of the server's error, which Aurora DSQL gives its reason in */
 export function judgeRefusal(
   shown: ShownCredential,

@@ -98,6 +98,10 @@ export const errorTable = {
     clientText: 'Server connection attempt failed: no_writer',
     hint: 'No node of the cluster says that it takes writes: a failover may be under way.',
   }),
+  MR_ORIGIN_BUSY: row('server', 'FATAL', '58000', 503, 1, true, {
+    clientText: 'Server connection attempt failed: too_many_connections',
+    hint: 'The origin takes no more connections now: see the error in DETAIL, and try again.',
+  }),
   MR_SETUP_REFUSED: row('server', 'ERROR', '58000', 502, 1, false, {
     clientText: 'the database refused: %s',
     hint: 'Nothing was changed.',

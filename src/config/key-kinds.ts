@@ -30,6 +30,17 @@ export function integer(min: number, max: number, fallback: number, unit: string
     .register(keyDocs, { type: 'integer', unit, fallback: String(fallback), must, meaning });
 }
 
+/** @param fallback what holds when it is not given, for people */
+export function optionalInteger(min: number, max: number, fallback: string, meaning: string) {
+  const must = `a whole number from ${min} to ${max}`;
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .optional()
+    .register(keyDocs, { type: 'integer', unit: '', fallback, must, meaning });
+}
+
 export function text(pattern: RegExp) {
   return z.string().max(TEXT_LENGTH_MAX).regex(pattern);
 }

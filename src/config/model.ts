@@ -3,6 +3,8 @@
  * Keys are `snake_case` in the file and `camelCase` here; they are mapped once, in `resolve.ts`.
  */
 
+import type { LinkRate } from '../session/origin-rules.ts';
+
 export type TlsMode = 'off' | 'optional' | 'required';
 
 /** As libpq's `sslmode`. */
@@ -147,6 +149,8 @@ export type ConfigurationConfig = {
   readonly name: string;
   readonly origin: OriginConfig;
   readonly originConnectionLimit: number;
+  /** How fast connections may be opened; absent for what the kind of the origin says. */
+  readonly newLinks?: LinkRate;
   /** More waiting clients than this are refused at once. */
   readonly waitersMax: number;
   readonly poolMode: PoolMode;

@@ -1,7 +1,11 @@
 /** Keys of a configuration that say who gets a link when, their defaults, and what they mean. */
 import * as z from 'zod';
-import { choice, integer, keyDocs } from './key-kinds.ts';
+import { originRules } from '../session/origin-rules.ts';
+import { choice, integer, keyDocs, optionalInteger } from './key-kinds.ts';
 import type { ConfigurationConfig } from './model.ts';
+
+/** As at Aurora DSQL, where it is not said otherwise. */
+const BURST = originRules('dsql').newLinks?.burst ?? 1;
 
 const poolMode = choice(
   ['transaction', 'session'],
@@ -20,6 +24,18 @@ export const poolingShape = {
     20,
     '',
     'Most connections to the origin at once. Few are faster than many.',
+  ),
+  origin_connection_rate: optionalInteger(
+    1,
+    100_000,
+    'none; 100 for Aurora DSQL',
+    'New connections to the origin in a second, of all configurations with its host together.',
+  ),
+  origin_connection_burst: optionalInteger(
+    1,
+    100_000,
+    `${BURST}`,
+    'So many may be opened at once before `origin_connection_rate` counts.',
   ),
   waiters_max: integer(
     0,
@@ -52,11 +68,19 @@ export const poolingShape = {
 
 export type Pooling = Pick<
   ConfigurationConfig,
-  'originConnectionLimit' | 'waitersMax' | 'poolMode' | 'shareLinks' | 'shareDepth' | 'hedgeMs'
+  | 'originConnectionLimit'
+  | 'newLinks'
+  | 'waitersMax'
+  | 'poolMode'
+  | 'shareLinks'
+  | 'shareDepth'
+  | 'hedgeMs'
 >;
 
 export function poolingOf(file: z.infer<z.ZodObject<typeof poolingShape>>): Pooling {
+  const { origin_connection_rate: perSecond, origin_connection_burst: burst = BURST } = file;
   return {
+    ...(perSecond === undefined ? {} : { newLinks: { perSecond, burst } }),
     originConnectionLimit: file.origin_connection_limit,
     waitersMax: file.waiters_max,
     poolMode: file.pool_mode,

@@ -157,6 +157,10 @@ async function resolveConfiguration(
     context.problems,
   );
   const { files, problems } = context;
+  if (value.origin_connection_burst !== undefined && value.origin_connection_rate === undefined) {
+    const at = [...path, 'origin_connection_burst'];
+    problems.add(at, 'origin_connection_rate is missing', 'give both or none');
+  }
   return {
     name: value.name,
     origin: await resolveOrigin(value.origin, [...path, 'origin'], files, problems),

@@ -4,6 +4,7 @@ import type { Clock } from '../base/time.ts';
 import type { CachingConfig, ConfigurationConfig } from '../config/model.ts';
 import type { PoolCounts } from '../pool/pool.ts';
 import type { Link } from '../session/link.ts';
+import { type OriginRules, originRules } from '../session/origin-rules.ts';
 import type { Judgement } from '../session/residue.ts';
 import type { Session } from '../session/session.ts';
 import type { Readers, SessionHost, Sharing } from '../session/session-host.ts';
@@ -19,6 +20,7 @@ import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
 import { DatabaseLinks } from './links/database-links.ts';
+import type { LinkRates } from './links/link-rates.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
@@ -40,6 +42,8 @@ export type DatabaseParts = {
   /** The other processes that serve the configuration; null when there are none. */
   readonly siblings: Siblings | null;
   readonly writes: OriginWritesTable;
+  /** How fast links may be opened. */
+  readonly rates: LinkRates;
   /** Clients of the gateway write through other processes than this one. */
   readonly hasOtherWriters: boolean;
 };
@@ -61,19 +65,23 @@ export class Database implements SessionHost {
   #hasUntoldPins = false;
 
   constructor(config: ConfigurationConfig, parts: DatabaseParts) {
-    const { clock, siblings } = parts;
+    const { siblings } = parts;
     this.#config = config;
     this.#siblings = siblings;
     this.log = withFields(parts.log, { configuration: config.name });
     this.#statements = parts.statements;
-    this.#links = new DatabaseLinks(this, siblings, clock);
+    this.#links = new DatabaseLinks(this, parts);
     const { writer } = this.#links;
     this.#writes = new DatabaseWrites(this, writer, parts);
-    this.#reads = new DatabaseReads(this, writer, clock, this.log, parts.hasOtherWriters);
+    this.#reads = new DatabaseReads(this, writer, { ...parts, log: this.log });
   }
 
   get config(): ConfigurationConfig {
     return this.#config;
+  }
+
+  get rules(): OriginRules {
+    return originRules(this.#config.origin.kind);
   }
 
   get isSessionMode(): boolean {

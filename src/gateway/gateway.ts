@@ -12,6 +12,7 @@ import { cancelClient } from './clients/cancel-client.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
+import { type LinkRates, OwnLinkRates } from './links/link-rates.ts';
 import {
   type BoundAddress,
   Listeners,
@@ -69,6 +70,7 @@ export class Gateway {
   readonly #parser: SqlParser;
   readonly #board: WriteBoard | null;
   readonly #writes: OriginWritesTable;
+  readonly #rates: LinkRates;
   readonly #facts: FactsCache;
   readonly #hasOtherWriters: boolean;
   #credentials: Credentials;
@@ -90,6 +92,7 @@ export class Gateway {
     this.#siblings = siblings ?? null;
     this.#board = board;
     this.#writes = new OriginWritesTable(board);
+    this.#rates = siblings?.rates ?? new OwnLinkRates(clock);
     this.#clients = new ClientRegistry(random, siblings?.number ?? null);
     this.#listeners = new Listeners((key, socket) => this.receive(key, socket), log);
     this.#facts = new FactsCache(parser);
@@ -258,6 +261,7 @@ export class Gateway {
       log: this.#log,
       siblings: this.#siblings,
       writes: this.#writes,
+      rates: this.#rates,
       hasOtherWriters: this.#hasOtherWriters,
     };
     this.#databases.set(configuration.name, new Database(configuration, parts));

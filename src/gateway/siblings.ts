@@ -1,6 +1,8 @@
 import type { OriginConfig } from '../config/model.ts';
 import type { EstablishedLink } from '../origin/connect.ts';
 import type { Capacity } from '../pool/pool.ts';
+import type { LinkRate } from '../session/origin-rules.ts';
+import type { LinkRates } from './links/link-rates.ts';
 
 /** A row of `SHOW millrace.pins`: byte strings. */
 export type PinRow = readonly string[];
@@ -39,11 +41,22 @@ export type LinkCapacity = Capacity & {
 /** A configuration's pools; each has the limit of the configuration for itself. */
 export type PoolName = 'writer' | 'readers';
 
+/** How fast links may be opened to one cluster, by all who use it. */
+export type RateGate = {
+  /** Takes the right to open a link now; if false, the user asks again, or is told when to. */
+  take(rate: LinkRate, user: CapacityUser): boolean;
+  /** What was taken is not used. */
+  putBack(): void;
+  /** To be called every now and then. */
+  settle(): void;
+};
+
 /** The other workers, as the gateway of one of them sees them. */
 export type Siblings = {
   /** Of this worker; unique among those that run. Process IDs of clients hold it. */
   readonly number: number;
   capacityOf(configuration: string, pool: PoolName): LinkCapacity;
+  readonly rates: LinkRates;
   /** Cancels what a client of another worker does; resolves when it is done. Never rejects. */
   cancel(processId: number, secretKey: Uint8Array): Promise<void>;
   /** Tells the others which clients of this worker keep their links. */

@@ -22,9 +22,9 @@ const LT = 'OPERATOR(pg_catalog.<)';
 const CONCAT = 'OPERATOR(pg_catalog.||)';
 const USER = `${GE} 16384::pg_catalog.oid`;
 
-const text = (expression: string): string => `(${expression})::pg_catalog.text`;
-const classId = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
-const anyOf = (names: Iterable<string>): string =>
+export const text = (expression: string): string => `(${expression})::pg_catalog.text`;
+export const classId = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
+export const anyOf = (names: Iterable<string>): string =>
   `${EQ} ANY (ARRAY[${[...names].map((name) => `'${name}'`).join(',')}]::pg_catalog.text[])`;
 
 /** One row: names of PostgreSQL's own functions, volatile ones, relations, types and operators. */
@@ -57,13 +57,13 @@ const CLASS_LETTERS: readonly (readonly [string, string])[] = [
   ['pg_class', 'r'],
 ];
 
-const letterOf = (column: string): string =>
+export const letterOf = (column: string): string =>
   `CASE ${CLASS_LETTERS.map(
     ([table, letter]) => `WHEN ${column} ${EQ} ${classId(table)} THEN '${letter}'`,
   ).join(' ')} END`;
 
 /** A row of the one result: its kind, and seven columns of text. */
-function row(kind: string, columns: readonly string[], rest: string): string {
+export function row(kind: string, columns: readonly string[], rest: string): string {
   const padded = [...columns, ...Array.from({ length: 7 - columns.length }, () => "''")];
   return `SELECT '${kind}', ${padded.map(text).join(', ')} ${rest}`;
 }
@@ -87,7 +87,7 @@ const FUNCTIONS = row(
   WHERE p.oid ${USER}`,
 );
 
-const RELATIONS = row(
+export const RELATIONS = row(
   'relation',
   ['c.oid', 'n.nspname', 'c.relname', 'c.relkind'],
   `FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} c.relnamespace
@@ -96,7 +96,7 @@ const RELATIONS = row(
 );
 
 /** Row types are left out, as the names of their relations say them; arrays of them too. */
-const TYPES = row(
+export const TYPES = row(
   'type',
   ['t.oid', 'n.nspname', 't.typname'],
   `FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} t.typnamespace
@@ -105,14 +105,14 @@ const TYPES = row(
   AND (e.oid IS NULL OR e.typrelid ${EQ} 0::pg_catalog.oid)`,
 );
 
-const OPERATORS = row(
+export const OPERATORS = row(
   'implied',
   ["'o'", 'o.oid', 'n.nspname', 'o.oprname', 'o.oprleft', 'o.oprright'],
   `FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid ${EQ} o.oprnamespace
   WHERE o.oid ${USER}`,
 );
 
-const CASTS = row(
+export const CASTS = row(
   'implied',
   ["'c'", 'c.oid', "''", "''", 'c.castsource', 'c.casttarget'],
   `FROM pg_catalog.pg_cast c WHERE c.oid ${USER}`,
@@ -146,8 +146,8 @@ const TRUSTED_ROWS = row(
 );
 
 /** What depends on a function, operator, type or relation of a user, as PostgreSQL records it. */
-const DEPENDENCIES = `SELECT DISTINCT d.classid, d.objid, ${letterOf('d.refclassid')} AS letter,
-  d.refobjid FROM pg_catalog.pg_depend d
+export const DEPENDENCIES = `SELECT DISTINCT d.classid, d.objid, d.refobjid,
+  ${letterOf('d.refclassid')} AS letter FROM pg_catalog.pg_depend d
   WHERE d.objid ${USER} AND d.refobjid ${USER} AND d.deptype ${NE} 'e'::"char"
   AND ${letterOf('d.refclassid')} IS NOT NULL`;
 
@@ -165,22 +165,8 @@ const ruleRelation = `JOIN pg_catalog.pg_class k ON k.oid ${EQ} x.ev_class`;
 const defaultColumn = `JOIN pg_catalog.pg_attribute a ON a.attrelid ${EQ} x.adrelid
   AND a.attnum ${EQ} x.adnum`;
 
-const EDGES = [
-  row(
-    'edge',
-    [ruleMode, "'r'", 'x.ev_class', ...ref],
-    `${of('pg_rewrite', 'x')} ${ruleRelation} WHERE ${notSelf('x.ev_class')}`,
-  ),
-  row(
-    'edge',
-    ["'W'", "'r'", 'x.tgrelid', ...ref],
-    `${of('pg_trigger', 'x')} WHERE NOT x.tgisinternal AND ${notSelf('x.tgrelid')}`,
-  ),
-  row(
-    'edge',
-    ["'R'", "'r'", 'x.polrelid', ...ref],
-    `${of('pg_policy', 'x')} WHERE ${notSelf('x.polrelid')}`,
-  ),
+/** Of what lies in catalogues that Aurora DSQL has as well. */
+export const EDGES = [
   row(
     'edge',
     [defaultMode, "'r'", 'x.adrelid', ...ref],
@@ -223,12 +209,6 @@ const EDGES = [
       `FROM pg_catalog.pg_operator o WHERE o.oid ${USER} AND o.${column} ${USER}`,
     ),
   ),
-  // Planning a read already runs what is constant in an expression that statistics are kept of.
-  row(
-    'edge',
-    ["'R'", "'r'", 'x.stxrelid', ...ref],
-    `${of('pg_statistic_ext', 'x')} WHERE d.letter ${NE} 'r'`,
-  ),
   row(
     'edge',
     ["'V'", "'r'", 'h.inhrelid', "'r'", 'h.inhparent'],
@@ -245,6 +225,30 @@ const EDGES = [
     `FROM pg_catalog.pg_constraint x WHERE x.contype ${EQ} 'f'::"char"
     AND (${text('x.confdeltype')} ${anyOf(['c', 'n', 'd'])}
     OR ${text('x.confupdtype')} ${anyOf(['c', 'n', 'd'])})`,
+  ),
+];
+
+const FURTHER_EDGES = [
+  row(
+    'edge',
+    [ruleMode, "'r'", 'x.ev_class', ...ref],
+    `${of('pg_rewrite', 'x')} ${ruleRelation} WHERE ${notSelf('x.ev_class')}`,
+  ),
+  row(
+    'edge',
+    ["'W'", "'r'", 'x.tgrelid', ...ref],
+    `${of('pg_trigger', 'x')} WHERE NOT x.tgisinternal AND ${notSelf('x.tgrelid')}`,
+  ),
+  row(
+    'edge',
+    ["'R'", "'r'", 'x.polrelid', ...ref],
+    `${of('pg_policy', 'x')} WHERE ${notSelf('x.polrelid')}`,
+  ),
+  // Planning a read already runs what is constant in an expression that statistics are kept of.
+  row(
+    'edge',
+    ["'R'", "'r'", 'x.stxrelid', ...ref],
+    `${of('pg_statistic_ext', 'x')} WHERE d.letter ${NE} 'r'`,
   ),
 ];
 
@@ -375,6 +379,7 @@ export function catalogueQuery(systemVolatile: Iterable<string>): string {
     VALIDATORS,
     TRUSTED_ROWS,
     ...EDGES,
+    ...FURTHER_EDGES,
     ...unsafe(unknown),
     USES,
   ];

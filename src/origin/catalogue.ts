@@ -13,6 +13,7 @@ import type {
 } from '../sql/catalogue/catalogue-rows.ts';
 import { FunctionReader } from '../sql/catalogue/function-facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
+import { DSQL_CATALOGUE_QUERY } from './catalogue-dsql.ts';
 import { catalogueQuery, SYSTEM_NAMES_QUERY } from './catalogue-query.ts';
 
 /** Runs one statement and answers its rows, every column as text. */
@@ -33,17 +34,20 @@ function readerOf(parser: SqlParser): FunctionReader {
 /**
  * Reads the catalogue of the database that `run` is connected to, in two statements. Functions
  * of users are read with `parser`, once for each definition.
+ * @param hasAll false for Aurora DSQL: see {@link DSQL_CATALOGUE_QUERY}
  * @throws what `run` throws
  */
 export async function readCatalogue(
   run: RunCatalogueQuery,
   parser: SqlParser,
+  hasAll = true,
 ): Promise<CatalogueSnapshot> {
   const [system = []] = await run(SYSTEM_NAMES_QUERY);
   const [functions, volatiles, relations, types, operators] = [0, 1, 2, 3, 4].map(
     (index) => new Set((system[index] ?? '').split(' ')),
   ) as [Set<string>, Set<string>, Set<string>, Set<string>, Set<string>];
-  const collected = collect(await run(catalogueQuery(volatiles)));
+  const query = hasAll ? catalogueQuery(volatiles) : DSQL_CATALOGUE_QUERY;
+  const collected = collect(await run(query));
   const reader = readerOf(parser);
   await readAhead(collected, reader);
   return CatalogueSnapshot.of(

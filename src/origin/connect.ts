@@ -5,6 +5,7 @@ import type { OriginConfig } from '../config/model.ts';
 import { directSocket } from '../net/direct-socket.ts';
 import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
+import { originRules } from '../session/origin-rules.ts';
 import { type LoggedIn, logIn } from './login.ts';
 import { type Login, withLogin } from './login-source.ts';
 import { openTransport, type TlsPlan, tlsPlans } from './tls.ts';
@@ -157,7 +158,7 @@ export async function requestCancel(
   link: LinkKey,
   timeoutMs: number,
 ): Promise<'sent' | 'failed'> {
-  if (link.secretKey.length === 0) return 'failed';
+  if (link.secretKey.length === 0 || !originRules(origin.kind).cancels) return 'failed';
   let socket: Socket | null = null;
   try {
     return await withDeadline(timeoutMs, async (signal) => {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { isLoginRefusal } from '../aws/login-refusal.ts';
+import { isBusy, isLoginRefusal } from '../aws/login-refusal.ts';
 import { indexOfZero, readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -43,7 +43,8 @@ export class OriginRejection extends GatewayError {
     // Class 28 is invalid authorization, 3D000 a database that does not exist: both are ours to
     // mend.
     const isOurs = isLoginRefusal(sqlstate, text) || sqlstate === '3D000';
-    super(isOurs ? 'MR_ORIGIN_AUTH' : 'MR_ORIGIN_REJECTED', {
+    const other = isBusy(text) ? 'MR_ORIGIN_BUSY' : 'MR_ORIGIN_REJECTED';
+    super(isOurs ? 'MR_ORIGIN_AUTH' : other, {
       detail: `${sqlstate}: ${text}`,
       // What Aurora DSQL says there names accounts and roles.
       ...(hint === '' ? {} : { cause: new Error(hint) }),

@@ -47,6 +47,6 @@ export async function relationsByName(
 }
 
 /** In a form that does not depend on `standard_conforming_strings`. */
-function literal(text: string): string {
+export function literal(text: string): string {
   return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

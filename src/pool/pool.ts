@@ -62,6 +62,7 @@ const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 2_000;
 /** A link is unused when it was idle for so long. */
 const UNUSED_MS = 100;
+const OLD = 'it is old';
 /** Why a link is closed whose place another worker needs. */
 const OWED = 'another worker needs its place';
 const LIFETIME_JITTER = 0.1;
@@ -113,8 +114,8 @@ export class Pool<Link extends object, Waiter extends object> {
   checkOut(waiter: Waiter, nowMs: number): Link | null {
     // Nobody overtakes: a link that has just come back belongs to whoever waits longest.
     if (this.#waitingOf.size === 0) {
-      const link = this.#idle.pop();
-      if (link !== undefined) return link;
+      const link = this.#takeIdle(nowMs);
+      if (link !== null) return link;
     }
     if (this.#waitingOf.size >= this.#limits.waitersMax) {
       this.#host.refuse(waiter, new GatewayError('MR_POOL_WAITERS_FULL'));
@@ -183,7 +184,8 @@ export class Pool<Link extends object, Waiter extends object> {
     this.#retryAtMs = nowMs + wait;
     // What time does not heal is told at once, and so is an origin that nobody has seen up yet.
     // In an outage the clients wait, up to their limit, for it to end.
-    const isHopeless = !error.row.retryable || !this.#wasUp;
+    const isUp = this.#wasUp || error.code === 'MR_ORIGIN_BUSY';
+    const isHopeless = !error.row.retryable || !isUp;
     if (isHopeless && this.#entries.size === 0) this.#refuseAll(error);
   }
 
@@ -257,6 +259,15 @@ export class Pool<Link extends object, Waiter extends object> {
     for (const link of this.#idle.splice(0)) this.#let(link, 'the gateway stops');
   }
 
+  /** Links that have grown old since they were looked at are not lent again. */
+  #takeIdle(nowMs: number): Link | null {
+    for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
+      if (nowMs < (this.#entries.get(link) as Entry).expiresMs) return link;
+      this.#let(link, OLD);
+    }
+    return null;
+  }
+
   #offer(link: Link, entry: Entry, nowMs: number): void {
     const waiting = this.#nextWaiting();
     if (waiting !== undefined) {
@@ -299,7 +310,7 @@ export class Pool<Link extends object, Waiter extends object> {
   #reasonToClose(entry: Entry, nowMs: number): string | null {
     if (this.#isClosed) return 'the gateway stops';
     if (entry.epoch !== this.#epoch) return 'its origin was changed';
-    if (nowMs >= entry.expiresMs) return 'it is old';
+    if (nowMs >= entry.expiresMs) return OLD;
     if (this.#capacity.isOwed(false)) return OWED;
     return this.#entries.size > this.#limits.linksMax ? 'the limit was lowered' : null;
   }
@@ -328,7 +339,7 @@ export class Pool<Link extends object, Waiter extends object> {
         nowMs - entry.idleSinceMs >= this.#limits.idleTimeoutMs || nowMs >= entry.expiresMs;
       if (!isDue) return;
       this.#idle.shift();
-      this.#let(link, nowMs >= entry.expiresMs ? 'it is old' : 'it was idle');
+      this.#let(link, nowMs >= entry.expiresMs ? OLD : 'it was idle');
     }
   }
 }

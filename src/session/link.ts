@@ -5,6 +5,7 @@ import { Framer, Take } from '../protocol/framer.ts';
 import { CLOSE_COMPLETE, PARSE_COMPLETE, SYNC } from '../protocol/messages.ts';
 import { type Consequence, Disposition, Ledger, OWN, Owed } from './ledger.ts';
 import { LinkWrites } from './link-writes.ts';
+import { type OriginRules, postgresRules } from './origin-rules.ts';
 import { OwnQuery } from './own-query.ts';
 import { TOLD } from './own-unit.ts';
 import { Settings } from './settings.ts';
@@ -78,6 +79,7 @@ export class Link {
   readonly statements = new LinkStatements();
   /** What its transaction has written, or may have. */
   readonly writes = new LinkWrites();
+  readonly rules: OriginRules;
   /** Reported parameters of the fresh link, by lower-case name. */
   readonly baseline: ReadonlyMap<string, string>;
   owner: LinkOwner | null = null;
@@ -93,6 +95,8 @@ export class Link {
   sawFatal = false;
   /** Whether its owner's client was told that. */
   hasToldFatal = false;
+  /** A statement has run on it that may have drawn from a sequence. */
+  mayHaveDrawn = false;
   /** Whether the last error was that a statement would return something else than at first. */
   sawChangedType = false;
   /** It leads to a server that only reads: nothing but a single read is sent there. */
@@ -110,8 +114,13 @@ export class Link {
    */
   #isBehindQuiet = false;
 
-  constructor(port: LinkPort, parameters: ReadonlyMap<string, string>) {
+  constructor(
+    port: LinkPort,
+    parameters: ReadonlyMap<string, string>,
+    rules: OriginRules = postgresRules,
+  ) {
     this.port = port;
+    this.rules = rules;
     const baseline = new Map<string, string>();
     for (const [name, value] of parameters) baseline.set(name.toLowerCase(), value);
     this.baseline = baseline;

@@ -1,8 +1,9 @@
 import { Effect, type Facts } from '../sql/facts/facts.ts';
 import { decidesMeaning, decidesPlan, decidesReading } from '../sql/facts/meaning-settings.ts';
 import type { Consequence } from './ledger.ts';
+import type { OriginRules } from './origin-rules.ts';
 import { OwnQuery } from './own-query.ts';
-import { isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
+import { isOwnSetting, isTrackedParameter, quoteLiteral, type Settings } from './settings.ts';
 import { type LinkStatements, RESERVED_PREFIX } from './statements/statements.ts';
 
 /**
@@ -222,15 +223,31 @@ export class Residue {
   }
 
   /** The query that finds out, and forgets the suspicion: what comes later is a new one. */
-  takeProbe(settings: Settings, customNames: Iterable<string>, user: string): Probe {
+  takeProbe(
+    settings: Settings,
+    customNames: Iterable<string>,
+    user: string,
+    rules: OriginRules,
+  ): Probe {
     const isWhole = (this.#effects & Effect.Session) !== 0;
     const touched = [...this.#touched];
     this.#touched.clear();
     this.#effects &= ~(Effect.Settings | Effect.Session);
-    if (!isWhole) return new Probe(namedSettingsText(touched), false);
+    const { settings: allowed } = rules;
+    if (allowed !== null && !touched.every((name) => allowed.has(name))) {
+      // It was refused, or the server takes more than is known: then nobody follows it.
+      this.#isDoubtful = true;
+    }
+    if (allowed !== null && (isWhole || this.#isDoubtful)) {
+      const own = [...settings.names()].filter((name) => !isOwnSetting(name));
+      const names = new Set([...allowed.keys(), ...own]);
+      const text = `${namedSettingsText([...names])}${userText(user)}${ROLE_TEXT}`;
+      return new Probe(text, true, rules);
+    }
+    if (!isWhole) return new Probe(namedSettingsText(touched), false, rules);
     const custom = new Set(customNames);
     for (const name of [...touched, ...settings.names()]) if (name.includes('.')) custom.add(name);
-    return new Probe(`${STATE_TEXT}${userText(user)}${customText(custom)}`, true);
+    return new Probe(`${STATE_TEXT}${userText(user)}${customText(custom)}`, true, rules);
   }
 }
 
@@ -238,10 +255,12 @@ export class Residue {
 export class Probe extends OwnQuery {
   /** Whether it asked for everything, or only for some settings. */
   readonly isWhole: boolean;
+  readonly #rules: OriginRules;
 
-  constructor(text: string, isWhole: boolean) {
+  constructor(text: string, isWhole: boolean, rules: OriginRules) {
     super(text);
     this.isWhole = isWhole;
+    this.#rules = rules;
   }
 
   /**
@@ -255,19 +274,27 @@ export class Probe extends OwnQuery {
     startup: Settings,
   ): Settings {
     let found = before;
-    if (this.isWhole) for (const name of before.names()) found = found.with(name, null);
+    if (this.isWhole) {
+      for (const name of before.names()) {
+        if (this.#rules.settings === null || !isOwnSetting(name)) found = found.with(name, null);
+      }
+    }
     for (const [kind, rawName, value] of this.rows) {
       if (kind !== 'set' || typeof rawName !== 'string') continue;
       const name = rawName.toLowerCase();
       if (NOT_FOLLOWED.has(name) || !isTrackedParameter(name)) continue;
       const isDefault =
         value === null ||
-        (value === baseline.get(name) && startup.get(name) === undefined) ||
+        (value === this.#defaultOf(name, baseline) && startup.get(name) === undefined) ||
         // A custom setting that was reset on this link, perhaps for somebody else, reads empty.
         (value === '' && name.includes('.') && before.get(name) === undefined);
       found = found.with(name, isDefault ? null : (value as string));
     }
     return found.equals(before) ? before : found;
+  }
+
+  #defaultOf(name: string, baseline: ReadonlyMap<string, string>): string | null {
+    return baseline.get(name) ?? this.#rules.settings?.get(name) ?? null;
   }
 
   /**
@@ -328,6 +355,9 @@ function userText(user: string): string {
 }
 
 const EQUALS = 'OPERATOR(pg_catalog.=)';
+const ROLE_TEXT =
+  " UNION ALL SELECT 'pin','SET ROLE',NULL " +
+  'WHERE current_user OPERATOR(pg_catalog.<>) session_user';
 const DIFFERS = 'OPERATOR(pg_catalog.<>)';
 const TEMPORARY = `${EQUALS} pg_catalog.pg_my_temp_schema()`;
 const IN_SCHEMA = `refclassid ${EQUALS} CAST('pg_catalog.pg_namespace' AS pg_catalog.regclass)`;

@@ -1,6 +1,7 @@
 import type { GatewayError } from '../base/errors.ts';
 import type { Facts } from '../sql/facts/facts.ts';
 import type { Link } from './link.ts';
+import type { OriginRules } from './origin-rules.ts';
 import type { ReadCache } from './reads/read-cache.ts';
 import type { Judgement } from './residue.ts';
 import type { Session } from './session.ts';
@@ -52,6 +53,8 @@ export type SessionHost = {
   readonly sharing: Sharing | null;
   /** Null when all reads go to the server that writes. */
   readonly readers: Readers | null;
+  /** Of the origin that links lead to. */
+  readonly rules: OriginRules;
   /** The user that links log in as. */
   readonly originUser: string;
   /** Above this many prepared statements on one link, the least recently used are closed. */

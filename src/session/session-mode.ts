@@ -11,8 +11,11 @@ const NAMES_MAX = 1_024;
 const STATEMENT = 0x53;
 
 /** What of a statement matters here. */
-type Noted = { readonly mayReset: boolean; readonly copiesIn: boolean };
-const UNKNOWN: Noted = { mayReset: true, copiesIn: true };
+type Noted = {
+  /** As `resets` of the session. */
+  readonly resets: string | null;
+  readonly copiesIn: boolean;
+};
 
 /**
  * Messages of a client in session mode. The link is the client's, so they pass as they are, names
@@ -38,7 +41,7 @@ export class SessionModeMessages {
     const { host, settings } = this.#session;
     host.noteWrites(link, host.factsOf(chunk, start, end, settings));
     const noted = this.#read(chunk, start, end);
-    if (noted.mayReset) this.#session.resets = '';
+    if (noted.resets !== null) this.#session.resets = noted.resets;
     link.ledger.push(Owed.Query, 0, noted.copiesIn ? this.#session.copyIn.begin() : null);
   }
 
@@ -74,10 +77,17 @@ export class SessionModeMessages {
 
   #read(chunk: Uint8Array, start: number, end: number): Noted {
     const { host, settings, tenure } = this.#session;
-    if (!tenure.hasStartup) return { mayReset: false, copiesIn: false };
+    if (!tenure.hasStartup) return { resets: null, copiesIn: false };
     const facts: Facts = host.factsOf(chunk, start, end, settings);
     const { effects } = host.judge(facts);
-    return { mayReset: effects !== Effect.None, copiesIn: facts.copiesIn || facts.unparsed };
+    const mayReset = effects !== Effect.None ? '' : null;
+    // Where it cannot be asked what is set, only what is a RESET and nothing else is put right.
+    const resets = host.rules.settings === null ? mayReset : facts.resets;
+    return { resets, copiesIn: facts.copiesIn || facts.unparsed };
+  }
+
+  get #unknown(): Noted {
+    return { resets: this.#session.host.rules.settings === null ? '' : null, copiesIn: true };
   }
 
   #onParse(chunk: Uint8Array, start: number, end: number): Consequence | null {
@@ -86,7 +96,7 @@ export class SessionModeMessages {
     if (textEnd < 0 || !this.#session.tenure.hasStartup) return null;
     const name = byteString(chunk, start + 5, nameEnd);
     const noted = this.#read(chunk, nameEnd + 1, textEnd);
-    if (noted.mayReset || noted.copiesIn) {
+    if (noted.resets !== null || noted.copiesIn) {
       this.#named.set(name, noted);
       if (this.#named.size > NAMES_MAX) this.#hasForgotten = true;
       if (this.#hasForgotten) this.#named.delete(name);
@@ -102,9 +112,9 @@ export class SessionModeMessages {
     const names = bindNames(chunk, start, end);
     if (names === null) return;
     const known = this.#named.get(byteString(chunk, names.portalEnd + 1, names.nameEnd));
-    const noted = known ?? (this.#hasForgotten ? UNKNOWN : null);
+    const noted = known ?? (this.#hasForgotten ? this.#unknown : null);
     if (noted === null) return;
-    if (noted.mayReset) this.#session.resets = '';
+    if (noted.resets !== null) this.#session.resets = noted.resets;
     this.#mayCopy ||= noted.copiesIn;
   }
 }

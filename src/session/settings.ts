@@ -1,4 +1,5 @@
 import { decidesMeaning, decidesPlan } from '../sql/facts/meaning-settings.ts';
+import type { OriginRules } from './origin-rules.ts';
 
 /**
  * A client's settings as far as they differ from those of a fresh link, as an immutable set.
@@ -169,7 +170,8 @@ export function settingsChange(link: Settings, client: Settings): SettingsChange
  * Everything is qualified: the client's search_path may hide what it likes (CVE-2025-12819).
  * The text is a byte string.
  */
-export function settingsChangeText(change: SettingsChange): string {
+export function settingsChangeText(change: SettingsChange, rules: OriginRules): string {
+  if (rules.settings !== null) return plainChangeText(change);
   let text = '';
   for (const name of change.reset) text += `RESET ${quoteSettingName(name)};`;
   if (change.set.length > 0) {
@@ -182,11 +184,50 @@ export function settingsChangeText(change: SettingsChange): string {
   return text;
 }
 
+/** The like without a function, for servers that have none for it. */
+function plainChangeText({ set, reset }: SettingsChange): string {
+  const texts: string[] = [];
+  for (const name of reset) if (!isOwnSetting(name)) texts.push(`RESET ${quoteSettingName(name)}`);
+  for (const [name, value] of set) if (!isOwnSetting(name)) texts.push(plainSetText(name, value));
+  return texts.join(';');
+}
+
+/** What only the gateway knows, and a server without custom settings would refuse. */
+export function isOwnSetting(name: string): boolean {
+  return name.startsWith('millrace.');
+}
+
+function plainSetText(name: string, value: string): string {
+  const parts = name === 'search_path' ? identifiersOf(value) : [value];
+  return `SET ${quoteSettingName(name)} TO ${parts.map(quoteLiteral).join(',')}`;
+}
+
+/**
+ * The names in a list of identifiers, as PostgreSQL splits it: SET quotes what it is given, so a
+ * list in one string would become one name. An empty list is one empty name, which no schema has.
+ */
+function identifiersOf(list: string): string[] {
+  const names: string[] = [];
+  for (const [, quoted, plain] of list.matchAll(/"((?:[^"]|"")*)"|([^\s",]+)/g)) {
+    names.push(quoted === undefined ? (plain ?? '').toLowerCase() : quoted.replaceAll('""', '"'));
+  }
+  return names.length === 0 ? [''] : names;
+}
+
 /**
  * Statements that set those that a RESET has just taken back to the server's default, if it had
- * its effect: what is set in the session is left alone. Qualified for the same reason.
+ * its effect: what is set in the session is left alone. Qualified for the same reason. A server
+ * without `set_config` cannot be asked what is set: there it is for who knows of the RESET.
  */
-export function settingsRestoreTexts(set: readonly (readonly [string, string])[]): string[] {
+export function settingsRestoreTexts(
+  set: readonly (readonly [string, string])[],
+  rules: OriginRules,
+): string[] {
+  if (rules.settings !== null) {
+    return set
+      .filter(([name]) => !isOwnSetting(name))
+      .map(([name, value]) => plainSetText(name, value));
+  }
   return set.map(([name, value]) => {
     const literal = quoteLiteral(name);
     const call = `SELECT pg_catalog.set_config(${literal},${quoteLiteral(value)},false)`;

@@ -13,6 +13,7 @@ import {
 
 /** Of a tenure that begins while the catalogue is changing. */
 const UNSETTLED = -1;
+const DRAWN = 'what was drawn from sequences on it cannot be forgotten';
 
 /**
  * What a session has of its link from check-out to check-in: the settings that it brings along, and
@@ -81,7 +82,7 @@ export class Tenure {
     if (this.#host.readsSequences && !this.#isSessionMode) this.forgetSequences(link);
     const change = settingsChange(link.settings, this.settings);
     if (change === null) return;
-    this.#change = new OwnQuery(settingsChangeText(change));
+    this.#change = new OwnQuery(settingsChangeText(change, link.rules));
     this.#isApplying = !change.cannotFail;
     link.sendOwn(this.#change);
     link.settings = this.settings;
@@ -112,6 +113,8 @@ export class Tenure {
   forgetSequences(link: Link): void {
     if (this.#hasForgottenSequences) return;
     this.#hasForgottenSequences = true;
+    // Where it cannot be asked for, no link is lent again on which anybody may have drawn.
+    if (!link.rules.forgetsSequences) return;
     link.sendOwn(new OwnQuery('DISCARD SEQUENCES'));
   }
 
@@ -123,7 +126,7 @@ export class Tenure {
     if (this.link === null) return;
     const set = [...this.#startup.entries()].filter(([name]) => resets === '' || name === resets);
     if (set.length === 0) return;
-    sendOwnUnit(this.link, settingsRestoreTexts(set));
+    sendOwnUnit(this.link, settingsRestoreTexts(set, this.link.rules));
   }
 
   /** A reported parameter has changed. */
@@ -165,8 +168,14 @@ export class Tenure {
     const { isDoubtful } = this.residue;
     this.residue.forgetDoubt();
     if (link.ledger.isAmbiguous) this.#host.discard(link, 'a COPY ended with an error');
+    else if (this.#keepsDrawn(link)) this.#host.discard(link, DRAWN);
     else this.#host.checkIn(link, isDoubtful);
     return true;
+  }
+
+  /** Whether it has values of sequences that somebody may ask for, and cannot forget them. */
+  #keepsDrawn(link: Link): boolean {
+    return link.mayHaveDrawn && !link.rules.forgetsSequences && this.#host.readsSequences;
   }
 
   /** The link stays. Each Parse may have made a statement that nobody else will ever use. */
@@ -206,6 +215,8 @@ export class Tenure {
       this.#host.discard(link, 'its client left in the middle');
     } else if (residue.permanent !== null) {
       this.#host.discard(link, residue.permanent);
+    } else if (this.#keepsDrawn(link)) {
+      this.#host.discard(link, DRAWN);
     } else {
       link.port.flush();
       this.#host.checkIn(link, isDirty);
@@ -230,7 +241,8 @@ export class Tenure {
     const { residue } = this;
     if (residue.touchesAny(this.#startup)) residue.suspectAll();
     this.#probesMeaning ||= residue.hidesPlan;
-    const probe = residue.takeProbe(this.settings, names, this.#host.originUser);
+    const { originUser } = this.#host;
+    const probe = residue.takeProbe(this.settings, names, originUser, link.rules);
     this.#isRestoring = probe.isWhole && this.#startup.size > 0;
     probe.onDone = () => this.#onAnswer(probe, link);
     this.#probesPending++;
@@ -250,8 +262,8 @@ export class Tenure {
     const found = probe.settingsFound(this.settings, link.baseline, this.#startup);
     this.settings = found;
     if (!probe.isWhole) return;
-    const prepared = probe.statementsFound(link.statements) ?? 0;
-    if (prepared < link.statements.preparedCount) link.unfit = LOST_STATEMENTS;
+    const prepared = probe.statementsFound(link.statements);
+    if (prepared !== null && prepared < link.statements.preparedCount) link.unfit = LOST_STATEMENTS;
     this.#restore(link, found);
     const { permanent } = this.residue;
     const pins = probe.pinsFound(link.statements);
@@ -265,7 +277,7 @@ export class Tenure {
     }
     const change = settingsChange(found, this.settings);
     if (change === null) return;
-    this.#change = new OwnQuery(settingsChangeText(change));
+    this.#change = new OwnQuery(settingsChangeText(change, link.rules));
     this.#change.isTold = true;
     link.sendOwn(this.#change);
     link.port.flush();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GatewayError } from '../../src/base/errors.ts';
+import { type ErrorCode, GatewayError } from '../../src/base/errors.ts';
 import { Pool, type PoolHost, type PoolLimits } from '../../src/pool/pool.ts';
 
 const LIMITS: PoolLimits = {
@@ -70,10 +70,10 @@ class World implements PoolHost<Link, Waiter> {
     this.pool.onOpened(link, this.nowMs, 0.5);
   }
 
-  failed(): void {
+  failed(code: ErrorCode = 'MR_ORIGIN_REFUSED'): void {
     if (this.opening === 0) return;
     this.opening--;
-    this.pool.onOpenFailed(new GatewayError('MR_ORIGIN_REFUSED'), this.nowMs);
+    this.pool.onOpenFailed(new GatewayError(code), this.nowMs);
   }
 
   /** The n-th lent link comes back, or breaks. */
@@ -199,6 +199,31 @@ describe('Pool limits', () => {
     world.nowMs += 5_000;
     world.pool.tick(world.nowMs);
     expect(world.open.size).toBe(0);
+  });
+
+  it('does not lend a link again that has grown old since it was looked at', () => {
+    const world = new World();
+    for (let n = 0; n < 2; n++) {
+      world.checkOut();
+      world.opened();
+    }
+    world.back(0, false);
+    world.back(0, false);
+    world.nowMs = 19_500;
+    world.checkOut();
+    expect(world.lent.size).toBe(0);
+    expect(world.open.size).toBe(0);
+  });
+
+  it('has clients wait for an origin that says it is busy, though it was never seen up', () => {
+    const world = new World();
+    world.checkOut();
+    world.failed('MR_ORIGIN_BUSY');
+    expect(world.refused).toEqual([]);
+    world.nowMs += 200;
+    world.pool.tick(world.nowMs);
+    world.opened();
+    expect(world.lent.size).toBe(1);
   });
 
   it('lends the most recently used link first, so that the others can grow old', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GatewayError } from '../../src/base/errors.ts';
 import { Link, type LinkPort } from '../../src/session/link.ts';
+import { postgresRules } from '../../src/session/origin-rules.ts';
 import { Session } from '../../src/session/session.ts';
 import type { SessionHost, SessionPort } from '../../src/session/session-host.ts';
 import { Settings } from '../../src/session/settings.ts';
@@ -174,6 +175,7 @@ const clean = {
 
 /** A configuration with some links, of which the caller chooses the next one. */
 class World implements SessionHost {
+  readonly rules = postgresRules;
   readonly readCache = null;
   readonly readers = null;
 

@@ -39,6 +39,7 @@ class World {
         onOriginCatalogueChanging: () => {},
         onOriginCatalogueChanged: () => {},
         processLook: null,
+        lostWriteMs: null,
       };
       this.boards.push(board);
       this.origins.push(new OriginWritesTable(board).join(ORIGIN, subscriber));

@@ -10,6 +10,7 @@ import { loadParser } from '../../src/origin/parser.ts';
 import { Pool, type PoolHost, type PoolLimits } from '../../src/pool/pool.ts';
 import { TransactionStatus } from '../../src/protocol/codes.ts';
 import type { Link } from '../../src/session/link.ts';
+import { postgresRules } from '../../src/session/origin-rules.ts';
 import type { Judgement } from '../../src/session/residue.ts';
 import type { Session } from '../../src/session/session.ts';
 import type { SessionHost } from '../../src/session/session-host.ts';
@@ -28,6 +29,7 @@ const CLEAN_TIMEOUT_MS = 2_000;
 export type Lacks = { readonly cancelWait?: boolean; readonly reset?: boolean };
 
 export class SimGateway implements SessionHost, PoolHost<Link, Session> {
+  readonly rules = postgresRules;
   readonly originUser = 'web';
   readonly linkStatementsMax = 3;
   readonly readsSequences = false;

@@ -22,6 +22,7 @@ import type { Session } from '../../session/session.ts';
 import type { SessionHost } from '../../session/session-host.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
+import type { SqlParser } from '../../sql/facts/parser.ts';
 import { LinkQueries } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
 import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
@@ -55,6 +56,14 @@ export type ReadsHost = SessionHost & {
   readonly clientEncoding: string | null;
 };
 
+export type ReadsParts = {
+  readonly parser: SqlParser;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Clients of the same gateway write where this process does not see it. */
+  readonly hasOtherWriters: boolean;
+};
+
 /** The cache of one configuration: what of its clients' reads is kept, and for whom. */
 export class DatabaseReads implements ReadCache {
   readonly counts = new CacheCounts();
@@ -68,15 +77,15 @@ export class DatabaseReads implements ReadCache {
   readonly #waiters = new Map<Session, Waiter>();
   readonly #refreshers = new Set<Refresher>();
 
-  /** @param hasOtherWriters clients of the same gateway write where this process does not see it */
-  constructor(host: ReadsHost, links: Links, clock: Clock, log: Log, hasOtherWriters: boolean) {
+  constructor(host: ReadsHost, links: Links, parts: ReadsParts) {
+    const { parser, clock, log, hasOtherWriters } = parts;
     this.#host = host;
     this.#links = links;
     this.#log = log;
     this.#clock = clock;
     this.#hasOtherWriters = hasOtherWriters;
     this.#cache = new QueryCache(host.caching.bytesMax);
-    this.#resolutions = new Resolutions(links, log);
+    this.#resolutions = new Resolutions(links, parser, () => host.rules, log);
   }
 
   get isOn(): boolean {

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig, OriginConfig } from '../../config/model.ts';
 import type { Link } from '../../session/link.ts';
 import { mayCommit } from '../../session/link-writes.ts';
+import { originRules } from '../../session/origin-rules.ts';
 import type { Judgement } from '../../session/residue.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { SqlParser } from '../../sql/facts/parser.ts';
@@ -13,9 +14,6 @@ import { CatalogueWatch } from '../statements/catalogue-watch.ts';
 import type { ProcessLook } from './lost-writes.ts';
 import type { OriginSubscriber, OriginWrites } from './origin-writes.ts';
 import type { OriginWritesTable } from './origin-writes-table.ts';
-
-/** Where the numbers of links are those of somebody between the gateway and the server. */
-const UNSEEN_PROCESSES: ReadonlySet<string> = new Set(['rds-proxy', 'dsql']);
 
 /** The configuration, as far as it depends on the catalogue. */
 export type WritesHost = {
@@ -65,9 +63,13 @@ export class DatabaseWrites implements OriginSubscriber {
   }
 
   get processLook(): ProcessLook | null {
-    const { config, log } = this.#host;
-    if (UNSEEN_PROCESSES.has(config.origin.kind)) return null;
+    const { log } = this.#host;
+    if (this.lostWriteMs !== null) return null;
     return (processIds) => livingProcesses(this.#links, processIds, log);
+  }
+
+  get lostWriteMs(): number | null {
+    return originRules(this.#host.config.origin.kind).lostWriteMs;
   }
 
   /** See {@link SessionHost.noteWrites}. */

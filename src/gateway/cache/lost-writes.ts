@@ -2,8 +2,6 @@ import type { LinkWrites } from '../../session/link-writes.ts';
 
 /** The server is asked this often whether a process is still there. */
 const LOOK_MS = 500;
-/** Where processes of the server cannot be told by their number, they are given so long to end. */
-const UNSEEN_MS = 60_000;
 
 /** Asks the server which of its processes are still there; null when that cannot be told now. */
 export type ProcessLook = (processIds: readonly number[]) => Promise<ReadonlySet<number> | null>;
@@ -27,12 +25,13 @@ export class LostWrites {
    * To be called every now and then.
    * @param look null where the numbers of links are not those of the server's processes, or nobody
    * can ask
+   * @param unseenMs how long what nobody can ask about may still go on
    */
-  tick(nowMs: number, look: ProcessLook | null): void {
+  tick(nowMs: number, look: ProcessLook | null, unseenMs: number): void {
     if (this.#lost.length === 0 || this.#isLooking || nowMs - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = nowMs;
     if (look !== null) void this.#look(this.#lost, look);
-    else this.#settle(this.#lost.filter(({ sinceMs }) => nowMs - sinceMs >= UNSEEN_MS));
+    else this.#settle(this.#lost.filter(({ sinceMs }) => nowMs - sinceMs >= unseenMs));
   }
 
   async #look(lost: readonly Lost[], look: ProcessLook): Promise<void> {

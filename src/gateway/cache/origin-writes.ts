@@ -4,6 +4,9 @@ import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import { LostWrites, type ProcessLook } from './lost-writes.ts';
 import type { WriteBoard } from './write-board.ts';
 
+/** Where processes of the server cannot be told by their number, they are given so long to end. */
+const UNSEEN_MS = 60_000;
+
 /** A configuration that leads to the origin, and hears of what becomes of its catalogue. */
 export type OriginSubscriber = {
   /** Something is about to be sent that may make the catalogue of the database another one. */
@@ -12,6 +15,8 @@ export type OriginSubscriber = {
   onOriginCatalogueChanged(): void;
   /** See {@link LostWrites.tick}. */
   readonly processLook: ProcessLook | null;
+  /** The like, where there is no look. */
+  readonly lostWriteMs: number | null;
 };
 
 /** What is written to one database by this gateway, whichever configuration it is for. */
@@ -115,7 +120,9 @@ export class OriginWrites implements WriteFence {
 
   /** To be called every now and then. */
   tick(nowMs: number): void {
-    const looks = [...this.subscribers].map(({ processLook }) => processLook);
-    this.#lost.tick(nowMs, looks.find((look) => look !== null) ?? null);
+    const all = [...this.subscribers];
+    const look = all.map(({ processLook }) => processLook).find((one) => one !== null) ?? null;
+    const waits = all.map(({ lostWriteMs }) => lostWriteMs ?? UNSEEN_MS);
+    this.#lost.tick(nowMs, look, Math.max(UNSEEN_MS, ...waits));
   }
 }

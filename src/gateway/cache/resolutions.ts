@@ -1,9 +1,12 @@
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { resolvePlainRead } from '../../origin/plain-read.ts';
 import { type ResolvedRead, resolveRead } from '../../origin/resolved-read.ts';
+import type { OriginRules } from '../../session/origin-rules.ts';
 import type { Read } from '../../session/reads/read-cache.ts';
 import { Settings } from '../../session/settings.ts';
 import { decidesMeaning } from '../../sql/facts/meaning-settings.ts';
+import type { SqlParser } from '../../sql/facts/parser.ts';
 import { shapeAndKinds } from '../../sql/shape/literal-kinds.ts';
 import { LinkQueries } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
@@ -86,6 +89,8 @@ type Task = {
  */
 export class Resolutions {
   readonly #links: Links;
+  readonly #parser: SqlParser;
+  readonly #rules: () => OriginRules;
   readonly #log: Log;
   readonly #texts = new Kept();
   /** Of texts that differ in literals only: they must not push out what they share. */
@@ -97,8 +102,10 @@ export class Resolutions {
   #tokens = BURST_MAX;
   #filledAtMs = 0;
 
-  constructor(links: Links, log: Log) {
+  constructor(links: Links, parser: SqlParser, rules: () => OriginRules, log: Log) {
     this.#links = links;
+    this.#parser = parser;
+    this.#rules = rules;
     this.#log = log;
   }
 
@@ -174,7 +181,10 @@ export class Resolutions {
     try {
       return await LinkQueries.with(
         this.#links,
-        (run) => resolveRead(run, text, read.types),
+        (run) =>
+          this.#rules().makesTemporaryViews
+            ? resolveRead(run, text, read.types)
+            : resolvePlainRead(run, this.#parser, text, read.types),
         settings,
       );
     } catch (error) {

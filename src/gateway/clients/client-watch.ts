@@ -39,7 +39,10 @@ export class ClientWatch {
     const runsMs = nowMs - this.#sinceMs;
     // A result that is on its way counts as long as the client takes it: its pace is no fault.
     if (runsMs < statementTimeoutMs || client.isBlocked) return;
-    if (!this.#isCancelled) {
+    if (!session.host.rules.cancels) {
+      const detail = 'The origin cannot be asked to cancel it: it may run to its end there.';
+      session.fail(new GatewayError('MR_ORIGIN_SILENT', { detail }));
+    } else if (!this.#isCancelled) {
       this.#isCancelled = true;
       session.isTimedOut = true;
       void cancelClient(client);

@@ -5,9 +5,10 @@ import type { ConfigurationConfig } from '../../config/model.ts';
 import type { LanesHost } from '../../pool/lanes.ts';
 import type { Link } from '../../session/link.ts';
 import type { Session } from '../../session/session.ts';
-import type { Siblings } from '../siblings.ts';
+import type { LinkCapacity, PoolName, Siblings } from '../siblings.ts';
 import { type Place, WriterDestination } from './destination.ts';
 import type { LinkConnection, LinkHome } from './link-connection.ts';
+import { type LinkRates, RatedCapacity } from './link-rates.ts';
 import { Links, type LinkTaker } from './links.ts';
 import { ReaderLinks } from './readers.ts';
 import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
@@ -23,6 +24,13 @@ export type DatabaseLinksHost = Pick<
   readonly log: Log;
 };
 
+export type DatabaseLinksParts = {
+  /** The other processes that serve the configuration; null when there are none. */
+  readonly siblings: Siblings | null;
+  readonly clock: Clock;
+  readonly rates: LinkRates;
+};
+
 /** All links of one configuration: to where it writes, alone and shared, and to readers. */
 export class DatabaseLinks {
   readonly writer: Links;
@@ -30,14 +38,16 @@ export class DatabaseLinks {
   readonly #host: DatabaseLinksHost;
   readonly #siblings: Siblings | null;
   readonly #clock: Clock;
+  readonly #rates: LinkRates;
   readonly #destination: WriterDestination;
   #readers: ReaderLinks | null;
 
-  constructor(host: DatabaseLinksHost, siblings: Siblings | null, clock: Clock) {
+  constructor(host: DatabaseLinksHost, { siblings, clock, rates }: DatabaseLinksParts) {
     const { config, log } = host;
     this.#host = host;
     this.#siblings = siblings;
     this.#clock = clock;
+    this.#rates = rates;
     const events = {
       onPlace: (place: Place) => this.#onPlace(place),
       onPlaceLost: ({ key }: Place) =>
@@ -47,7 +57,7 @@ export class DatabaseLinks {
     this.#destination = new WriterDestination(() => host.config.origin, events, log);
     this.writer = new Links({
       config: () => host.config,
-      capacity: siblings?.capacityOf(config.name, 'writer') ?? null,
+      capacity: this.#capacityOf('writer'),
       clock,
       log,
       destination: this.#destination,
@@ -127,14 +137,20 @@ export class DatabaseLinks {
     this.writer.retry();
   }
 
+  #capacityOf(pool: PoolName): LinkCapacity {
+    const host = this.#host;
+    const own = this.#siblings?.capacityOf(host.config.name, pool) ?? null;
+    return new RatedCapacity(own, () => host.config, this.#rates);
+  }
+
   #makeReaders(): ReaderLinks | null {
     const host = this.#host;
-    const { name, origin, poolMode } = host.config;
+    const { origin, poolMode } = host.config;
     if (origin.readerLagMsMax === null || poolMode === 'session') return null;
     return new ReaderLinks({
       config: () => host.config,
       readers: (lagMsMax) => this.#destination.readers(lagMsMax),
-      capacity: this.#siblings?.capacityOf(name, 'readers') ?? null,
+      capacity: this.#capacityOf('readers'),
       clock: this.#clock,
       log: host.log,
       lanes: {

@@ -61,7 +61,7 @@ export class LinkCleaner extends LinkBorrower {
       this.#isDirty = true;
     }
     // Alone in its Query: it must not run inside a transaction, not even an implicit one.
-    if (this.#isDirty) this.#queries.push(new OwnQuery('DISCARD ALL'));
+    if (this.#isDirty) for (const text of link.rules.resets) this.#queries.push(new OwnQuery(text));
     else if (canExpire(link)) {
       this.#queries.push(new OwnQuery(`RESET ${IDLE_TIMEOUT}`));
       link.settings = link.settings.with(IDLE_TIMEOUT, null);

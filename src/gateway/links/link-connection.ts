@@ -3,6 +3,7 @@ import { Pause, SocketStream } from '../../net/socket-stream.ts';
 import { type EstablishedLink, requestCancel } from '../../origin/connect.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
 import { Link, type LinkPort } from '../../session/link.ts';
+import { originRules } from '../../session/origin-rules.ts';
 import type { Opened, Place } from './destination.ts';
 
 /** A cancel request that takes longer may still strike: its link is then not used again. */
@@ -43,7 +44,7 @@ export class LinkConnection implements LinkPort {
     this.home = home;
     this.#events = events;
     this.processId = established.processId;
-    this.link = new Link(this, established.parameters);
+    this.link = new Link(this, established.parameters, originRules(place.origin.kind));
     this.link.writes.processId = established.processId;
     this.#stream = new SocketStream(
       established.socket,
@@ -72,6 +73,7 @@ export class LinkConnection implements LinkPort {
   /** Asks the server to cancel what runs on the link, which must not change hands until then. */
   async cancel(): Promise<void> {
     const { link } = this;
+    if (!link.rules.cancels) return;
     link.cancelsPending++;
     const outcome = await requestCancel(this.place.origin, this.established, CANCEL_TIMEOUT_MS);
     link.cancelsPending--;

@@ -9,6 +9,9 @@ import type { Links } from './links.ts';
 /** Runs a query and gives its rows, columns as text. Rejects when the server refuses it. */
 export type RunQuery = (sql: string) => Promise<(string | null)[][]>;
 
+/** As a field of an ErrorResponse. */
+const SERIALIZATION_FAILURE = '\0C40001\0';
+
 /** A catalogue is not read with more rows than this. */
 const ROWS_MAX = 500_000;
 
@@ -41,7 +44,7 @@ export class LinkQueries extends LinkBorrower {
     let isClean = false;
     try {
       const change = settingsChange(link.settings, settings);
-      if (change !== null) await queries.#run(settingsChangeText(change));
+      if (change !== null) await queries.#run(settingsChangeText(change, link.rules));
       link.settings = settings;
       const result = await work((sql) => queries.#run(utf8ByteString(sql)));
       isClean = link.isIdle;
@@ -55,7 +58,7 @@ export class LinkQueries extends LinkBorrower {
     }
   }
 
-  async #run(text: string): Promise<(string | null)[][]> {
+  async #run(text: string, mayRetry = true): Promise<(string | null)[][]> {
     if (this.#link.owner !== this) throw new GatewayError('MR_ORIGIN_LOST');
     const query = new OwnQuery(text, ROWS_MAX);
     await new Promise<void>((resolve, reject) => {
@@ -63,6 +66,10 @@ export class LinkQueries extends LinkBorrower {
       this.#link.sendOwn(query);
       this.#link.port.flush();
     });
+    // Somebody has changed the schema, as Aurora DSQL says: it was read, so it is read again.
+    if (mayRetry && this.#link.isIdle && query.error?.includes(SERIALIZATION_FAILURE) === true) {
+      return this.#run(text, false);
+    }
     if (query.error !== null) {
       throw new GatewayError('MR_INTERNAL', { cause: new Error('a query of the gateway failed') });
     }

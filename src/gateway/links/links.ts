@@ -3,14 +3,9 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
-import {
-  OWN_CAPACITY,
-  Pool,
-  type PoolCounts,
-  type PoolHost,
-  type PoolLimits,
-} from '../../pool/pool.ts';
+import { Pool, type PoolCounts, type PoolHost, type PoolLimits } from '../../pool/pool.ts';
 import type { Link } from '../../session/link.ts';
+import { type OriginRules, originRules } from '../../session/origin-rules.ts';
 import type { LinkCapacity } from '../siblings.ts';
 import type { Destination, Place } from './destination.ts';
 import { canExpire, LinkCleaner } from './link-cleaner.ts';
@@ -32,8 +27,7 @@ const REST_MS = 60_000;
 
 export type LinksParts = {
   readonly config: () => ConfigurationConfig;
-  /** Null when the limit of the configuration is all this process's own. */
-  readonly capacity: LinkCapacity | null;
+  readonly capacity: LinkCapacity;
   readonly clock: Clock;
   readonly log: Log;
   readonly destination: Destination;
@@ -51,8 +45,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   readonly #pool: Pool<Link, LinkTaker>;
   readonly #destination: Destination;
   readonly #connections = new Set<LinkConnection>();
-  /** Null when the limit of the configuration is all this process's own. */
-  readonly #capacity: LinkCapacity | null;
+  readonly #capacity: LinkCapacity;
   /** Since when each link is being cleaned. */
   readonly #cleaning = new Map<Link, number>();
   /** Links that have come back while a cancel request is on its way to them; whether dirty. */
@@ -75,13 +68,17 @@ export class Links implements PoolHost<Link, LinkTaker> {
     this.#capacity = capacity;
     this.#clock = clock;
     this.#log = log;
-    this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()), capacity ?? OWN_CAPACITY);
+    this.#pool = new Pool<Link, LinkTaker>(this, limitsOf(config()), capacity);
     this.#destination = destination;
-    capacity?.serve({
+    capacity.serve({
       lacking: () => this.#pool.lacking,
       onCapacity: () => this.#pool.onCapacity(this.#clock.nowMs()),
       shedIdle: () => this.#pool.shedIdle(this.#clock.nowMs()),
     });
+  }
+
+  get rules(): OriginRules {
+    return originRules(this.#config().origin.kind);
   }
 
   get counts(): PoolCounts {
@@ -135,7 +132,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
     const connection = link.port as LinkConnection;
     this.#log.debug({ originPid: connection.processId, reason }, 'link closed');
     connection.close();
-    this.#capacity?.onClosed(connection.established, connection.isElsewhere);
+    this.#capacity.onClosed(connection.established, connection.isElsewhere);
     this.#forget(link);
   }
 
@@ -186,7 +183,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** To be called every now and then; see {@link Pool.tick}. */
   tick(nowMs: number): void {
     this.#pool.tick(nowMs);
-    this.#capacity?.tick();
+    this.#capacity.tick();
     this.#restIfUnneeded(nowMs);
     for (const [link, sinceMs] of this.#cleaning) {
       const isHopeless = link.ledger.isCopyIn;
@@ -199,7 +196,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
   /** Refuses all who wait, and closes every link that is not checked out. */
   close(error: GatewayError): void {
     this.#pool.close(error);
-    this.#capacity?.close();
+    this.#capacity.close();
     this.#destination.rest();
   }
 
@@ -232,13 +229,13 @@ export class Links implements PoolHost<Link, LinkTaker> {
       this.#connections.add(connection);
       connection.link.onlyReads = this.#onlyReads;
       this.#parameters = established.parameters;
-      this.#capacity?.onOpened(established, place.origin);
+      this.#capacity.onOpened(established, place.origin);
       this.#noteUser(established.user);
       this.#pool.onOpened(connection.link, this.#clock.nowMs(), randomInt(1_000_000) / 1_000_000);
     } catch (caught) {
       const error = GatewayError.from(caught);
       const cause = error.cause instanceof Error ? error.cause.message : undefined;
-      this.#capacity?.onOpenFailed();
+      this.#capacity.onOpenFailed();
       this.#log.warn({ code: error.code, cause }, `origin not reached: ${error.message}`);
       this.#pool.onOpenFailed(error, this.#clock.nowMs());
     }
@@ -257,7 +254,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   #onGone(connection: LinkConnection, error: GatewayError): void {
     this.#log.info({ originPid: connection.processId, reason: error.message }, 'link lost');
-    this.#capacity?.onClosed(connection.established, connection.isElsewhere);
+    this.#capacity.onClosed(connection.established, connection.isElsewhere);
     this.#forget(connection.link);
     this.#destination.suspect(connection.place);
   }
@@ -287,12 +284,15 @@ export class Links implements PoolHost<Link, LinkTaker> {
   }
 }
 
-function limitsOf(config: ConfigurationConfig): PoolLimits {
+export function limitsOf(config: ConfigurationConfig): PoolLimits {
   return {
     linksMax: config.originConnectionLimit,
     waitersMax: config.waitersMax,
     waitTimeoutMs: config.timeouts.waitTimeoutMs,
     idleTimeoutMs: config.timeouts.idleLinkTimeoutMs,
-    lifetimeMs: config.timeouts.linkLifetimeMs,
+    lifetimeMs: Math.min(
+      config.timeouts.linkLifetimeMs,
+      originRules(config.origin.kind).linkLifeMaxMs,
+    ),
   };
 }

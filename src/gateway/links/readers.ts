@@ -16,7 +16,7 @@ const BAR_MS = 1_000;
 export type ReaderLinksParts = {
   readonly config: () => ConfigurationConfig;
   readonly readers: (lagMsMax: number) => readonly Reader[];
-  readonly capacity: LinkCapacity | null;
+  readonly capacity: LinkCapacity;
   readonly clock: Clock;
   readonly log: Log;
   readonly lanes: Pick<LanesHost, 'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'>;

@@ -2,6 +2,7 @@ import type { GatewayError } from '../../base/errors.ts';
 import type { Link } from '../../session/link.ts';
 import { OwnQuery } from '../../session/own-query.ts';
 import {
+  isOwnSetting,
   quoteLiteral,
   type Settings,
   settingsChange,
@@ -50,10 +51,13 @@ export class Introduction extends LinkBorrower {
     }
     this.#link = link;
     link.owner = this;
-    this.#change = new OwnQuery(settingsChangeText(change));
+    this.#change = new OwnQuery(settingsChangeText(change, link.rules));
     link.sendOwn(this.#change);
-    if (this.#asked.size > 0) {
-      this.#values = new OwnQuery(valuesText(this.#asked));
+    const names = [...this.#asked.names()].filter(
+      (name) => link.rules.settings === null || !isOwnSetting(name),
+    );
+    if (names.length > 0) {
+      this.#values = new OwnQuery(valuesText(names));
       link.sendOwn(this.#values);
     }
     link.settings = this.#asked;
@@ -88,9 +92,9 @@ export class Introduction extends LinkBorrower {
   }
 }
 
-function valuesText(settings: Settings): string {
-  const names = [...settings.names()].map(quoteLiteral);
+function valuesText(names: readonly string[]): string {
   return names
+    .map(quoteLiteral)
     .map((name) => `SELECT ${name},pg_catalog.current_setting(${name})`)
     .join(' UNION ALL ');
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import { readCatalogue } from '../../origin/catalogue.ts';
+import { dsqlFingerprint } from '../../origin/catalogue-dsql.ts';
 import { catalogueFingerprint } from '../../origin/catalogue-fingerprint.ts';
 import type { Judgement } from '../../session/residue.ts';
 import { CatalogueSnapshot } from '../../sql/catalogue/catalogue.ts';
@@ -121,9 +122,10 @@ export class CatalogueWatch {
     // Until the reading is done: also when it fails, the next one is not at once.
     this.#dueMs = nowMs + REFRESH_MS;
     try {
+      const hasAll = this.#links.rules.hasWholeCatalogue;
       const [fingerprint, snapshot] = await LinkQueries.with(this.#links, async (run) => [
-        await catalogueFingerprint(run),
-        await readCatalogue(run, this.#parser),
+        await (hasAll ? catalogueFingerprint(run) : dsqlFingerprint(run)),
+        await readCatalogue(run, this.#parser, hasAll),
       ]);
       if (version !== this.#version) return;
       const isChanged = this.#fingerprint !== null && this.#fingerprint !== fingerprint;

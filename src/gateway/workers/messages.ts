@@ -3,13 +3,14 @@
  * process. Messages of one direction arrive in order. Byte strings are Latin-1, keys are Base64.
  */
 import type { MillraceConfig } from '../../config/model.ts';
+import type { LinkRate } from '../../session/origin-rules.ts';
 import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import type { SharedSecrets } from '../shared-secrets.ts';
 import type { News, PinRow, PoolName } from '../siblings.ts';
 import type { ConfigurationStatus } from '../status.ts';
 
 /** Changes with the messages: a primary does not work with workers of another version. */
-export const MESSAGES_VERSION = 4;
+export const MESSAGES_VERSION = 5;
 
 /** Behind the three of every process and the channel itself. */
 export const BOARD_FD = 4;
@@ -64,6 +65,8 @@ export type ToWorker =
       readonly idleTotal: number;
       readonly mustTotal: number;
     }
+  /** The right to open so many links to the cluster. */
+  | { readonly kind: 'rateGranted'; readonly cluster: string; readonly count: number }
   | ({ readonly kind: 'cancel' } & AskedCancel)
   | { readonly kind: 'cancelled'; readonly id: number }
   | ({ readonly kind: 'pins' } & ToldPins)
@@ -111,6 +114,15 @@ export type ToPrimary =
   | { readonly kind: 'accountClosed'; readonly account: number }
   | { readonly kind: 'wanted'; readonly account: number; readonly total: number }
   | { readonly kind: 'given'; readonly account: number; readonly count: number }
+  /** So many links more are to be opened to the cluster, and at that rate by all together. */
+  | {
+      readonly kind: 'rateWanted';
+      readonly cluster: string;
+      readonly count: number;
+      readonly rate: LinkRate;
+    }
+  /** So many rights to open a link were not used. */
+  | { readonly kind: 'rateGiven'; readonly cluster: string; readonly count: number }
   /** Should the worker die, this is what is left of it at the origin. */
   | {
       readonly kind: 'linkOpened';

@@ -1,8 +1,10 @@
 import type { Log } from '../../base/log.ts';
 import { workerNumberOf } from '../clients/client-registry.ts';
 import type { LinkCapacity, News, PinRow, PoolName, Siblings } from '../siblings.ts';
+import { clock } from '../system.ts';
 import { LeaseAccount } from './lease-account.ts';
 import type { ToldNews, ToldPins, ToPrimary, ToWorker } from './messages.ts';
+import { WorkerRates } from './worker-rates.ts';
 
 /** Cancel requests that wait for other workers; more are dropped, as PostgreSQL would when full. */
 const CANCELS_MAX = 1_000;
@@ -22,6 +24,7 @@ export type WorkerSiblingsParts = {
 /** The other workers, by way of the primary process. */
 export class WorkerSiblings implements Siblings {
   readonly #parts: WorkerSiblingsParts;
+  readonly rates: WorkerRates;
   readonly #accounts = new Map<number, LeaseAccount>();
   /** What other workers have told last, by worker and configuration. */
   readonly #pins = new Map<string, ToldPins>();
@@ -32,6 +35,7 @@ export class WorkerSiblings implements Siblings {
 
   constructor(parts: WorkerSiblingsParts) {
     this.#parts = parts;
+    this.rates = new WorkerRates(clock, parts.send);
     for (const told of parts.pins) this.#notePins(told);
     for (const told of parts.news) this.#noteNews(told);
   }
@@ -103,7 +107,8 @@ export class WorkerSiblings implements Siblings {
     } else if (message.kind === 'demanded') {
       const { idleTotal, mustTotal } = message;
       this.#accounts.get(message.account)?.holder.onDemand(idleTotal, mustTotal);
-    } else if (message.kind === 'cancelled') this.#cancels.get(message.id)?.();
+    } else if (message.kind === 'rateGranted') this.rates.onGrant(message.cluster, message.count);
+    else if (message.kind === 'cancelled') this.#cancels.get(message.id)?.();
     else if (message.kind === 'pins') this.#notePins(message);
     else return false;
     return true;

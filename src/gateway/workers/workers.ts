@@ -18,6 +18,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { LeaseDesk } from './lease-desk.ts';
 import { MESSAGES_VERSION, type Orders, type ToPrimary } from './messages.ts';
 import { Placement } from './placement.ts';
+import { RateDesk } from './rate-desk.ts';
 import { Restarts } from './restarts.ts';
 import {
   secretEnvironment,
@@ -50,6 +51,7 @@ export class Workers {
   readonly #listeners: Listeners;
   readonly #placement = new Placement();
   readonly #desk = new LeaseDesk(clock);
+  readonly #rates = new RateDesk(clock);
   readonly #exchange = new Exchange();
   readonly #restarts = new Restarts();
   readonly #board: BoardKeeper;
@@ -186,6 +188,7 @@ export class Workers {
 
   #closeBooks(): void {
     this.#desk.close();
+    this.#rates.close();
     this.#heartbeat.close();
     this.#board.close();
   }
@@ -300,7 +303,10 @@ export class Workers {
     else if (message.kind === 'failed') worker.reason = message.reason;
     else if (message.kind === 'taken') this.#placement.onTaken(worker, message.id);
     else if (message.kind === 'ended') this.#placement.onEnded(worker, message.listener);
-    else if (!this.#exchange.onMessage(worker, message)) this.#desk.onMessage(worker, message);
+    else if (!this.#exchange.onMessage(worker, message)) {
+      this.#desk.onMessage(worker, message);
+      this.#rates.onMessage(worker, message);
+    }
   }
 
   #onEnd(worker: WorkerProcess, end: WorkerEnd): void {
@@ -309,6 +315,7 @@ export class Workers {
     this.#exchange.remove(worker);
     this.#heartbeat.remove(worker);
     this.#desk.onWorkerEnd(worker);
+    this.#rates.onWorkerEnd(worker);
     this.#board.onWorkerEnd(worker);
     this.#onGone.get(worker)?.();
     this.#onGone.delete(worker);

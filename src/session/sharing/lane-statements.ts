@@ -41,6 +41,7 @@ export class LaneStatements {
     const link = this.#link;
     const held = this.#usable(unit, statement, told) ?? this.#prepare(statement, told);
     unit.held = held;
+    if (unit.isParsed) held.unnamedRuns++;
     const { chunk } = unit;
     const { bindAt, nameStart, nameEnd } = parts;
     const { ledger } = link;
@@ -65,7 +66,8 @@ export class LaneStatements {
     const held = this.#link.statements.use(statement);
     if (held === undefined) return null;
     if (unit.isParsed) {
-      return this.#host.nowMs() - held.sharedSinceMs < STATEMENT_LIFE_MS ? held : null;
+      const isYoung = this.#host.nowMs() - held.sharedSinceMs < STATEMENT_LIFE_MS;
+      return isYoung && held.unnamedRuns < this.#link.rules.unnamedRunsMax ? held : null;
     }
     return held.isDescribing || told === null || told === held.described ? held : null;
   }

@@ -290,7 +290,7 @@ export class Lane implements LinkOwner, UnitCarrier {
     this.#signature = unit.settings.sharingSignature;
     this.link.settings = settings;
     if (change === null) return;
-    const query = new OwnQuery(settingsChangeText(change));
+    const query = new OwnQuery(settingsChangeText(change, this.link.rules));
     query.onDone = () => {
       if (query.error !== null) this.#spoil('it refused the settings of a client');
     };

@@ -241,7 +241,10 @@ export class SharedTurn implements UnitOwner {
     if (this.#plain !== settings) {
       this.#plain = settings;
       const isOwn = settings.get(PLAN_CACHE_MODE) !== undefined;
-      this.#custom = isOwn ? null : settings.with(PLAN_CACHE_MODE, 'force_custom_plan');
+      // Where it cannot be set, a statement is parsed anew before it gets a generic plan.
+      const canSet = this.#session.host.rules.settings === null;
+      const custom = canSet ? settings.with(PLAN_CACHE_MODE, 'force_custom_plan') : settings;
+      this.#custom = isOwn ? null : custom;
     }
     return this.#custom;
   }

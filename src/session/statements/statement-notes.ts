@@ -12,6 +12,8 @@ export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to exam
 export const NESTED_EXECUTES_MAX = 8;
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const COMPUTED_NAME = 'set_config with a computed name';
+/** The reason in the facts of such a statement: see `walk-nodes.ts`. */
+const HELD_CURSOR = 'DECLARE … WITH HOLD';
 const TAKEN_OVER = 'a prepared statement that sets settings';
 const MISREAD = 'settings that decide how it is read were changing';
 
@@ -45,13 +47,27 @@ export class StatementNotes {
     const judgement = session.host.judge(facts);
     if (judgement.readsSequences) this.#forgetSequences();
     session.residue.note(facts, judgement);
-    if (session.link !== null) session.host.noteWrites(session.link, facts);
+    if (session.link !== null) this.#noteOnLink(session.link, facts, judgement.mayDraw);
     session.reads?.onPass(facts);
     session.isExempt ||= facts.exempt;
     session.mayHavePrepared ||= facts.prepares;
     if (facts.resets !== null) {
       session.resets = session.resets === null ? facts.resets : '';
+    } else if (facts.settingNames.length > 0 && session.host.rules.settings !== null) {
+      // What is set behind a RESET must not be taken back, and nobody can ask what is set.
+      session.resets = null;
     }
+  }
+
+  #noteOnLink(link: Link, facts: Facts, mayDraw: boolean): void {
+    const { host, residue } = this.#session;
+    host.noteWrites(link, facts);
+    link.mayHaveDrawn ||= mayDraw;
+    if (link.rules.showsState) return;
+    // No look would find it, and nobody else must have it.
+    const isHeld = facts.reason === HELD_CURSOR && (facts.effects & Effect.Session) !== 0;
+    if (facts.prepares) residue.notePermanent('PREPARE');
+    else if (isHeld) residue.notePermanent('cursor WITH HOLD');
   }
 
   /**
@@ -81,6 +97,7 @@ export class StatementNotes {
     residue.note(facts, host.judge(facts));
     const setsSettings = (facts.effects & Effect.Settings) !== 0;
     if (setsSettings || facts.settingParams.length > 0) residue.notePermanent(TAKEN_OVER);
+    if (!host.rules.showsState) residue.notePermanent('PREPARE');
     this.#session.mayHavePrepared = true;
   }
 

@@ -119,6 +119,8 @@ export type LinkStatement = {
   isDescribing: boolean;
   /** When it was parsed for whoever shares the link; long ago when it was for one client. */
   sharedSinceMs: number;
+  /** How many unnamed statements have run by it. */
+  unnamedRuns: number;
   /** Whether a lane's Parse of it brought a notice, which all who parse the text must read. */
   hasNotice: boolean;
   /** Number of the unit, of the client that has the link, in which the Parse was sent. */
@@ -206,6 +208,7 @@ export class LinkStatements {
       described: null,
       isDescribing: false,
       sharedSinceMs: Number.NEGATIVE_INFINITY,
+      unnamedRuns: 0,
       hasNotice: false,
       unit,
       clientName: '',

@@ -53,6 +53,7 @@ export type ServeSettings = {
   /** More lines of these tables. */
   readonly top?: string;
   readonly listener?: string;
+  readonly configuration?: string;
   readonly origin?: string;
   readonly timeouts?: string;
   /** More tables, at the end. */
@@ -72,6 +73,7 @@ ${settings.listener ?? ''}
 name = "${settings.name ?? 'app'}"
 origin_connection_limit = ${settings.links ?? 4}
 pool_mode = "${settings.poolMode ?? 'transaction'}"
+${settings.configuration ?? ''}
 [configurations.origin]
 url = "env:ORIGIN_URL"
 ${settings.origin ?? ''}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLoginRefusal, judgeRefusal } from '../../../src/aws/login-refusal.ts';
+import { isBusy, isLoginRefusal, judgeRefusal } from '../../../src/aws/login-refusal.ts';
 
 const PAM = 'PAM authentication failed for user "u"';
 const DENIED = 'unable to accept connection, access denied';
@@ -32,6 +32,14 @@ describe('a refusal of a login', () => {
   it('of a secret is stale only when the password was wrong', () => {
     expect(judgeRefusal('secret', '28P01', 'password authentication failed', '')).toBe('stale');
     expect(judgeRefusal('secret', '28000', PAM, '')).toBe('refused');
+  });
+
+  it('is none where Aurora DSQL is busy, or wakes up', () => {
+    expect(isBusy('Unable to accept connection, rate exceeded.')).toBe(true);
+    expect(isBusy('Unable to accept connection, too many open connections.')).toBe(true);
+    expect(isBusy('unable to accept connection, waking up cluster, please retry later')).toBe(true);
+    expect(isBusy(DENIED)).toBe(false);
+    expect(isBusy('sorry, too many clients already')).toBe(false);
   });
 
   it('is one by its class, and at Aurora DSQL by its text', () => {

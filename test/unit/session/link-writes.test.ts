@@ -52,6 +52,7 @@ describe('the writes of a link', () => {
       onOriginCatalogueChanging: () => told.push('changing'),
       onOriginCatalogueChanged: () => told.push('changed'),
       processLook: null,
+      lostWriteMs: null,
     });
     const [writing, altering] = [new LinkWrites(), new LinkWrites()];
     writing.add(origin, [1], false);

@@ -17,7 +17,7 @@ function lost(...processIds: readonly number[]) {
     return one;
   });
   const tick = async (nowMs: number, look: ProcessLook | null): Promise<void> => {
-    all.tick(nowMs, look);
+    all.tick(nowMs, look, 60_000);
     await new Promise((resolve) => setImmediate(resolve));
   };
   const isFenced = (): boolean => origin.versions.readTime([RELATION]) === null;

@@ -3,7 +3,9 @@ import { silentLog } from '../../../../src/base/log.ts';
 import { Resolutions } from '../../../../src/gateway/cache/resolutions.ts';
 import { LinkQueries } from '../../../../src/gateway/links/link-queries.ts';
 import type { Links } from '../../../../src/gateway/links/links.ts';
+import { loadParser } from '../../../../src/origin/parser.ts';
 import type { ResolvedRead } from '../../../../src/origin/resolved-read.ts';
+import { postgresRules } from '../../../../src/session/origin-rules.ts';
 import type { Read } from '../../../../src/session/reads/read-cache.ts';
 import { Settings } from '../../../../src/session/settings.ts';
 import { opaqueFacts } from '../../../../src/sql/facts/facts.ts';
@@ -23,7 +25,8 @@ function readOf(text: string): Read {
 it('statements that differ in literals are resolved once, however many there are', async () => {
   const asked = vi.spyOn(LinkQueries, 'with').mockResolvedValue(OUTCOME);
   const links = { counts: { idle: 1 } } as Partial<Links> as Links;
-  const resolutions = new Resolutions(links, silentLog);
+  const parser = await loadParser();
+  const resolutions = new Resolutions(links, parser, () => postgresRules, silentLog);
   const find = (id: number) =>
     resolutions.find(readOf(`SELECT body FROM t WHERE id = ${id}`), 'app', 0);
   find(0);

@@ -18,6 +18,7 @@ class Side {
     onOriginCatalogueChanging: vi.fn(),
     onOriginCatalogueChanged: vi.fn(),
     processLook: null,
+    lostWriteMs: null,
   };
   readonly origin: OriginWrites;
 

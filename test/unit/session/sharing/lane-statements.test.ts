@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { Link } from '../../../../src/session/link.ts';
+import { originRules } from '../../../../src/session/origin-rules.ts';
 import { Settings } from '../../../../src/session/settings.ts';
 import { Estimate } from '../../../../src/session/sharing/estimate.ts';
 import { LaneStatements } from '../../../../src/session/sharing/lane-statements.ts';
@@ -14,12 +15,12 @@ import { opaqueFacts } from '../../../../src/sql/facts/facts.ts';
 import { bind, execute, parse, sync } from '../../../support/wire-messages.ts';
 
 /** Sends units of a statement through a lane, and tells which messages were written for each. */
-function laneOf(clock: { nowMs: number }): (isParsed: boolean) => string {
+function laneOf(clock: { nowMs: number }, kind = 'postgres'): (isParsed: boolean) => string {
   let written = '';
   const send = (chunk: Uint8Array, start: number) => {
     if (start === 0 && chunk.length >= 5) written += String.fromCharCode(chunk[0] as number);
   };
-  const link = new Link({ send, flush: () => {}, pause: () => {} }, new Map());
+  const link = new Link({ send, flush: () => {}, pause: () => {} }, new Map(), originRules(kind));
   const statements = new LaneStatements(link, {
     linkStatementsMax: 10,
     nowMs: () => clock.nowMs,
@@ -50,6 +51,17 @@ it('a text without a name is parsed anew on a link after 5 seconds, and not befo
   expect(send(true)).toContain('P');
   clock.nowMs += 4_999;
   expect(send(true)).not.toContain('P');
+});
+
+// Fails when `unnamedRunsMax` is not looked at.
+it('a text without a name gets no generic plan where custom plans cannot be asked for', () => {
+  const send = laneOf({ nowMs: 1_000 }, 'dsql');
+  const parses = Array.from({ length: 12 }, () => send(true).includes('P'));
+  expect(parses.flatMap((isParse, n) => (isParse ? [n] : []))).toEqual([0, 5, 10]);
+  const named = laneOf({ nowMs: 1_000 }, 'dsql');
+  expect(Array.from({ length: 12 }, () => named(false).includes('P')).filter(Boolean)).toHaveLength(
+    1,
+  );
 });
 
 it('a statement with a name stays what its client has prepared', () => {
