@@ -102,6 +102,13 @@ export const errorTable = {
     clientText: 'Server connection attempt failed: too_many_connections',
     hint: 'The origin takes no more connections now: see the error in DETAIL, and try again.',
   }),
+  MR_ENDPOINT_UNKNOWN: row('config', 'FATAL', '58000', 502, 1, true, {
+    clientText: 'the endpoint of %s could not be found at AWS',
+    hint:
+      'By hand: in the RDS console, Databases, choose it, then Connectivity & security; copy the ' +
+      'endpoint, of a cluster that of type Writer, and the port; give them by --origin-host and ' +
+      '--origin-port.',
+  }),
   MR_SETUP_REFUSED: row('server', 'ERROR', '58000', 502, 1, false, {
     clientText: 'the database refused: %s',
     hint: 'Nothing was changed.',

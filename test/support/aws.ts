@@ -1,5 +1,5 @@
 /**
- * A stand-in for AWS: Secrets Manager and STS over HTTP, as far as the gateway asks them. It verifies
+ * A stand-in for AWS: Secrets Manager, STS and RDS over HTTP, as far as the gateway asks them. It verifies
  * the signature of every request for real, so that wrong credentials are refused as AWS does.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
@@ -21,6 +21,9 @@ const json = (status: number, value: object): Answer => ({
   body: JSON.stringify(value),
 });
 
+const denied = (code: string): Answer =>
+  xml(403, `<ErrorResponse><Error><Code>${code}</Code></Error></ErrorResponse>`);
+
 const xml = (status: number, body: string): Answer => ({ status, type: 'text/xml', body });
 
 export class AwsStandIn {
@@ -30,6 +33,10 @@ export class AwsStandIn {
   readonly secrets = new Map<string, SecretVersion>();
   /** The external ID that each role asks for. */
   readonly roles = new Map<string, string | null>();
+  /** What there is at RDS, by name: the content of the element in XML. */
+  readonly instances = new Map<string, string>();
+  readonly clusters = new Map<string, string>();
+  mayDescribe = true;
   /** How long assumed roles last. */
   sessionMs = 3_600_000;
   /** While set, every request is answered with 500. */
@@ -66,7 +73,13 @@ export class AwsStandIn {
   #answer(request: IncomingMessage, body: string): Answer {
     const target = String(request.headers['x-amz-target'] ?? '');
     const isSecrets = target === 'secretsmanager.GetSecretValue';
-    this.asked.push(isSecrets ? 'GetSecretValue' : 'AssumeRole');
+    const form = new URLSearchParams(isSecrets ? '' : body);
+    const action = form.get('Action') ?? '';
+    this.asked.push(isSecrets ? 'GetSecretValue' : action);
+    if (action.startsWith('DescribeDB')) {
+      if (this.#signer(request, body, 'rds') === null) return denied('SignatureDoesNotMatch');
+      return this.#describe(form, action);
+    }
     if (this.isDown) return json(500, { __type: 'InternalServiceError' });
     const key = this.#signer(request, body, isSecrets ? 'secretsmanager' : 'sts');
     if (key === null) {
@@ -77,7 +90,28 @@ export class AwsStandIn {
             '<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>',
           );
     }
-    return isSecrets ? this.#secretOf(body) : this.#assume(new URLSearchParams(body));
+    return isSecrets ? this.#secretOf(body) : this.#assume(form);
+  }
+
+  #describe(form: URLSearchParams, action: string): Answer {
+    if (!this.mayDescribe) return denied('AccessDenied');
+    const isCluster = action === 'DescribeDBClusters';
+    const kind = isCluster ? 'DBCluster' : 'DBInstance';
+    const name = form.get(`${kind}Identifier`) ?? '';
+    const found = (isCluster ? this.clusters : this.instances).get(name);
+    if (found === undefined) {
+      const code = isCluster ? 'DBClusterNotFoundFault' : 'DBInstanceNotFound';
+      return xml(
+        404,
+        `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code>
+        <Message>${name} not found.</Message></Error></ErrorResponse>`,
+      );
+    }
+    return xml(
+      200,
+      `<${action}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><${action}Result>
+      <${kind}s><${kind}>${found}</${kind}></${kind}s></${action}Result></${action}Response>`,
+    );
   }
 
   #secretOf(body: string): Answer {

@@ -3,6 +3,7 @@ import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import { usageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { ApiClient, type Configuration } from './api-client.ts';
+import { endpointArgs, withEndpoint } from './endpoint-options.ts';
 import { configurationBody, originArgs } from './origin-options.ts';
 import { json, listing, table, wranglerSnippet } from './print.ts';
 
@@ -20,6 +21,7 @@ export const configCreateArgs = {
     description: 'Name of the configuration: what clients give as database name',
   },
   ...originArgs,
+  ...endpointArgs,
   binding: {
     type: 'string',
     valueHint: 'name',
@@ -63,8 +65,9 @@ export function configCreateCommand(terminal: Terminal): CommandDef<typeof confi
     },
     args: configCreateArgs,
     run: async ({ args }) => {
-      const body = { name: args.name, ...configurationBody(args, terminal) };
       const client = new ApiClient(terminal.env);
+      const origin = await withEndpoint(args, terminal);
+      const body = { name: args.name, ...configurationBody(origin, terminal) };
       const made = await client.call<Configuration>('POST', '', body);
       const credential = await client.call<Credential>('POST', `/${made.id}/credentials`);
       const { connection_string: url } = credential;
