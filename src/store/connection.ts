@@ -2,9 +2,12 @@
 import pg from 'pg';
 import type { Log } from '../base/log.ts';
 import { isLoopback } from '../base/loopback.ts';
+import { originRules } from '../session/origin-rules.ts';
 
 /** Where the store is; a configuration's origin fits. */
 export type StoreAddress = {
+  /** As the kind of an origin; PostgreSQL unless it is given. */
+  readonly kind?: string;
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -41,7 +44,8 @@ function tlsOf(address: StoreAddress): pg.ClientConfig['ssl'] {
 }
 
 function settingsOf(address: StoreAddress): pg.ClientConfig {
-  const { host, port, database, user, password } = address;
+  const { kind = '', host, port, database, user, password } = address;
+  const takesAll = originRules(kind).settings === null;
   return {
     host,
     port,
@@ -51,7 +55,7 @@ function settingsOf(address: StoreAddress): pg.ClientConfig {
     ssl: tlsOf(address) ?? false,
     application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
+    ...(takesAll ? { statement_timeout: STATEMENT_TIMEOUT_MS } : {}),
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
   };

@@ -1,7 +1,11 @@
 /** Links to Aurora DSQL: who is let in, how fast, and what is known of the catalogue. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { examine } from '../../src/cli/doctor/doctor-program.ts';
+import { runCli } from '../../src/cli/run.ts';
 import type { ConfigurationConfig } from '../../src/config/model.ts';
+import { mintToken, type TokenAuth } from '../../src/origin/token-source.ts';
 import { settledStatus, simple, statusOf, warm } from '../support/cached.ts';
+import { DSQL_HOST } from '../support/dsql.ts';
 import {
   DSQL_KEY_ID,
   DSQL_SECRET,
@@ -126,6 +130,36 @@ describe('new links to Aurora DSQL', () => {
     await Promise.all(clients.map((client) => client.ask('SELECT pg_sleep(0.2)')));
     expect(dsql.turnedAway.length).toBeGreaterThan(0);
     expect(await one(clients[15] as WireClient, 'SELECT 1')).toBe('1');
+  });
+});
+
+describe('the commands that look at a database', () => {
+  it('know Aurora DSQL, and ask it nothing that it refuses', async () => {
+    const { dsql } = await begin();
+    const origin = dsqlOrigin(dsql, { host: 'localhost', tlsServerName: null });
+    const { token } = await mintToken(origin.auth as TokenAuth, 'admin');
+    const findings = await examine({ ...origin, password: token, auth: { method: 'password' } });
+    expect(findings.filter(({ verdict }) => verdict === 'bad')).toEqual([]);
+    expect(findings.find(({ check }) => check === 'version')?.text).toContain('Aurora DSQL');
+    expect(findings.at(-1)).toMatchObject({ check: 'privileges', verdict: 'worth a look' });
+    expect(dsql.refused).toEqual([]);
+    const wrong = { ...origin, password: 'x', auth: { method: 'password' as const } };
+    expect((await examine(wrong)).at(-1)?.fix).toContain('millrace token dsql');
+  });
+
+  it('make no role there, and say how it is made', async () => {
+    let said = '';
+    const terminal = {
+      out: () => {},
+      err: (text: string) => {
+        said += text;
+      },
+      env: {},
+      usesColor: false,
+    };
+    const url = `postgres://admin:x@${DSQL_HOST}/postgres`;
+    expect(await runCli(['setup-role', url], terminal)).toBe(2);
+    expect(said).toContain('AWS IAM GRANT');
   });
 });
 

@@ -156,6 +156,16 @@ describe('with an origin of Aurora DSQL', () => {
     expect(refusedOfGateway()).toEqual([]);
   });
 
+  it('forgets answers by the name of their table when it is asked to', async () => {
+    const reader = await connect();
+    await warm(reader, simple('SELECT name FROM item WHERE id = 9'));
+    const target = { kind: 'table', table: 'item' } as const;
+    const outcome = await stage.gateway.gateway.purge('app', target);
+    expect(outcome).toMatchObject({ problem: null });
+    expect(outcome.answers).toBeGreaterThan(0);
+    expect(refusedOfGateway()).toEqual([]);
+  });
+
   it('a COMMIT that meets a conflict passes its error on, and nothing is kept of its writes', async () => {
     const [reader, writer] = [await connect(), await connect()];
     const text = 'SELECT n FROM stock WHERE id = 1';

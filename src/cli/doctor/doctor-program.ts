@@ -20,7 +20,7 @@ import {
   isPrivateAddress,
   look,
 } from './findings.ts';
-import { ofRoundTrip, serverFindings } from './server-checks.ts';
+import { dsqlFindings, ofRoundTrip, serverFindings } from './server-checks.ts';
 import { settledOrigin, verifiedOrigin } from './tls-modes.ts';
 
 const PROBE_TIMEOUT_MS = 15_000;
@@ -63,7 +63,7 @@ async function inside(origin: OriginConfig, kind: HostKind) {
   client.on('error', () => {});
   try {
     await client.connect();
-    return await serverFindings(client, kind);
+    return await (kind === 'dsql' ? dsqlFindings(client) : serverFindings(client, kind));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return [bad('server', text, 'see the log of the server')];
@@ -74,7 +74,7 @@ async function inside(origin: OriginConfig, kind: HostKind) {
 
 /** Everything that can be found out, in the order in which it was. */
 export async function examine(origin: OriginConfig): Promise<readonly Finding[]> {
-  const kind = hostKind(origin.host);
+  const kind = origin.kind === 'dsql' ? 'dsql' : hostKind(origin.host);
   const addresses = await addressesOf(origin.host);
   const isPrivate = addresses.some(isPrivateAddress);
   const findings: Finding[] = [];

@@ -28,7 +28,7 @@ export const bad = (check: string, text: string, fix: string): Finding => ({
   fix,
 });
 
-export type HostKind = 'rds' | 'rds-proxy' | 'aurora-writer' | 'aurora-reader' | 'other';
+export type HostKind = 'rds' | 'rds-proxy' | 'aurora-writer' | 'aurora-reader' | 'dsql' | 'other';
 
 /** By the forms that AWS documents: `name.id.region.rds.amazonaws.com`. */
 export function hostKind(host: string): HostKind {
@@ -77,10 +77,16 @@ export function adviceFor(
       if (detail.includes('does not support TLS')) {
         return 'turn TLS on at the server, or use sslmode=prefer if nobody can be on the way';
       }
-      return isAws(kind)
+      return isAws(kind) && kind !== 'dsql'
         ? `${RDS_BUNDLE}, and name it as sslrootcert`
         : 'name the authority of the server as sslrootcert';
     case 'MR_ORIGIN_AUTH':
+      if (kind === 'dsql') {
+        return detail.startsWith('3D000')
+          ? 'the only database of Aurora DSQL is postgres'
+          : 'the password is a token, good for 15 minutes: millrace token dsql prints one; the ' +
+              'policy must allow dsql:DbConnectAdmin for admin, dsql:DbConnect for other roles';
+      }
       return detail.startsWith('3D000')
         ? 'make the database, or name another one: psql -l lists them'
         : 'check user and password; percent-encode special characters in a connection string';

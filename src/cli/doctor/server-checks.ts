@@ -111,6 +111,25 @@ export async function serverFindings(client: pg.Client, kind: HostKind): Promise
   ];
 }
 
+/** Of a client that is logged in at Aurora DSQL, which has no answer to most of the others. */
+export async function dsqlFindings(client: pg.Client): Promise<Finding[]> {
+  const { rows } = await client.query<{ version: string; user: string; tables: string }>(
+    `SELECT current_setting('server_version') AS version, current_user AS user,
+      (SELECT count(*) FROM information_schema.tables
+        WHERE table_schema NOT IN ('pg_catalog', 'information_schema', 'sys')) AS tables`,
+  );
+  const { version = '', user = '', tables = '' } = rows[0] ?? {};
+  const fix =
+    'give the gateway a role of its own: CREATE ROLE r WITH LOGIN; ' +
+    "AWS IAM GRANT r TO 'arn:…'; and GRANT what it needs";
+  return [
+    good('version', `Aurora DSQL, as PostgreSQL ${version}`),
+    user === 'admin'
+      ? look('privileges', 'this is admin, who may do anything', fix)
+      : good('privileges', `the role ${user} sees ${tables} tables and views`),
+  ];
+}
+
 export function ofRoundTrip(queryMs: number): Finding {
   const text = `${queryMs.toFixed(1)} ms`;
   if (queryMs <= NEAR_MS) return good('round trip', text);

@@ -79,6 +79,14 @@ async function apply(origin: OriginConfig, request: RoleRequest): Promise<void> 
 export async function runSetupRole(args: SetupRoleArgs, terminal: Terminal): Promise<number> {
   const given = readSecret(args.url, 'URL', terminal);
   const { origin, warnings } = await parseOriginUrl(given);
+  if (origin.kind === 'dsql') {
+    // Nobody has a password there, and nothing is granted to roles in a transaction with others.
+    throw usageError(
+      'Aurora DSQL has no passwords: CREATE ROLE r WITH LOGIN, AWS IAM GRANT r TO the ARN of an ' +
+        'IAM role, and GRANT what it needs, each alone',
+      COMMAND,
+    );
+  }
   for (const warning of warnings) terminal.err(`millrace: warning: ${warning}\n`);
   const password =
     args.password === undefined

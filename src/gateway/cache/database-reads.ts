@@ -23,7 +23,7 @@ import type { SessionHost } from '../../session/session-host.ts';
 import type { RelationSet } from '../../sql/catalogue/write-set.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { SqlParser } from '../../sql/facts/parser.ts';
-import { LinkQueries } from '../links/link-queries.ts';
+import { LinkQueries, type RunQuery } from '../links/link-queries.ts';
 import type { Links } from '../links/links.ts';
 import type { PurgeOutcome, PurgeTarget } from '../purge.ts';
 import { CacheCounts } from './cache-counts.ts';
@@ -190,7 +190,9 @@ export class DatabaseReads implements ReadCache {
     const name = relationName(target.table);
     if (name === null) return { answers: 0, problem: 'noSuchTable' };
     try {
-      const found = await LinkQueries.with(this.#links, (run) => relationsByName(run, name));
+      const looksThrough = this.#host.rules.hasWholeCatalogue;
+      const find = (run: RunQuery) => relationsByName(run, name, looksThrough);
+      const found = await LinkQueries.with(this.#links, find);
       if (found.length === 0) return { answers: 0, problem: 'noSuchTable' };
       const meant = new Set(found);
       const reach = (reads: RelationSet | null): boolean =>
