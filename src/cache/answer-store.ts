@@ -12,9 +12,22 @@ export type DatedAnswer = Answer & {
 
 export type StoredAnswer = DatedAnswer & { readonly reads: RelationSet };
 
-/** Answers within a budget of bytes; what was used longest ago makes room for what comes. */
+/** An answer in its place between one that was used later and one that was used earlier. */
+type Entry = {
+  readonly key: string;
+  readonly answer: StoredAnswer;
+  later: Entry | null;
+  earlier: Entry | null;
+};
+
+/**
+ * Answers within a budget of bytes; what was used longest ago makes room for what comes. Their
+ * order is a list of its own: a map's would be searched past all that was deleted before.
+ */
 export class AnswerStore {
-  readonly #answers = new Map<string, StoredAnswer>();
+  readonly #entries = new Map<string, Entry>();
+  #latest: Entry | null = null;
+  #earliest: Entry | null = null;
   #bytesMax: number;
   #bytes = 0;
 
@@ -28,17 +41,18 @@ export class AnswerStore {
   }
 
   get size(): number {
-    return this.#answers.size;
+    return this.#entries.size;
   }
 
   /** Marks it as used; undefined when there is none. */
   get(key: string): StoredAnswer | undefined {
-    const answer = this.#answers.get(key);
-    if (answer === undefined) return undefined;
-    // A map keeps the order of insertion: the first key is the one used longest ago.
-    this.#answers.delete(key);
-    this.#answers.set(key, answer);
-    return answer;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    if (entry !== this.#latest) {
+      this.#unlink(entry);
+      this.#linkAsLatest(entry);
+    }
+    return entry.answer;
   }
 
   /** False when it alone is larger than the budget. */
@@ -47,27 +61,31 @@ export class AnswerStore {
     const size = answerBytes(key, answer);
     if (size > this.#bytesMax) return false;
     this.#shrinkTo(this.#bytesMax - size);
-    this.#answers.set(key, answer);
+    const entry: Entry = { key, answer, later: null, earlier: null };
+    this.#entries.set(key, entry);
+    this.#linkAsLatest(entry);
     this.#bytes += size;
     return true;
   }
 
   delete(key: string): void {
-    const answer = this.#answers.get(key);
-    if (answer === undefined) return;
-    this.#answers.delete(key);
-    this.#bytes -= answerBytes(key, answer);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#forget(entry);
   }
 
   /** Forgets those that are meant; how many. */
   deleteWhere(isMeant: (key: string, reads: RelationSet) => boolean): number {
-    const before = this.#answers.size;
-    for (const [key, { reads }] of this.#answers) if (isMeant(key, reads)) this.delete(key);
-    return before - this.#answers.size;
+    const before = this.#entries.size;
+    for (const entry of this.#entries.values()) {
+      if (isMeant(entry.key, entry.answer.reads)) this.#forget(entry);
+    }
+    return before - this.#entries.size;
   }
 
   clear(): void {
-    this.#answers.clear();
+    this.#entries.clear();
+    this.#latest = null;
+    this.#earliest = null;
     this.#bytes = 0;
   }
 
@@ -78,9 +96,27 @@ export class AnswerStore {
   }
 
   #shrinkTo(bytes: number): void {
-    for (const key of this.#answers.keys()) {
-      if (this.#bytes <= bytes) return;
-      this.delete(key);
-    }
+    while (this.#bytes > bytes && this.#earliest !== null) this.#forget(this.#earliest);
+  }
+
+  #forget(entry: Entry): void {
+    this.#entries.delete(entry.key);
+    this.#unlink(entry);
+    this.#bytes -= answerBytes(entry.key, entry.answer);
+  }
+
+  #linkAsLatest(entry: Entry): void {
+    entry.later = null;
+    entry.earlier = this.#latest;
+    if (this.#latest === null) this.#earliest = entry;
+    else this.#latest.later = entry;
+    this.#latest = entry;
+  }
+
+  #unlink({ later, earlier }: Entry): void {
+    if (later === null) this.#latest = earlier;
+    else later.earlier = earlier;
+    if (earlier === null) this.#earliest = later;
+    else earlier.later = later;
   }
 }

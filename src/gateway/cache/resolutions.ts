@@ -1,4 +1,5 @@
 import { GatewayError } from '../../base/errors.ts';
+import { Generations } from '../../base/generations.ts';
 import type { Log } from '../../base/log.ts';
 import { resolvePlainRead } from '../../origin/plain-read.ts';
 import { type ResolvedRead, resolveRead } from '../../origin/resolved-read.ts';
@@ -13,7 +14,9 @@ import type { Links } from '../links/links.ts';
 
 /** So many texts are remembered, and as many kinds of them. */
 const RESOLUTIONS_MAX = 10_000;
-const RESOLUTION_BYTES_MAX = 8 << 20;
+const RESOLUTIONS_BYTES_MAX = 8 << 20;
+/** A guess at the memory of one beside its key. */
+const RESOLUTION_BYTES = 256;
 /** So many wait to be looked at, one after the other. */
 const WAITING_MAX = 64;
 /**
@@ -44,36 +47,6 @@ export class Resolution {
   }
 }
 
-/** Resolutions by key, up to a limit; what was kept longest ago is forgotten first. */
-class Kept {
-  readonly #byKey = new Map<string, Resolution>();
-  #bytes = 0;
-
-  get(key: string): Resolution | undefined {
-    return this.#byKey.get(key);
-  }
-
-  /** From now on it is the youngest. */
-  keep(key: string, resolution: Resolution): void {
-    this.forget(key);
-    this.#byKey.set(key, resolution);
-    this.#bytes += key.length;
-    for (const oldest of this.#byKey.keys()) {
-      if (this.#byKey.size <= RESOLUTIONS_MAX && this.#bytes <= RESOLUTION_BYTES_MAX) return;
-      this.forget(oldest);
-    }
-  }
-
-  forget(key: string): void {
-    if (this.#byKey.delete(key)) this.#bytes -= key.length;
-  }
-
-  clear(): void {
-    this.#byKey.clear();
-    this.#bytes = 0;
-  }
-}
-
 type Task = {
   readonly key: string;
   /** What it has in common with all that differ in the values of literals only; null if nothing. */
@@ -92,9 +65,17 @@ export class Resolutions {
   readonly #parser: SqlParser;
   readonly #rules: () => OriginRules;
   readonly #log: Log;
-  readonly #texts = new Kept();
+  readonly #texts = new Generations<Resolution>(
+    RESOLUTIONS_MAX,
+    RESOLUTIONS_BYTES_MAX,
+    RESOLUTION_BYTES,
+  );
   /** Of texts that differ in literals only: they must not push out what they share. */
-  readonly #kinds = new Kept();
+  readonly #kinds = new Generations<Resolution>(
+    RESOLUTIONS_MAX,
+    RESOLUTIONS_BYTES_MAX,
+    RESOLUTION_BYTES,
+  );
   #tasks: Task[] = [];
   #isAsking = false;
   /** Grows when everything is forgotten: what was begun before counts for nothing. */
@@ -118,14 +99,13 @@ export class Resolutions {
     const shape = read.facts.literalDependent ? null : shapeAndKinds(read.text);
     const kind = shape === null ? null : `${asked}\0\0${shape}`;
     const alike = kind === null ? undefined : this.#kinds.get(kind);
-    if (alike !== undefined && kind !== null) {
-      this.#kinds.keep(kind, alike);
-      this.#texts.keep(key, alike);
+    if (alike !== undefined) {
+      this.#texts.set(key, alike);
       return alike;
     }
     if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;
     const resolution = new Resolution();
-    this.#texts.keep(key, resolution);
+    this.#texts.set(key, resolution);
     this.#tasks.push({ key, kind, read, resolution, epoch: this.#epoch });
     // The client that asks takes its link first.
     if (!this.#isAsking) queueMicrotask(() => void this.#work());
@@ -157,10 +137,10 @@ export class Resolutions {
       const outcome = await this.#resolve(task.read);
       if (task.epoch !== this.#epoch) task.resolution.end(null);
       else {
-        if (outcome === null) this.#texts.forget(task.key);
+        if (outcome === null) this.#texts.delete(task.key);
         // An error may be that of one literal.
         else if (task.kind !== null && !(outcome.isCacheable === false && outcome.isError)) {
-          this.#kinds.keep(task.kind, task.resolution);
+          this.#kinds.set(task.kind, task.resolution);
         }
         task.resolution.end(outcome);
       }

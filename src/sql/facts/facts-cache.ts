@@ -1,9 +1,5 @@
-/**
- * Facts by shape: a known statement costs one shape and one look-up, and no parser. Both maps have
- * two generations instead of a list of uses: a full young generation becomes the old one, what is
- * hit there moves back, and what nobody asked for in between is forgotten.
- */
-
+/** Facts by shape: a known statement costs one shape and one look-up, and no parser. */
+import { Generations } from '../../base/generations.ts';
 import { hasTimeLiteral, lastShapeDepth, shapeOf } from '../shape/shape.ts';
 import { Effect, type Facts, opaqueFacts } from './facts.ts';
 import { isParseable } from './parse-guard.ts';
@@ -47,66 +43,18 @@ function hasControl(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
-class Generations {
-  readonly #entriesMax: number;
-  readonly #bytesMax: number;
-  #young = new Map<string, Facts>();
-  #old = new Map<string, Facts>();
-  #youngBytes = 0;
-  #oldBytes = 0;
-
-  constructor(entriesMax: number, bytesMax: number) {
-    this.#entriesMax = Math.max(1, entriesMax >> 1);
-    this.#bytesMax = bytesMax / 2;
-  }
-
-  get size(): number {
-    return this.#young.size + this.#old.size;
-  }
-
-  get bytes(): number {
-    return this.#youngBytes + this.#oldBytes;
-  }
-
-  get(key: string): Facts | undefined {
-    const young = this.#young.get(key);
-    if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old !== undefined) {
-      this.#old.delete(key);
-      this.#oldBytes -= key.length + FACTS_BYTES;
-      this.set(key, old);
-    }
-    return old;
-  }
-
-  /** The key must not be in the cache. */
-  set(key: string, facts: Facts): void {
-    const size = key.length + FACTS_BYTES;
-    if (size > this.#bytesMax) return;
-    if (this.#young.size >= this.#entriesMax || this.#youngBytes + size > this.#bytesMax) {
-      this.#old = this.#young;
-      this.#oldBytes = this.#youngBytes;
-      this.#young = new Map();
-      this.#youngBytes = 0;
-    }
-    this.#young.set(key, facts);
-    this.#youngBytes += size;
-  }
-}
-
 export class FactsCache {
   readonly #parser: SqlParser;
   readonly #textBytesMax: number;
-  readonly #byShape: Generations;
-  readonly #byText: Generations;
+  readonly #byShape: Generations<Facts>;
+  readonly #byText: Generations<Facts>;
   #parseCount = 0;
 
   constructor(parser: SqlParser, limits: FactsCacheLimits = defaultFactsCacheLimits) {
     this.#parser = parser;
     this.#textBytesMax = limits.textBytesMax;
-    this.#byShape = new Generations(limits.entriesMax, limits.bytesMax / 2);
-    this.#byText = new Generations(limits.entriesMax, limits.bytesMax / 2);
+    this.#byShape = new Generations(limits.entriesMax, limits.bytesMax / 2, FACTS_BYTES);
+    this.#byText = new Generations(limits.entriesMax, limits.bytesMax / 2, FACTS_BYTES);
   }
 
   /** How many texts the parser was asked to read. */
