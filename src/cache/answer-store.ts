@@ -1,6 +1,7 @@
 import type { Answer } from '../session/reads/read-cache.ts';
 import type { RelationSet } from '../sql/catalogue/write-set.ts';
 import { answerBytes } from './answer.ts';
+import type { Habit } from './habit.ts';
 
 /** An answer with the times that decide how long it may be given. */
 export type DatedAnswer = Answer & {
@@ -10,7 +11,11 @@ export type DatedAnswer = Answer & {
   readonly askedAtMs: number;
 };
 
-export type StoredAnswer = DatedAnswer & { readonly reads: RelationSet };
+export type StoredAnswer = DatedAnswer & {
+  readonly reads: RelationSet;
+  /** Of the reads that are as this one. */
+  readonly habit: Habit;
+};
 
 /** An answer in its place between one that was used later and one that was used earlier. */
 type Entry = {

@@ -1,6 +1,8 @@
 import type { RelationSet } from '../sql/catalogue/write-set.ts';
 import { AnswerStore, type DatedAnswer, type StoredAnswer } from './answer-store.ts';
 import { Fill, type FillOwner } from './fill.ts';
+import type { Habit } from './habit.ts';
+import { RecentKeys } from './recent-keys.ts';
 import type { RelationVersions } from './relation-versions.ts';
 
 /** How long answers may be given, of one configuration or one statement. */
@@ -15,16 +17,21 @@ export type CachePolicy = {
   readonly resultBytesMax: number;
 };
 
-/** What is asked for. */
-export type CacheQuestion = {
+/** What is asked for, as far as it needs to be known to find an answer. */
+export type CacheLook = {
   readonly key: string;
-  /** Null as long as nobody knows: the answer is then taken, and kept once that is known. */
-  readonly reads: RelationSet | null;
   /** The writes that have passed by; null in mode `ttl`, which does not look at them. */
   readonly versions: RelationVersions | null;
   readonly policy: CachePolicy;
   /** Whether the asker needs a RowDescription. */
   readonly needsDescription: boolean;
+};
+
+export type CacheQuestion = CacheLook & {
+  /** Null as long as nobody knows: the answer is then taken, and kept once that is known. */
+  readonly reads: RelationSet | null;
+  /** Of all questions of its kind. */
+  readonly habit: Habit;
 };
 
 export type CacheReply =
@@ -35,7 +42,8 @@ export type CacheReply =
   | { readonly kind: 'pending'; readonly fill: Fill }
   /**
    * The asker goes to the server. `fill` takes the answer; null when it must not be kept, because
-   * what it reads is being written. `spare` is to be given if the server cannot be asked.
+   * what it reads is being written, or is not worth it. `spare` is to be given if the server cannot
+   * be asked.
    */
   | { readonly kind: 'miss'; readonly fill: Fill | null; readonly spare: StoredAnswer | null };
 
@@ -48,6 +56,8 @@ type Flight = { readonly fill: Fill; question: CacheQuestion };
 export class QueryCache implements FillOwner {
   readonly #store: AnswerStore;
   readonly #flights = new Map<string, Flight>();
+  /** Of kinds that are seldom hit; null as long as there are none. */
+  #recent: RecentKeys | null = null;
   #bytesMax: number;
   #fillBytes = 0;
 
@@ -104,20 +114,32 @@ export class QueryCache implements FillOwner {
     if (flight?.fill === fill) flight.question = { ...flight.question, reads };
   }
 
+  /** The answer that is kept and may be given without further ado: a hit. */
+  look(look: CacheLook, nowMs: number): StoredAnswer | null {
+    const known = this.#known(look);
+    if (known === null || nowMs - known.askedAtMs >= look.policy.maxAgeMs) return null;
+    known.habit.noteHit();
+    return known;
+  }
+
   ask(question: CacheQuestion, nowMs: number): CacheReply {
     const { policy } = question;
+    const hit = this.look(question, nowMs);
+    if (hit !== null) return { kind: 'hit', answer: hit };
     const known = this.#known(question);
     const age = known === null ? 0 : nowMs - known.askedAtMs;
-    if (known !== null && age < policy.maxAgeMs) return { kind: 'hit', answer: known };
     const flight = this.#flights.get(question.key);
     if (known !== null && age < policy.maxAgeMs + policy.staleWhileRevalidateMs) {
+      question.habit.noteHit();
       const refresh = flight === undefined ? this.#begin(question, nowMs) : null;
       return { kind: 'stale', answer: known, refresh };
     }
     if (flight !== undefined && this.#mayJoin(flight, question)) {
       return { kind: 'pending', fill: flight.fill };
     }
-    const fill = flight === undefined ? this.#begin(question, nowMs) : null;
+    const isWanted = flight === undefined && (known !== null || this.#isWorthIt(question));
+    question.habit.noteMiss();
+    const fill = isWanted ? this.#begin(question, nowMs) : null;
     const isSpare = known !== null && age < policy.maxAgeMs + policy.staleIfErrorMs;
     return { kind: 'miss', fill, spare: isSpare ? known : null };
   }
@@ -135,8 +157,8 @@ export class QueryCache implements FillOwner {
   keep(fill: Fill, answer: DatedAnswer): boolean {
     const flight = this.#flights.get(fill.key);
     if (flight?.fill !== fill || !isCurrent(flight.question, answer.readTime)) return false;
-    const { reads } = flight.question;
-    if (reads !== null) this.#store.set(fill.key, { ...answer, reads });
+    const { reads, habit } = flight.question;
+    if (reads !== null) this.#store.set(fill.key, { ...answer, reads, habit });
     return reads !== null;
   }
 
@@ -145,15 +167,23 @@ export class QueryCache implements FillOwner {
   }
 
   /** The answer that is kept, unless it is older than a write or lacks what is needed. */
-  #known(question: CacheQuestion): StoredAnswer | null {
-    const answer = this.#store.get(question.key);
+  #known({ key, versions, needsDescription }: CacheLook): StoredAnswer | null {
+    const answer = this.#store.get(key);
     if (answer === undefined) return null;
-    if (!isCurrent(question, answer.readTime)) {
+    const { reads, readTime } = answer;
+    if (versions !== null && !versions.isCurrent(readTime, reads)) {
       // While it is being written it may yet turn out that nothing was.
-      if (isOutdated(question, answer.readTime)) this.#store.delete(question.key);
+      if (versions.isOutdated(readTime, reads)) this.#store.delete(key);
       return null;
     }
-    return question.needsDescription && answer.description === null ? null : answer;
+    return needsDescription && answer.description === null ? null : answer;
+  }
+
+  /** Of a kind of which hardly anything is asked for twice, only what was asked for before. */
+  #isWorthIt({ key, habit }: CacheQuestion): boolean {
+    if (!habit.isSeldomHit) return true;
+    this.#recent ??= new RecentKeys();
+    return this.#recent.note(key);
   }
 
   /** A fill that was asked for before a write is of no use to who comes after it. */
@@ -176,8 +206,4 @@ export class QueryCache implements FillOwner {
 function isCurrent({ versions, reads }: CacheQuestion, readTime: number): boolean {
   if (reads === null) return false;
   return versions === null || versions.isCurrent(readTime, reads);
-}
-
-function isOutdated({ versions, reads }: CacheQuestion, readTime: number): boolean {
-  return reads !== null && (versions?.isOutdated(readTime, reads) ?? false);
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Fill } from '../../src/cache/fill.ts';
+import { Habit } from '../../src/cache/habit.ts';
 import { QueryCache } from '../../src/cache/query-cache.ts';
 import { RelationVersions } from '../../src/cache/relation-versions.ts';
 import type { RelationSet } from '../../src/sql/catalogue/write-set.ts';
@@ -24,6 +25,7 @@ type Read = { readonly statement: number; readonly text: string; readonly fill: 
  */
 class World {
   readonly cache = new QueryCache(1e6);
+  readonly habit = new Habit();
   readonly versions = new RelationVersions();
   /** What the server holds, and what clients have been told or have read. */
   readonly server = [0, 0, 0, 0];
@@ -37,7 +39,7 @@ class World {
     const reads = READS[statement] as RelationSet;
     const needsDescription = false;
     const reply = this.cache.ask(
-      { key, reads, versions: this.versions, policy, needsDescription },
+      { key, reads, versions: this.versions, policy, needsDescription, habit: this.habit },
       0,
     );
     if (reply.kind === 'hit') {

@@ -2,7 +2,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Fill, Joiner } from '../../cache/fill.ts';
-import { type CachePolicy, type CacheQuestion, QueryCache } from '../../cache/query-cache.ts';
+import { type CacheLook, type CachePolicy, QueryCache } from '../../cache/query-cache.ts';
 import type { CachingConfig } from '../../config/model.ts';
 import { relationName, relationsByName } from '../../origin/relations-by-name.ts';
 import type { ResolvedRead } from '../../origin/resolved-read.ts';
@@ -118,11 +118,18 @@ export class DatabaseReads implements ReadCache {
     // Until it is known, nobody can say what writes to what.
     if (!host.isCatalogueKnown()) return this.#refuse(session, 'miss');
     const nowMs = this.#clock.nowMs();
+    const look = this.#lookOf(read);
+    // What is kept was resolved when it was taken, and is forgotten when that may have changed.
+    const hit = this.#cache.look(look, nowMs);
+    if (hit !== null) return this.#give(session, read, hit, hasWaited ? 'coalesced' : 'hit');
     const resolution = this.#resolutions.find(read, host.originUser, nowMs);
     if (resolution === null) return this.#refuse(session, 'miss');
     const { outcome } = resolution;
     if (outcome?.isCacheable === false) return this.#refuse(session, outcome.status);
-    const question = this.#questionOf(read, outcome?.relations ?? null);
+    const { key, versions, policy, needsDescription } = look;
+    const reads = outcome?.relations ?? null;
+    const { habit } = resolution;
+    const question = { key, versions, policy, needsDescription, reads, habit };
     const reply = this.#cache.ask(question, nowMs);
     switch (reply.kind) {
       case 'hit':
@@ -227,7 +234,7 @@ export class DatabaseReads implements ReadCache {
     this.forgetCatalogue();
   }
 
-  #questionOf(read: Read, reads: readonly number[] | null): CacheQuestion {
+  #lookOf(read: Read): CacheLook {
     const { caching, writes } = this.#host;
     const isTtl = caching.mode === 'ttl';
     const { maxAgeS } = read.hints;
@@ -240,7 +247,7 @@ export class DatabaseReads implements ReadCache {
     };
     const versions = isTtl ? null : writes.versions;
     const { key, needsDescription } = read;
-    return { key, reads, versions, policy, needsDescription };
+    return { key, versions, policy, needsDescription };
   }
 
   #refuse(session: Session, status: CacheStatus): ReadReply & { kind: 'pass' } {

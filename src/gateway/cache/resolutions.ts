@@ -1,6 +1,7 @@
 import { GatewayError } from '../../base/errors.ts';
 import { Generations } from '../../base/generations.ts';
 import type { Log } from '../../base/log.ts';
+import { Habit } from '../../cache/habit.ts';
 import { resolvePlainRead } from '../../origin/plain-read.ts';
 import { type ResolvedRead, resolveRead } from '../../origin/resolved-read.ts';
 import type { OriginRules } from '../../session/origin-rules.ts';
@@ -33,6 +34,8 @@ const IDLE_LOOK_MS = 10;
 /** What PostgreSQL makes of one statement: see `resolved-read.ts`. */
 export class Resolution {
   outcome: ResolvedRead | null = null;
+  /** Of all reads that it is for. */
+  readonly habit = new Habit();
   readonly #waiting: ((outcome: ResolvedRead | null) => void)[] = [];
 
   /** Calls back when the outcome is known, or with null when it will not be. */
@@ -94,15 +97,19 @@ export class Resolutions {
   find(read: Read, user: string, nowMs: number): Resolution | null {
     const asked = `${user}\0${read.settings.meaningSignature}\0${read.types.join()}`;
     const key = `${asked}\0${read.text}`;
-    const known = this.#texts.get(key);
-    if (known !== undefined) return known;
+    // A text with parameters comes again as it is, one with literals as another of its kind.
+    const isAgain = read.bound !== null;
+    const same = isAgain ? this.#texts.get(key) : undefined;
+    if (same !== undefined) return same;
     const shape = read.facts.literalDependent ? null : shapeAndKinds(read.text);
     const kind = shape === null ? null : `${asked}\0\0${shape}`;
     const alike = kind === null ? undefined : this.#kinds.get(kind);
     if (alike !== undefined) {
-      this.#texts.set(key, alike);
+      if (isAgain) this.#texts.set(key, alike);
       return alike;
     }
+    const known = this.#texts.get(key);
+    if (known !== undefined) return known;
     if (this.#tasks.length >= WAITING_MAX || !this.#takeToken(nowMs)) return null;
     const resolution = new Resolution();
     this.#texts.set(key, resolution);

@@ -1,5 +1,6 @@
 import { byteString, readUint32 } from '../../base/bytes.ts';
 import { ServerCode, TransactionStatus } from '../../protocol/codes.ts';
+import type { Facts } from '../../sql/facts/facts.ts';
 import { holdsTimeWord } from '../../sql/shape/time-words.ts';
 import type { Session } from '../session.ts';
 import { rowTypeIn } from '../statements/result-type.ts';
@@ -42,6 +43,7 @@ export class CachedReads {
   #hasWaited = false;
   /** The statement of the unit at hand, or null for a simple Query. */
   #statement: Statement | null = null;
+  #passedFacts: Facts | null = null;
   /** Everything goes to the server. */
   #isBypassed = false;
 
@@ -54,6 +56,11 @@ export class CachedReads {
   take(capture: Capture): void {
     this.#isBypassed = true;
     this.#tap = new AnswerTap(capture);
+  }
+
+  /** Of the simple Query that was let pass just now, so that its text need not be read again. */
+  get passedFacts(): Facts | null {
+    return this.#passedFacts;
   }
 
   /** Whether the client waits for what another one asked for. */
@@ -72,6 +79,7 @@ export class CachedReads {
    */
   serve(chunk: Uint8Array): number {
     this.#isWaiting = false;
+    this.#passedFacts = null;
     if (this.#isBypassed || !this.#cache.isOn) return 0;
     // Readers may be behind: nothing of theirs is kept, and nobody needs what is kept.
     if (this.#session.shared.mayReadElsewhere) return 0;
@@ -93,6 +101,7 @@ export class CachedReads {
         return at;
       }
       this.#give(reply.answer, this.#statement, chunk);
+      this.#passedFacts = null;
       at = unit.end;
       // A client that does not take its answers is read no further.
       this.#session.port.flush();
@@ -217,6 +226,7 @@ export class CachedReads {
   #simple(chunk: Uint8Array, start: number, end: number): Read | null {
     const { host, settings } = this.#session;
     const facts = host.factsOf(chunk, start, end, settings);
+    this.#passedFacts = facts;
     if (facts.verb !== 'SelectStmt') return null;
     const known = readText(chunk, start, end);
     if (known === null) return null;

@@ -58,7 +58,7 @@ export class SharedTurn implements UnitOwner {
    * the client's is unfinished.
    */
   attempt(chunk: Uint8Array): boolean {
-    const { host, settings } = this.#session;
+    const { host, settings, reads } = this.#session;
     const isTriedStill = this.#isTrialDue;
     this.#isTrialDue = false;
     if (!isTriedStill) this.#trial = null;
@@ -68,7 +68,8 @@ export class SharedTurn implements UnitOwner {
     this.#mayReadElsewhere = this.mayReadElsewhere;
     if (this.#sharing === null && !this.#mayReadElsewhere) return false;
     if (isWholeQuery(chunk)) {
-      const facts = host.factsOf(chunk, 5, chunk.length - 1, settings);
+      const passed = reads?.passedFacts ?? null;
+      const facts = passed ?? host.factsOf(chunk, 5, chunk.length - 1, settings);
       const estimate = this.#estimateFor(facts);
       if (estimate === null) return false;
       this.#submit(new SharedUnit(this, chunk, null, settings, estimate), facts);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Fill } from '../../../src/cache/fill.ts';
+import { Habit } from '../../../src/cache/habit.ts';
 import { type CacheQuestion, QueryCache } from '../../../src/cache/query-cache.ts';
 import { RelationVersions } from '../../../src/cache/relation-versions.ts';
 
@@ -12,14 +13,16 @@ const policy = {
 
 let cache: QueryCache;
 let versions: RelationVersions;
+let habit: Habit;
 
 beforeEach(() => {
   cache = new QueryCache(100_000);
   versions = new RelationVersions();
+  habit = new Habit();
 });
 
 function question(key: string, more: Partial<CacheQuestion> = {}): CacheQuestion {
-  return { key, reads: [1], versions, policy, needsDescription: false, ...more };
+  return { key, reads: [1], versions, policy, needsDescription: false, habit, ...more };
 }
 
 /** Asks the server, as who has missed does. */
@@ -178,5 +181,47 @@ describe('the budget', () => {
     cache.resize(5000);
     expect(cache.bytes).toBeLessThanOrEqual(5000);
     expect(cache.answerCount).toBe(3);
+  });
+});
+
+describe('a kind of reads', () => {
+  /** Asks for keys that nobody asks for again; how many answers were taken. */
+  function askOnce(count: number, prefix: string): number {
+    let taken = 0;
+    for (let n = 0; n < count; n++) {
+      const reply = cache.ask(question(`${prefix} ${n}`), 0);
+      if (reply.kind !== 'miss' || reply.fill === null) continue;
+      taken++;
+      answer(reply.fill, 'rows');
+    }
+    return taken;
+  }
+
+  it('of which thousands were asked for once is kept when it is asked for twice', () => {
+    expect(askOnce(4096, 'at first')).toBe(4096);
+    expect(askOnce(1000, 'later')).toBeLessThan(5);
+    expect(textOf('new', 0)).toBe('miss');
+    expect(textOf('other', 0)).toBe('miss');
+    answer(missed('new', 0), 'rows');
+    expect(textOf('new', 0)).toBe('rows');
+    // Of another kind it would have been taken.
+    answer(missed('its own', 0, { habit: new Habit() }), 'rows');
+  });
+
+  it('is kept at once again when its answers are given', () => {
+    askOnce(4096, 'at first');
+    expect(askOnce(10, 'later')).toBe(0);
+    expect(textOf('new', 0)).toBe('miss');
+    answer(missed('new', 0), 'rows');
+    for (let n = 0; n < 100; n++) expect(textOf('new', 0)).toBe('rows');
+    expect(askOnce(10, 'much later')).toBe(10);
+  });
+
+  it('of which one in fifty is answered from memory is kept at once', () => {
+    answer(missed('hot', 0), 'rows');
+    for (let n = 0; n < 300; n++) {
+      expect(askOnce(50, `round ${n}`)).toBe(50);
+      expect(textOf('hot', 0)).toBe('rows');
+    }
   });
 });
