@@ -19,8 +19,14 @@ const PARSE_COMPLETE = Buffer.from([ServerCode.ParseComplete, 0, 0, 0, 4]);
 const BIND_COMPLETE = Buffer.from([ServerCode.BindComplete, 0, 0, 0, 4]);
 const READY_IDLE = Buffer.from([0x5a, 0, 0, 0, 5, TransactionStatus.Idle]);
 
+type ParsedText = ReadText & {
+  readonly types: readonly number[];
+  /** The types as they are in the Parse, as a byte string. */
+  readonly typed: string;
+};
+
 /** Texts of statements that clients prepared, which need not be read again. */
-const texts = new WeakMap<Statement, ReadText | null>();
+const texts = new WeakMap<Statement, ParsedText | null>();
 /** The unit that is looked at; nobody keeps it. */
 const unit = new WholeUnit();
 
@@ -44,6 +50,7 @@ export class CachedReads {
   /** The statement of the unit at hand, or null for a simple Query. */
   #statement: Statement | null = null;
   #passedFacts: Facts | null = null;
+  #passedStatement: Statement | null = null;
   /** Everything goes to the server. */
   #isBypassed = false;
 
@@ -63,6 +70,11 @@ export class CachedReads {
     return this.#passedFacts;
   }
 
+  /** Of the Parse that was let pass just now, likewise. */
+  get passedStatement(): Statement | null {
+    return this.#passedStatement;
+  }
+
   /** Whether the client waits for what another one asked for. */
   get isWaiting(): boolean {
     return this.#isWaiting;
@@ -79,7 +91,7 @@ export class CachedReads {
    */
   serve(chunk: Uint8Array): number {
     this.#isWaiting = false;
-    this.#passedFacts = null;
+    this.#forgetPassed();
     if (this.#isBypassed || !this.#cache.isOn) return 0;
     // Readers may be behind: nothing of theirs is kept, and nobody needs what is kept.
     if (this.#session.shared.mayReadElsewhere) return 0;
@@ -101,7 +113,7 @@ export class CachedReads {
         return at;
       }
       this.#give(reply.answer, this.#statement, chunk);
-      this.#passedFacts = null;
+      this.#forgetPassed();
       at = unit.end;
       // A client that does not take its answers is read no further.
       this.#session.port.flush();
@@ -152,6 +164,11 @@ export class CachedReads {
     this.isAsked = false;
     this.#spare = null;
     this.#dropTap();
+  }
+
+  #forgetPassed(): void {
+    this.#passedFacts = null;
+    this.#passedStatement = null;
   }
 
   /** Whatever has been answered past it, the next answer is another one's. */
@@ -252,29 +269,28 @@ export class CachedReads {
     const name = nameEnd === portalEnd + 1 ? '' : byteString(chunk, portalEnd + 1, nameEnd);
     const isParsed = unit.parseAt >= 0;
     const statement = isParsed ? this.#parsed(chunk, name) : statements.find(name);
-    if (statement === undefined || parseSignature === null) return null;
+    if (statement === undefined) return null;
+    if (isParsed) this.#passedStatement = statement;
     // Prepared under other settings it may mean something else.
-    if (statement.signature !== parseSignature || statement.facts.verb !== 'SelectStmt')
-      return null;
+    const { facts, signature } = statement;
+    if (parseSignature === null || signature !== parseSignature) return null;
+    if (facts.verb !== 'SelectStmt') return null;
     const asked = unit.describesStatement ? toldOf(statement) : null;
     if (unit.describesStatement && asked === null) {
-      if (this.#cache.mayKeep(statement.facts))
-        this.#descriptionTap = new DescriptionTap(statement);
+      if (this.#cache.mayKeep(facts)) this.#descriptionTap = new DescriptionTap(statement);
       return null;
     }
     const known = textOf(statement);
-    const types = parameterTypes(statement.body);
-    if (known === null || types === null) return null;
+    if (known === null) return null;
     this.#statement = statement;
-    const { facts, body } = statement;
-    const typed = byteString(body, body.length - types.length * 4, body.length);
     const bound = byteString(chunk, nameEnd + 1, bindEnd);
     const told = isParsed ? (asked?.described ?? null) : statements.describedOf(name);
-    const { text } = known;
+    const { text, hints, types, typed } = known;
     const keyParts = { role: host.originUser, settings: settings.resultSignature, text };
     return {
       key: extendedKey(keyParts, typed, bound),
-      ...known,
+      text,
+      hints,
       bound,
       types,
       facts,
@@ -317,12 +333,18 @@ export class CachedReads {
   }
 }
 
-function textOf(statement: Statement): ReadText | null {
+function textOf(statement: Statement): ParsedText | null {
   let known = texts.get(statement);
   if (known === undefined) {
-    const { body } = statement;
-    known = readText(body, 1, Math.max(body.indexOf(0, 1), 1));
+    known = readBody(statement.body);
     texts.set(statement, known);
   }
   return known;
+}
+
+function readBody(body: Uint8Array): ParsedText | null {
+  const known = readText(body, 1, Math.max(body.indexOf(0, 1), 1));
+  const types = parameterTypes(body);
+  if (known === null || types === null) return null;
+  return { ...known, types, typed: byteString(body, body.length - types.length * 4, body.length) };
 }

@@ -82,7 +82,7 @@ export class SharedTurn implements UnitOwner {
     if (isParsed && name !== '') return false;
     const { statements } = this.#session;
     const statement = isParsed
-      ? host.statementOf(chunk, parts.parseAt, parts.bindAt, settings)
+      ? (reads?.passedStatement ?? host.statementOf(chunk, parts.parseAt, parts.bindAt, settings))
       : statements.find(name);
     if (statement === undefined || !this.#isShareable(statement)) return false;
     const given = name === '' ? this.#withCustomPlans(settings) : settings;
