@@ -30,13 +30,16 @@ export function utf8ByteString(text: string): string {
   return Buffer.from(text).toString('latin1');
 }
 
+const NOTHING = Buffer.alloc(0);
+const WRITER_BYTES = 256;
+
 /** Grows as needed and frames v3 messages; meant for cold paths and for short messages. */
 export class MessageWriter {
   #buffer: Buffer;
   #length = 0;
   #messageStart = 0;
 
-  constructor(sizeHint = 256) {
+  constructor(sizeHint = WRITER_BYTES) {
     this.#buffer = Buffer.allocUnsafe(sizeHint);
   }
 
@@ -46,7 +49,8 @@ export class MessageWriter {
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + count));
+    const size = Math.max(this.#buffer.length * 2, this.#length + count, WRITER_BYTES);
+    const grown = Buffer.allocUnsafe(size);
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }
@@ -104,7 +108,7 @@ export class MessageWriter {
   /** The bytes written so far, owned by the caller; the writer starts anew. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafe(256);
+    this.#buffer = NOTHING;
     this.#length = 0;
     return taken;
   }

@@ -5,13 +5,16 @@
  */
 import { indexOfZero, MessageWriter, readUint32 } from '../base/bytes.ts';
 import { GatewayError } from '../base/errors.ts';
-import { PROTOCOL_3_0, RequestCode, ServerCode } from './codes.ts';
+import { PROTOCOL_3_0, RequestCode, ServerCode, TransactionStatus } from './codes.ts';
 
 /** Longest opening packet, length field included: PostgreSQL's MAX_STARTUP_PACKET_LENGTH. */
 export const STARTUP_LENGTH_MAX = 10_000;
 
 /** The newest minor version that is spoken with clients; servers are spoken to in 3.0. */
 export const PROTOCOL_MINOR_MAX = 2;
+
+/** What all parameters of a PostgreSQL take, about. */
+const WELCOME_BYTES = 512;
 
 /** A cancel key is 4 bytes in protocol 3.0 and at most 256 from 3.2 on. */
 const CANCEL_KEY_SIZE_MIN = 4;
@@ -193,24 +196,46 @@ export function encodeNegotiateProtocolVersion(
 }
 
 export function encodeParameterStatus(name: string, value: string): Buffer {
-  return new MessageWriter()
-    .begin(ServerCode.ParameterStatus)
-    .cstring(name)
-    .cstring(value)
-    .end()
-    .take();
+  return writeParameterStatus(new MessageWriter(), name, value).take();
 }
 
 export function encodeBackendKeyData(processId: number, secretKey: Uint8Array): Buffer {
-  return new MessageWriter()
-    .begin(ServerCode.BackendKeyData)
-    .int32(processId)
-    .bytes(secretKey)
-    .end()
-    .take();
+  return writeBackendKeyData(new MessageWriter(), processId, secretKey).take();
 }
 
 /** @param status a value of `TransactionStatus` */
 export function encodeReadyForQuery(status: number): Buffer {
-  return new MessageWriter(8).begin(ServerCode.ReadyForQuery).byte(status).end().take();
+  return writeReadyForQuery(new MessageWriter(8), status).take();
+}
+
+/**
+ * All that a server says behind AuthenticationOk.
+ * @param toldValue what the client is told of a parameter, by its name and the value that it has
+ */
+export function encodeWelcome(
+  parameters: ReadonlyMap<string, string>,
+  toldValue: (name: string, value: string) => string,
+  { processId, secretKey }: { readonly processId: number; readonly secretKey: Uint8Array },
+): Buffer {
+  const writer = new MessageWriter(WELCOME_BYTES);
+  for (const [name, value] of parameters)
+    writeParameterStatus(writer, name, toldValue(name, value));
+  writeBackendKeyData(writer, processId, secretKey);
+  return writeReadyForQuery(writer, TransactionStatus.Idle).take();
+}
+
+function writeParameterStatus(writer: MessageWriter, name: string, value: string): MessageWriter {
+  return writer.begin(ServerCode.ParameterStatus).cstring(name).cstring(value).end();
+}
+
+function writeBackendKeyData(
+  writer: MessageWriter,
+  processId: number,
+  secretKey: Uint8Array,
+): MessageWriter {
+  return writer.begin(ServerCode.BackendKeyData).int32(processId).bytes(secretKey).end();
+}
+
+function writeReadyForQuery(writer: MessageWriter, status: number): MessageWriter {
+  return writer.begin(ServerCode.ReadyForQuery).byte(status).end();
 }

@@ -39,6 +39,7 @@ beforeAll(async () => {
       admit(socket, context).then(
         (admitted) => {
           const welcome = [encodeBackendKeyData(1, Buffer.alloc(4)), encodeReadyForQuery(0x49)];
+          if (admitted.kind === 'client') welcome.unshift(admitted.accepted);
           admitted.socket.write(Buffer.concat(welcome));
           admitted.socket.on('end', () => admitted.socket.end());
           admitted.socket.resume();

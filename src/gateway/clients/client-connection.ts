@@ -2,13 +2,8 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { Pause, SocketStream } from '../../net/socket-stream.ts';
-import { TransactionStatus } from '../../protocol/codes.ts';
 import { encodeGatewayError } from '../../protocol/error-response.ts';
-import {
-  encodeBackendKeyData,
-  encodeParameterStatus,
-  encodeReadyForQuery,
-} from '../../protocol/startup.ts';
+import { encodeWelcome } from '../../protocol/startup.ts';
 import { Session } from '../../session/session.ts';
 import type { SessionPort } from '../../session/session-host.ts';
 import { isTrackedParameter, type Settings } from '../../session/settings.ts';
@@ -70,18 +65,16 @@ export class ClientConnection implements SessionPort {
     return this.#stream.hasStood();
   }
 
-  /** Tells the client that it is in, and works on what it has already sent. */
-  welcome(parameters: ReadonlyMap<string, string>, leftover: Buffer): void {
-    const parts: Buffer[] = [];
-    for (const [name, value] of parameters) {
-      const own = isTrackedParameter(name)
-        ? this.session.settings.get(name.toLowerCase())
-        : undefined;
-      parts.push(encodeParameterStatus(name, own ?? value));
-    }
-    parts.push(encodeBackendKeyData(this.identity.processId, this.identity.secretKey));
-    parts.push(encodeReadyForQuery(TransactionStatus.Idle));
-    const bytes = Buffer.concat(parts);
+  /**
+   * Tells the client that it is in, and works on what it has already sent.
+   * @param accepted what ends its authentication
+   */
+  welcome(accepted: Buffer, parameters: ReadonlyMap<string, string>, leftover: Buffer): void {
+    const { settings } = this.session;
+    const toldValue = (name: string, value: string): string =>
+      (isTrackedParameter(name) ? settings.get(name.toLowerCase()) : undefined) ?? value;
+    const bytes = encodeWelcome(parameters, toldValue, this.identity);
+    this.send(accepted, 0, accepted.length);
     this.send(bytes, 0, bytes.length);
     this.flush();
     if (leftover.length > 0) this.#feed(leftover);

@@ -14,9 +14,9 @@ const UNREMARKABLE: ReadonlySet<ErrorCode> = new Set(['MR_CLIENT_LOST', 'MR_NOT_
 /**
  * Takes an accepted connection through TLS, startup packet and authentication.
  *
- * On success AuthenticationOk was the last thing written: ParameterStatus, BackendKeyData and
- * ReadyForQuery are the caller's. On failure the client has been told, where it can be, the log has
- * a line, the socket is closing, and the promise rejects, for counting only.
+ * On success the client has yet to hear of it: what says so, and ParameterStatus, BackendKeyData
+ * and ReadyForQuery behind it, are the caller's to send. On failure the client has been told, where
+ * it can be, the log has a line, the socket is closing, and the promise rejects, for counting only.
  *
  * @param socket paused and unread, with errors guarded
  * @throws GatewayError
@@ -59,11 +59,12 @@ async function logIn(
   }
   negotiate(opening, packet);
   const { user, database } = packet;
-  await authenticate(opening, context, user, database);
+  const accepted = await authenticate(opening, context, user, database);
   const leftover = opening.reader.release();
   const socket = directSocket(opening.socket);
   const minor = Math.min(packet.minor, PROTOCOL_MINOR_MAX);
-  return { kind: 'client', socket, user, database, minor, settings: settingsOf(packet), leftover };
+  const settings = settingsOf(packet);
+  return { kind: 'client', socket, user, database, minor, settings, accepted, leftover };
 }
 
 /** Whether the client hears of the failure; see `Opening.answerable` for those that come early. */

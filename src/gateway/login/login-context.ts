@@ -42,6 +42,8 @@ export type AdmittedClient = {
   /** Minor version of the protocol that is spoken from now on. */
   readonly minor: number;
   readonly settings: StartupSettings;
+  /** AuthenticationSASLFinal and AuthenticationOk, to be sent before anything else. */
+  readonly accepted: Buffer;
   /** What the client sent behind its last authentication message; to be read first. */
   readonly leftover: Buffer;
 };

@@ -18,11 +18,12 @@ const SASL_LENGTH_MAX = 2_048;
 const NONCE_SIZE = 18;
 
 /**
- * Authenticates a client by SCRAM-SHA-256, in two round trips, and ends with AuthenticationOk. Over
- * TLS the exchange may be bound to the certificate of the listener (SCRAM-SHA-256-PLUS), which
- * finds out who stands in the middle. An unknown user, an unknown database and a wrong password go
- * the same way to the same error, and so does the certificate of somebody else.
+ * Authenticates a client by SCRAM-SHA-256, in two round trips. Over TLS the exchange may be bound
+ * to the certificate of the listener (SCRAM-SHA-256-PLUS), which finds out who stands in the
+ * middle. An unknown user, an unknown database and a wrong password go the same way to the same
+ * error, and so does the certificate of somebody else.
  *
+ * @returns AuthenticationSASLFinal and AuthenticationOk, which are the caller's to send
  * @throws GatewayError `MR_AUTH_FAILED`, `MR_CLIENT_CERT`, `MR_CHANNEL_BINDING`,
  * `MR_PROTOCOL_VIOLATION`, `MR_UNSUPPORTED`, `MR_CLIENT_LOST`
  */
@@ -31,7 +32,7 @@ export async function authenticate(
   context: LoginContext,
   user: string,
   database: string,
-): Promise<void> {
+): Promise<Buffer> {
   const { socket, endPoint } = opening;
   checkCertificate(opening, context);
   const credential = context.findCredential(user, database);
@@ -62,9 +63,7 @@ export async function authenticate(
     throw new GatewayError('MR_AUTH_FAILED', { subject: user, cause: new Error(reason) });
   }
   checkCommonName(opening, context, user);
-  socket.write(
-    Buffer.concat([encodeAuthenticationSaslFinal(serverFinal), encodeAuthenticationOk()]),
-  );
+  return Buffer.concat([encodeAuthenticationSaslFinal(serverFinal), encodeAuthenticationOk()]);
 }
 
 /** As PostgreSQL: who needs a certificate and has none is told so before any password is asked. */

@@ -84,7 +84,7 @@ export class Reception {
   }
 
   async #welcome(admitted: AdmittedClient): Promise<void> {
-    const { socket, user } = admitted;
+    const { socket, user, accepted } = admitted;
     try {
       const database = this.#context.database(admitted.database);
       const result = await database.introduce(settingsOf(admitted, database));
@@ -92,7 +92,8 @@ export class Reception {
       if (result.kind === 'refused') {
         const bytes = Buffer.from(result.fields, 'latin1');
         const fields = decodeErrorFields(bytes, 0, bytes.length);
-        closeGently(socket, encodeErrorResponse({ ...fields, severity: 'FATAL' }));
+        const error = encodeErrorResponse({ ...fields, severity: 'FATAL' });
+        closeGently(socket, Buffer.concat([accepted, error]));
         return;
       }
       if (admitted.settings.problem !== null) throw admitted.settings.problem;
@@ -104,7 +105,7 @@ export class Reception {
       });
       clients.add(client);
       database.clients.add(client);
-      client.welcome(database.parameters, admitted.leftover);
+      client.welcome(accepted, database.parameters, admitted.leftover);
     } catch (caught) {
       const error = GatewayError.from(caught);
       const { code } = error;
@@ -112,7 +113,7 @@ export class Reception {
       const reason = error === admitted.settings.problem ? 'its options are wrong' : error.message;
       const fields = { code, configuration: admitted.database, user };
       this.#context.log.info(fields, `client turned away: ${reason}`);
-      closeGently(socket, encodeGatewayError(error));
+      closeGently(socket, Buffer.concat([accepted, encodeGatewayError(error)]));
     }
   }
 }
@@ -120,12 +121,9 @@ export class Reception {
 /** What a client asks for at startup, as far as a fresh link does not have it anyway. */
 function settingsOf(admitted: AdmittedClient, database: Database): Settings {
   let settings = Settings.NONE;
-  const fresh = new Map<string, string>();
-  for (const [name, value] of database.parameters) fresh.set(name.toLowerCase(), value);
   for (const [name, text] of admitted.settings.parameters) {
     const value = utf8ByteString(text);
-    const isAnyway =
-      isTrackedParameter(name) && fresh.get(name)?.toLowerCase() === value.toLowerCase();
+    const isAnyway = isTrackedParameter(name) && hasAnyway(database, name, value);
     if (name === 'application_name') {
       settings = settings.with(name, asApplicationName(text));
     } else if (!isAnyway) {
@@ -133,6 +131,14 @@ function settingsOf(admitted: AdmittedClient, database: Database): Settings {
     }
   }
   return settings;
+}
+
+/** @param name in lower case */
+function hasAnyway({ parameters }: Database, name: string, value: string): boolean {
+  for (const [known, fresh] of parameters) {
+    if (known.toLowerCase() === name) return fresh.toLowerCase() === value.toLowerCase();
+  }
+  return false;
 }
 
 /** PostgreSQL keeps printable ASCII only. */

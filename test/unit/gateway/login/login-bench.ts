@@ -77,6 +77,7 @@ export async function startLoginBench(
       admit(socket, context).then(
         (admitted) => {
           bench.admitted.push(admitted);
+          if (admitted.kind === 'client') admitted.socket.write(admitted.accepted);
           options.onAdmitted?.(admitted);
         },
         (error: GatewayError) => bench.failures.push(error),
