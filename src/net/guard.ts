@@ -9,6 +9,9 @@ export const KEEPALIVE_DELAY_MS = 60_000;
  * is set; an owner that wants the reason adds a listener of its own.
  */
 export function guard<T extends Socket>(socket: T): T {
-  socket.on('error', () => {});
+  socket.on('error', ignore);
   return socket;
 }
+
+/** One for all of them. */
+function ignore(): void {}

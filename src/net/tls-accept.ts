@@ -104,13 +104,7 @@ export function acceptTls(socket: Socket, tls: ServerTls, signal: AbortSignal): 
     }),
   );
   secure.pause();
-  // A server socket made by hand reports TLS errors, before and after the handshake, by this event
-  // alone (tls.Server would turn them into `error`): without it a corrupt record would be ignored.
-  let failure: Error | null = null;
-  secure.on('_tlsError', (error: Error) => {
-    failure = error;
-    secure.destroy();
-  });
+  const failure = failureOf(secure);
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort);
@@ -123,7 +117,7 @@ export function acceptTls(socket: Socket, tls: ServerTls, signal: AbortSignal): 
     };
     const onClose = (): void => {
       settle();
-      reject(failure ?? new Error('the peer closed during the TLS handshake'));
+      reject(failure.error ?? new Error('the peer closed during the TLS handshake'));
     };
     const onAbort = (): void => {
       settle();
@@ -135,4 +129,19 @@ export function acceptTls(socket: Socket, tls: ServerTls, signal: AbortSignal): 
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   });
+}
+
+/**
+ * Ends the socket at the first TLS error, which it notes. A server socket made by hand reports
+ * them, before and after the handshake, by this event alone (tls.Server would turn them into
+ * `error`): without a listener a corrupt record would be ignored. The listener lives as long as the
+ * socket, so it is made where there is nothing of the handshake to hold on to.
+ */
+function failureOf(secure: TLSSocket): { readonly error: Error | null } {
+  const failure: { error: Error | null } = { error: null };
+  secure.on('_tlsError', (error: Error) => {
+    failure.error = error;
+    secure.destroy();
+  });
+  return failure;
 }

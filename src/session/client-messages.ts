@@ -33,7 +33,8 @@ export class MessageReader implements FrameHandler {
   readonly #notes: StatementNotes;
   readonly #deallocations: Deallocations;
   readonly #prepared: PreparedMessages;
-  readonly #sessionMode: SessionModeMessages;
+  /** Null in transaction mode. */
+  readonly #sessionMode: SessionModeMessages | null;
   readonly #sql: SqlStatements;
 
   constructor(session: Session) {
@@ -42,7 +43,7 @@ export class MessageReader implements FrameHandler {
     this.#deallocations = new Deallocations(session.statements);
     this.#sql = new SqlStatements(session);
     this.#prepared = new PreparedMessages(session, this.#notes, this.#deallocations, this.#sql);
-    this.#sessionMode = new SessionModeMessages(session);
+    this.#sessionMode = session.isSessionMode ? new SessionModeMessages(session) : null;
   }
 
   onHeader(code: number, size: number): Take {
@@ -137,7 +138,7 @@ export class MessageReader implements FrameHandler {
         session.isUnsynced = false;
         link.ledger.push(Owed.Sync, 0, null);
         session.statements.unit++;
-        this.#sessionMode.endUnit();
+        this.#sessionMode?.endUnit();
         if (session.resets !== null) this.#restoreBehind();
         return Take.Forward;
       case ClientCode.Flush:
@@ -149,7 +150,7 @@ export class MessageReader implements FrameHandler {
       case ClientCode.FunctionCall:
         return this.#onFunctionCall(link, chunk, start, end);
       default: {
-        if (session.isSessionMode) {
+        if (this.#sessionMode !== null) {
           this.#sessionMode.pass(link, code, chunk, start, end);
           session.isUnsynced = true;
           return Take.Forward;
@@ -215,7 +216,7 @@ export class MessageReader implements FrameHandler {
       link.ledger.push(Owed.Query, 0, null);
       return Take.Forward;
     }
-    if (session.isSessionMode) {
+    if (this.#sessionMode !== null) {
       this.#sessionMode.passQuery(link, chunk, start + 5, end - 1);
       if (session.resets !== null) this.#restoreBehind();
       return Take.Forward;
