@@ -168,7 +168,10 @@ export class Lanes implements LaneHost {
     for (const unit of units) this.#giveBack(unit);
   }
 
-  /** To be called every few milliseconds while {@link isBusy}, after what has arrived was read. */
+  /**
+   * To be called every few milliseconds while {@link isBusy}, after what has arrived was read; and
+   * when something may have become slow, see {@link untilSlowMs}.
+   */
   tick(nowMs: number): void {
     for (const lane of this.#open.slice()) {
       if (nowMs - lane.headSinceMs >= this.hedgeMs) this.#hedge(lane);
@@ -186,6 +189,19 @@ export class Lanes implements LaneHost {
       this.#target--;
       this.#resizedMs = nowMs;
     }
+  }
+
+  /** How long {@link tick} will find nothing slow that is not slow yet. */
+  untilSlowMs(nowMs: number): number {
+    let leftMs = this.hedgeMs;
+    const look = (sinceMs: number): void => {
+      const ageMs = nowMs - sinceMs;
+      if (ageMs < this.hedgeMs) leftMs = Math.min(leftMs, this.hedgeMs - ageMs);
+    };
+    for (const { headSinceMs } of this.#open) look(headSinceMs);
+    for (const { headSinceMs } of this.#draining) look(headSinceMs);
+    if (this.#backlog.size > 0) look(this.#backlogSinceMs);
+    return leftMs;
   }
 
   onLaneEmpty(lane: Lane): void {

@@ -249,8 +249,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.nat({ max: 30 }).map(
       (ms): Step =>
         (world) => {
+          const leftMs = world.lanes.untilSlowMs(world.nowMs);
+          const { moved } = world.lanes.counts;
           world.nowMs += ms;
           world.lanes.tick(world.nowMs);
+          if (ms < leftMs) expect(world.lanes.counts.moved).toBe(moved);
         },
     ),
   },

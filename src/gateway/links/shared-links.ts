@@ -8,7 +8,7 @@ import type { SharedUnit } from '../../session/sharing/shared-unit.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { Shown } from '../show.ts';
 
-/** Slow heads are looked for so many times while one becomes slow. */
+/** Slow heads are looked for so many times while one becomes slow, and when one may be. */
 const LOOKS_PER_HEDGE = 4;
 const LOOK_MS_MIN = 1;
 
@@ -81,7 +81,9 @@ export class SharedLinks implements Sharing {
 
   #watch(): void {
     if (this.#timer !== null || !this.#lanes.isBusy) return;
-    const waitMs = Math.max(LOOK_MS_MIN, Math.floor(this.#hedgeMs / LOOKS_PER_HEDGE));
+    const untilSlowMs = Math.ceil(this.#lanes.untilSlowMs(this.#clock.nowMs()));
+    const usualMs = Math.floor(this.#hedgeMs / LOOKS_PER_HEDGE);
+    const waitMs = Math.max(LOOK_MS_MIN, Math.min(usualMs, untilSlowMs));
     this.#timer = setTimeout(() => {
       // Timers run before sockets are read: answers that have come already are no reason to look.
       setImmediate(() => {
