@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AuroraCluster } from '../../src/embedded/aurora/aurora-cluster.ts';
 import { askInstance, startCluster, startGateway } from '../support/aurora.ts';
 import { FailoverLoad, missingOf } from '../support/failover-load.ts';
-import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { type GatewayOptions, TestGateway } from '../support/gateway.ts';
 import { nap } from '../support/stage.ts';
 import { rowsOf } from '../support/wire.ts';
 import { query } from '../support/wire-messages.ts';
@@ -134,6 +134,39 @@ describe('where nobody says the truth yet', () => {
     expect(await later.rows('SELECT 1')).toEqual([['1']]);
     for (const one of [client, later]) await one.end();
   }, 30_000);
+});
+
+describe('a false alarm', () => {
+  const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'Millrace topology'`;
+
+  it('ends nothing: the writer is found again, and is the same', async () => {
+    const gateway = await start();
+    const client = await gateway.connect();
+    await client.rows('BEGIN');
+    await client.rows('INSERT INTO told VALUES (1)');
+    expect(await askInstance(cluster, cluster.writer, cut)).not.toEqual([]);
+    await nap(CALM_MS);
+    await client.rows('COMMIT');
+    expect(await client.rows('SELECT count(*) FROM told')).toEqual([['1']]);
+    await client.end();
+  });
+
+  it('nor does it where the functions of Aurora are missing, as in a cluster of RDS', async () => {
+    const gateway = await TestGateway.start({
+      origin: { kind: 'aurora', instanceHostPattern: '?.nowhere.invalid' },
+    });
+    endings.push(() => gateway.stop());
+    const client = await gateway.connect();
+    await client.rows('BEGIN');
+    await client.rows('CREATE TABLE held (n int)');
+    const direct = await gateway.connectDirect();
+    expect(await direct.rows(cut)).not.toEqual([]);
+    await nap(CALM_MS);
+    await client.rows('COMMIT');
+    expect(await direct.rows('SELECT count(*) FROM held')).toEqual([['0']]);
+    for (const one of [client, direct]) await one.end();
+  });
 });
 
 describe('a client', () => {

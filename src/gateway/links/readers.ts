@@ -12,6 +12,8 @@ import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
 
 /** After a read that no reader has taken, none gets one for so long. */
 const BAR_MS = 1_000;
+/** This is asked for each read, and the readers are seldom others. */
+const LOOK_MS = 100;
 
 export type ReaderLinksParts = {
   readonly config: () => ConfigurationConfig;
@@ -30,6 +32,9 @@ export class ReaderLinks implements Readers {
   readonly #clock: Clock;
   readonly #destination: ReaderDestination;
   #barredUntilMs = Number.NEGATIVE_INFINITY;
+  /** As of the last look. */
+  #hasReaders = false;
+  #lookAgainMs = Number.NEGATIVE_INFINITY;
 
   constructor({ config, readers, capacity, clock, log, lanes }: ReaderLinksParts) {
     this.#config = config;
@@ -63,7 +68,11 @@ export class ReaderLinks implements Readers {
   mayServe(wroteAtMs: number): boolean {
     const nowMs = this.#clock.nowMs();
     if (nowMs - wroteAtMs < this.#settledMs || nowMs < this.#barredUntilMs) return false;
-    return this.#destination.usable.length > 0;
+    if (nowMs >= this.#lookAgainMs) {
+      this.#lookAgainMs = nowMs + LOOK_MS;
+      this.#hasReaders = this.#destination.usable.length > 0;
+    }
+    return this.#hasReaders;
   }
 
   onRefused(): void {

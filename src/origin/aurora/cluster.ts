@@ -23,7 +23,7 @@ const ROLE_QUERY = 'SELECT pg_catalog.pg_is_in_recovery()';
 /** The node that writes. */
 export type Writer = {
   readonly origin: OriginConfig;
-  /** Another number is another node, or one of which nobody can tell whether it is. */
+  /** Another number is another node, as far as anybody can tell. */
   readonly serial: number;
 };
 
@@ -53,8 +53,8 @@ export class Cluster {
   readonly #log: Log;
   /** Null while it is looked for. */
   #writer: Writer | null = null;
-  /** The name of its instance; null when that is not known. */
-  #writerName: string | null = null;
+  /** What tells the last one from others. */
+  #identity = '';
   #serial = 0;
   #instances: readonly Instance[] = [];
   /** When the writer last told of them. */
@@ -193,9 +193,8 @@ export class Cluster {
   }
 
   #become({ origin, answer }: Node): Writer {
-    const isSame = answer.instance !== null && answer.instance === this.#writerName;
-    if (!isSame) this.#serial++;
-    this.#writerName = answer.instance;
+    if (answer.identity !== this.#identity || answer.identity === '') this.#serial++;
+    this.#identity = answer.identity;
     this.#note(answer.instances);
     this.#isSuspect = false;
     const writer = { origin, serial: this.#serial };

@@ -43,9 +43,8 @@ export class Node {
     });
     try {
       const { socket } = established;
-      const role = readRole(await queryRows(socket, ROLE_QUERY, endMs - performance.now()));
-      const { isInRecovery, isAurora } = role;
-      const answer = { isInRecovery, instance: null, instances: [] };
+      const rows = await queryRows(socket, ROLE_QUERY, endMs - performance.now());
+      const { answer, isAurora } = readRole(rows);
       const node = new Node(origin, established, isAurora, answer);
       if (isAurora) await node.ask(endMs - performance.now());
       return node;
@@ -62,8 +61,7 @@ export class Node {
     if (this.#isAurora) {
       this.answer = readTopology(await queryRows(socket, TOPOLOGY_QUERY, timeoutMs));
     } else {
-      const { isInRecovery } = readRole(await queryRows(socket, ROLE_QUERY, timeoutMs));
-      this.answer = { ...this.answer, isInRecovery };
+      this.answer = readRole(await queryRows(socket, ROLE_QUERY, timeoutMs)).answer;
     }
     return this.answer;
   }

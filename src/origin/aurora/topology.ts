@@ -7,10 +7,14 @@ import type { Instance } from './instances.ts';
 /** More instances than these are not looked at: a cluster has a writer and up to 15 readers. */
 const INSTANCES_MAX = 32;
 
-/** Whether the node only reads, and whether the functions of Aurora are there. */
+/**
+ * Whether the node only reads, whether the functions of Aurora are there, and which server it is: a
+ * server that was started at the same moment at the same address is the same.
+ */
 export const ROLE_QUERY =
   'SELECT pg_catalog.pg_is_in_recovery(), EXISTS (SELECT FROM pg_catalog.pg_settings ' +
-  "WHERE name = 'rds.extensions' AND setting LIKE '%aurora_stat_utils%')";
+  "WHERE name = 'rds.extensions' AND setting LIKE '%aurora_stat_utils%'), " +
+  "pg_catalog.concat(pg_catalog.inet_server_addr(), ' ', pg_catalog.pg_postmaster_start_time())";
 
 /**
  * One row for each instance, and one without when none is known. What a node says of itself has no
@@ -30,17 +34,21 @@ export type NodeAnswer = {
   readonly isInRecovery: boolean;
   /** The name of its instance; null where the functions of Aurora are not there. */
   readonly instance: string | null;
+  /** What tells it from others: its instance, or else the server of now. */
+  readonly identity: string;
   /** All instances that it knows of, itself among them; empty where it knows of none. */
   readonly instances: readonly Instance[];
 };
 
 /** @param rows of {@link ROLE_QUERY} */
 export function readRole(rows: readonly (string | null)[][]): {
-  readonly isInRecovery: boolean;
+  readonly answer: NodeAnswer;
   readonly isAurora: boolean;
 } {
-  const [role, aurora] = rows[0] ?? [];
-  return { isInRecovery: role !== 'f', isAurora: aurora === 't' };
+  const [role, aurora, server] = rows[0] ?? [];
+  const isInRecovery = role !== 'f';
+  const answer = { isInRecovery, instance: null, identity: server ?? '', instances: [] };
+  return { answer, isAurora: aurora === 't' };
 }
 
 /** @param rows of {@link TOPOLOGY_QUERY} */
@@ -51,7 +59,8 @@ export function readTopology(rows: readonly (string | null)[][]): NodeAnswer {
     if (name == null || !NAME.test(name)) continue;
     instances.push({ name, isWriter: isWriter === 't', lagMs: Number(lag) || 0 });
   }
-  return { isInRecovery: role !== 'f', instance: instance ?? null, instances };
+  const name = instance ?? null;
+  return { isInRecovery: role !== 'f', instance: name, identity: name ?? '', instances };
 }
 
 /** What RDS lets an instance be called: a label of a host name. */
