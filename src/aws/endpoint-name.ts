@@ -12,6 +12,8 @@ export type EndpointKind =
   | 'reader'
   /** A choice of its instances. */
   | 'custom'
+  /** The writer of an Aurora Global Database, in whatever region that is. */
+  | 'global'
   /** A shard group of Aurora Limitless. */
   | 'limitless'
   | 'proxy'
@@ -28,7 +30,8 @@ export type EndpointName = {
   readonly name: string;
   /** What all endpoints of one account and region share; for `dsql` the service's label. */
   readonly domain: string;
-  readonly region: string;
+  /** Null for `global`, which moves from region to region. */
+  readonly region: string | null;
   readonly partition: Partition;
   /** The host of an instance of the same cluster with `?` for its name; null without any. */
   readonly instancePattern: string | null;
@@ -51,9 +54,16 @@ const PREFIXES = [
   ['cluster-custom-', 'custom'],
   ['cluster-ro-', 'reader'],
   ['cluster-', 'cluster'],
+  ['global-', 'global'],
   ['shardgrp-', 'limitless'],
   ['proxy-', 'proxy'],
 ] as const satisfies readonly (readonly [string, EndpointKind])[];
+
+/** What a global database has in place of a region. */
+const GLOBAL = 'global';
+
+/** Their names do not tell those of instances. */
+const WITHOUT_INSTANCES: readonly EndpointKind[] = ['proxy', 'limitless', 'global'];
 
 /** The names that RDS ends its hosts with. */
 const SUFFIXES = [
@@ -83,25 +93,29 @@ function readDsql(host: string): EndpointName | null {
   return { kind: 'dsql', host, name, domain, region, partition, instancePattern, deployment };
 }
 
-/** `<name>.[<prefix>]<domain>.<region>.rds<suffix>`; some partitions have `rds` first. */
+/**
+ * `<name>.[<prefix>]<domain>.<region>.rds<suffix>`; some partitions have `rds` first, and a global
+ * database has `global` for the region.
+ */
 function readRds(host: string, suffix: string, ofSuffix: Partition): EndpointName | null {
   const labels = host.slice(0, -suffix.length).split('.');
   const [last = '', beforeLast = ''] = [labels.pop(), labels.pop()];
   const region = last === 'rds' ? beforeLast : last;
-  if ((last !== 'rds' && beforeLast !== 'rds') || !REGION.test(region)) return null;
   const middle = labels.pop() ?? '';
   const [prefix, kind] = PREFIXES.find(([text]) => middle.startsWith(text)) ?? ['', 'instance'];
+  const isPlace = kind === 'global' ? region === GLOBAL : REGION.test(region);
+  if ((last !== 'rds' && beforeLast !== 'rds') || !isPlace) return null;
   const domain = middle.slice(prefix.length);
   const name = labels.shift() ?? '';
   if (!DOMAIN.test(domain) || !NAME.test(name) || !isOwnEndpoint(kind, labels)) return null;
   const order = last === 'rds' ? `${region}.rds` : `rds.${region}`;
-  const isOfCluster = kind !== 'proxy' && kind !== 'limitless';
+  const isOfCluster = !WITHOUT_INSTANCES.includes(kind);
   return {
     kind,
     host,
     name,
     domain,
-    region,
+    region: kind === 'global' ? null : region,
     partition: partitionOf(region, ofSuffix),
     instancePattern: isOfCluster ? `?.${domain}.${order}${suffix}` : null,
     deployment: deploymentOf(name),

@@ -10,6 +10,7 @@ const KIND_OF_ENDPOINT: Readonly<Record<EndpointKind, OriginKind>> = {
   cluster: 'aurora',
   reader: 'aurora',
   custom: 'aurora',
+  global: 'aurora',
   limitless: 'aurora',
   proxy: 'rds-proxy',
   dsql: 'dsql',
@@ -105,4 +106,15 @@ export function checkServerName(
     return;
   const what = `${origin.host} is not a name that AWS has certificates for`;
   to.problems.add(to.path, what, 'give the name of the endpoint as tls_server_name');
+}
+
+/** The names of both sides of a blue/green deployment change, and one of them goes. */
+export function checkDeployment({ endpoint }: AwsOrigin, { path, problems }: Telling): void {
+  if (endpoint?.deployment === 'green') {
+    const what = `${endpoint.host} is of the green side of a blue/green deployment`;
+    problems.warn(path, what, 'it loses this name when the sides are switched');
+  } else if (endpoint?.deployment === 'old') {
+    const what = `${endpoint.host} is what a blue/green deployment has replaced`;
+    problems.warn(path, what, 'give the name without -old');
+  }
 }

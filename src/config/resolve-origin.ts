@@ -9,6 +9,7 @@ import { type ConfigPath, ProblemList, spellProblem } from './problems.ts';
 import { resolveAuth } from './resolve-auth.ts';
 import {
   type AwsOrigin,
+  checkDeployment,
   checkServerName,
   defaultRoots,
   defaultSslMode,
@@ -173,6 +174,7 @@ export async function resolveOrigin(
   const sslmode = origin.sslmode ?? defaultSslMode(aws);
   checkDemands({ ...origin, sslmode }, path, problems);
   checkServerName(aws, sslmode, origin, { path, problems });
+  checkDeployment(aws, { path, problems });
   const auth = resolveAuth(origin, aws, sslmode, { path, problems });
   const ca =
     origin.ca === undefined

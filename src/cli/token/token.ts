@@ -33,8 +33,8 @@ const PORT_DEFAULT = '5432';
 /** Throws MR_USAGE for what cannot be signed for. */
 export function tokenAuth(args: TokenArgs): TokenAuth {
   const endpoint = readEndpointName(args.host);
-  const region = args.region ?? endpoint?.region;
-  if (region === undefined) {
+  const region = args.region ?? endpoint?.region ?? null;
+  if (region === null) {
     throw usageError('--region is missing: the host does not tell it', 'token');
   }
   const { host } = args;

@@ -17,6 +17,7 @@ describe('the name of an endpoint', () => {
     ['front.proxy-xyz123.us-east-1.rds.amazonaws.com', 'proxy', 'front', 'us-east-1'],
     ['ro.endpoint.proxy-xyz123.us-east-1.rds.amazonaws.com', 'proxy', 'ro', 'us-east-1'],
     ['wide.shardgrp-xyz123.us-east-2.rds.amazonaws.com', 'limitless', 'wide', 'us-east-2'],
+    ['world.global-xyz123.global.rds.amazonaws.com', 'global', 'world', null],
     [`${ID}.dsql.us-east-1.on.aws`, 'dsql', ID, 'us-east-1'],
     [`${ID}.dsql-fnh4.ap-northeast-1.on.aws`, 'dsql', ID, 'ap-northeast-1'],
     ['DB1.XYZ123.US-EAST-1.RDS.AMAZONAWS.COM.', 'instance', 'db1', 'us-east-1'],
@@ -48,6 +49,7 @@ describe('the name of an endpoint', () => {
       '?.xyz.rds.cn-north-1.amazonaws.com.cn',
     );
     expect(pattern('front.proxy-xyz.us-east-1.rds.amazonaws.com')).toBeNull();
+    expect(pattern('world.global-xyz.global.rds.amazonaws.com')).toBeNull();
     expect(pattern(`${ID}.dsql.us-east-1.on.aws`)).toBeNull();
   });
 
@@ -75,6 +77,9 @@ describe('the name of an endpoint', () => {
     'db.xyz.nowhere.rds.amazonaws.com',
     'db.xyz.us-east-1.s3.amazonaws.com',
     'db.cluster-.us-east-1.rds.amazonaws.com',
+    'db.xyz.global.rds.amazonaws.com',
+    'db.cluster-xyz.global.rds.amazonaws.com',
+    'db.global-xyz.us-east-1.rds.amazonaws.com',
     '-db.xyz.us-east-1.rds.amazonaws.com',
     'ro.other.proxy-xyz.us-east-1.rds.amazonaws.com',
     'short.dsql.us-east-1.on.aws',

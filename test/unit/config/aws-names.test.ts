@@ -124,6 +124,48 @@ describe('the host of an origin', () => {
   });
 });
 
+describe('a name that does not stay', () => {
+  const warningsOf = async (name: string): Promise<readonly string[]> => {
+    const directory = await workspace(`
+[[configurations]]
+name = "app"
+[configurations.origin]
+url = "postgres://app:pw@${name}.xyz123.eu-central-1.rds.amazonaws.com/app"
+[[configurations.credentials]]
+user = "web"
+password = "pw"
+`);
+    directories.push(directory);
+    return (await loadConfig(join(directory, 'millrace.toml'), {})).warnings;
+  };
+
+  it('of either side of a blue/green deployment is warned of', async () => {
+    expect(await warningsOf('db-green-a1b2c3')).toEqual([
+      expect.stringContaining(
+        'is of the green side of a blue/green deployment; it loses this name',
+      ),
+    ]);
+    expect(await warningsOf('db-old1')).toEqual([
+      expect.stringContaining('has replaced; give the name without -old'),
+    ]);
+    expect(await warningsOf('db')).toEqual([]);
+  });
+
+  it('of a global database is verified in full, and needs its region or authorities', async () => {
+    const host = 'host = "world.global-xyz123.global.rds.amazonaws.com"';
+    expect(await originOf(host)).toEqual([
+      expect.stringContaining('the region of the origin is not known'),
+    ]);
+    const origin = (await originOf(`${host}\naws_region = "eu-central-1"`)) as OriginConfig;
+    expect(origin).toMatchObject({
+      kind: 'aurora',
+      sslmode: 'verify-full',
+      instanceHostPattern: null,
+    });
+    expect(namesIn(origin.ca)).toHaveLength(3);
+  });
+});
+
 describe('the roots of RDS that are shipped', () => {
   it('are roots, of no preview, three for each region, and good for years', async () => {
     const pem = await readFile(new URL('../../../data/rds-roots.pem', import.meta.url), 'utf8');
