@@ -1,10 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  adviceFor,
-  type Finding,
-  hostKind,
-  isPrivateAddress,
-} from '../../src/cli/doctor/findings.ts';
+import { type Finding, isPrivateAddress } from '../../src/cli/doctor/findings.ts';
 import { runCli } from '../../src/cli/run.ts';
 import { createDatabase, type TestDatabase } from '../support/pg.ts';
 
@@ -67,20 +62,6 @@ describe('the doctor', () => {
       text: expect.stringContaining(text),
       fix: expect.stringContaining(fix),
     });
-  });
-
-  it('knows the hosts of AWS and what is usual there', () => {
-    const end = 'abc123.eu-west-1.rds.amazonaws.com';
-    expect(hostKind(`db.${end}`)).toBe('rds');
-    expect(hostKind(`db.cluster-${end}`)).toBe('aurora-writer');
-    expect(hostKind(`db.cluster-ro-${end}`)).toBe('aurora-reader');
-    expect(hostKind(`db.proxy-${end}`)).toBe('rds-proxy');
-    expect(hostKind('db.example.com')).toBe('other');
-    expect(adviceFor('MR_ORIGIN_TIMEOUT', '', 'rds', true)).toContain('Public access');
-    expect(adviceFor('MR_ORIGIN_TIMEOUT', '', 'rds', false)).toContain('security group');
-    expect(adviceFor('MR_ORIGIN_TLS', 'UNABLE_TO_GET_ISSUER', 'rds', false)).toContain('bundle');
-    const refused = 'no pg_hba.conf entry for host, no encryption';
-    expect(adviceFor('MR_ORIGIN_REJECTED', refused, 'rds', false)).toContain('rds.force_ssl');
   });
 
   it('tells private addresses from public ones', () => {

@@ -1,4 +1,5 @@
 /** What the doctor finds of a database, and what to do about it: pure texts. */
+import { type EndpointKind, readEndpointName } from '../../aws/endpoint-name.ts';
 import type { ErrorCode } from '../../base/errors.ts';
 
 export type Finding = {
@@ -30,12 +31,20 @@ export const bad = (check: string, text: string, fix: string): Finding => ({
 
 export type HostKind = 'rds' | 'rds-proxy' | 'aurora-writer' | 'aurora-reader' | 'dsql' | 'other';
 
-/** By the forms that AWS documents: `name.id.region.rds.amazonaws.com`. */
+const KIND_OF_ENDPOINT: Readonly<Record<EndpointKind, HostKind>> = {
+  instance: 'rds',
+  cluster: 'aurora-writer',
+  reader: 'aurora-reader',
+  custom: 'aurora-reader',
+  global: 'aurora-writer',
+  limitless: 'aurora-writer',
+  proxy: 'rds-proxy',
+  dsql: 'dsql',
+};
+
 export function hostKind(host: string): HostKind {
-  if (!/\.rds\.amazonaws\.com(\.cn)?\.?$/i.test(host)) return 'other';
-  if (/\.proxy-/i.test(host)) return 'rds-proxy';
-  if (/\.cluster-ro-/i.test(host)) return 'aurora-reader';
-  return /\.cluster-/i.test(host) ? 'aurora-writer' : 'rds';
+  const endpoint = readEndpointName(host);
+  return endpoint === null ? 'other' : KIND_OF_ENDPOINT[endpoint.kind];
 }
 
 const isAws = (kind: HostKind): boolean => kind !== 'other';
@@ -81,20 +90,36 @@ export function adviceFor(
         ? `${RDS_BUNDLE}, and name it as sslrootcert`
         : 'name the authority of the server as sslrootcert';
     case 'MR_ORIGIN_AUTH':
-      if (kind === 'dsql') {
-        return detail.startsWith('3D000')
-          ? 'the only database of Aurora DSQL is postgres'
-          : 'the password is a token, good for 15 minutes: millrace token dsql prints one; the ' +
-              'policy must allow dsql:DbConnectAdmin for admin, dsql:DbConnect for other roles';
-      }
-      return detail.startsWith('3D000')
-        ? 'make the database, or name another one: psql -l lists them'
-        : 'check user and password; percent-encode special characters in a connection string';
+      return adviceForLogin(detail, kind);
     case 'MR_ORIGIN_REJECTED':
-      return /no encryption|SSL off/i.test(detail)
-        ? 'the server wants TLS (rds.force_ssl is on): use sslmode=require or stronger'
-        : 'the server said so: see its log';
+      return 'the server said so: see its log';
     default:
       return 'check that a PostgreSQL listens at that host and port';
   }
+}
+
+/** @param detail SQLSTATE and MESSAGE of the server */
+function adviceForLogin(detail: string, kind: HostKind): string {
+  if (detail.startsWith('3D000')) {
+    return kind === 'dsql'
+      ? 'the only database of Aurora DSQL is postgres'
+      : 'make the database, or name another one: psql -l lists them';
+  }
+  if (kind === 'dsql') {
+    return (
+      'the password is a token, good for 15 minutes: millrace token dsql prints one; the ' +
+      'policy must allow dsql:DbConnectAdmin for admin, dsql:DbConnect for other roles'
+    );
+  }
+  if (/no encryption|SSL off|only with SSL|requires TLS/i.test(detail)) {
+    return 'the server wants TLS (rds.force_ssl is on): use sslmode=require or stronger';
+  }
+  if (isAws(kind) && /^28000: (PAM|IAM) authentication failed/.test(detail)) {
+    return (
+      'the user logs in by IAM, with a token for a password (millrace token rds prints one): ' +
+      'sign it for this endpoint, port, region and user, and allow rds-db:connect; the log group ' +
+      'iam-db-auth-error in CloudWatch tells what is wrong'
+    );
+  }
+  return 'check user and password; percent-encode special characters in a connection string';
 }
