@@ -39,9 +39,13 @@ export class AwsStandIn {
   mayDescribe = true;
   /** How long assumed roles last. */
   sessionMs = 3_600_000;
+  /** Before it is written in base64. */
+  sessionTokenSize = 300;
   /** While set, every request is answered with 500. */
   isDown = false;
   readonly asked: string[] = [];
+  /** What was sent along with `GetSecretValue`. */
+  readonly secretsAsked: object[] = [];
   readonly #server: Server;
 
   private constructor() {
@@ -115,7 +119,9 @@ export class AwsStandIn {
   }
 
   #secretOf(body: string): Answer {
-    const { SecretId } = JSON.parse(body) as { SecretId: string };
+    const asked = JSON.parse(body) as { SecretId: string };
+    this.secretsAsked.push(asked);
+    const { SecretId } = asked;
     const version = this.secrets.get(SecretId);
     if (version === undefined) return json(400, { __type: 'ResourceNotFoundException' });
     const { versionId, text } = version;
@@ -128,8 +134,8 @@ export class AwsStandIn {
       return xml(403, '<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>');
     }
     const id = `ASIA${randomBytes(8).toString('hex').toUpperCase()}`;
-    const session = { token: randomBytes(300).toString('base64'), expiresAtMs: Date.now() };
-    session.expiresAtMs += this.sessionMs;
+    const token = randomBytes(this.sessionTokenSize).toString('base64');
+    const session = { token, expiresAtMs: Date.now() + this.sessionMs };
     const secretKey = randomBytes(30).toString('base64');
     this.keys.set(id, { secretKey, session });
     return xml(

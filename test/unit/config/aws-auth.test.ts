@@ -87,7 +87,11 @@ describe('auth = "rds-iam"', () => {
       'give iam_host',
     ],
     ['without its region', at('h', 'sslmode = "verify-full"', 'iam_host = "h"'), 'give aws_region'],
-    ['without TLS', at(RDS, 'sslmode = "prefer"'), 'would send a token without TLS'],
+    ...['disable', 'allow', 'prefer'].map((mode) => [
+      `with sslmode ${mode}`,
+      at(RDS, `sslmode = "${mode}"`),
+      'would send a token without TLS',
+    ]),
     [
       'with channel binding',
       at(RDS, 'channel_binding = "require"'),

@@ -34,6 +34,7 @@ afterEach(() => {
   for (const database of databases.splice(0)) database.close();
   aws.isDown = false;
   aws.asked.splice(0);
+  aws.secretsAsked.splice(0);
 });
 
 async function database(judge: Parameters<typeof awsDatabase>[0]): Promise<AwsDatabase> {
@@ -64,6 +65,8 @@ describe('a token of IAM', () => {
     expect(await outcome(securely(port, { auth: iam() }))).toBe('in');
     expect(logins).toHaveLength(1);
     expect(readToken(logins[0]?.password ?? '')).toMatchObject({ user: 'joe', action: 'connect' });
+    // It is signed here: nobody is asked for it.
+    expect(aws.asked).toEqual([]);
   });
 
   it('is refused for another endpoint, port, region or user, without a second try', async () => {
@@ -131,6 +134,16 @@ describe('a token of IAM', () => {
     atTime(beganMs + 11 * MINUTE_MS);
     expect(await outcome(origin)).toBe('in');
     expect(aws.asked).toEqual(['AssumeRole', 'AssumeRole']);
+  });
+
+  it('arrives whole when its session makes it very long', async () => {
+    const role = `${ROLE}-long`;
+    aws.roles.set(role, null);
+    aws.sessionTokenSize = 6_000;
+    const { port, logins } = await database(judge());
+    expect(await outcome(securely(port, { auth: iam({ roleArn: role }) }))).toBe('in');
+    aws.sessionTokenSize = 300;
+    expect(logins[0]?.password.length).toBeGreaterThan(8_192);
   });
 
   it('of a short session is not kept longer than that', async () => {
@@ -239,6 +252,14 @@ describe('a secret', () => {
     expect(await outcome(origin, 200)).toBe('MR_ORIGIN_AUTH');
     expect(logins).toHaveLength(2);
     expect(aws.asked.length).toBeLessThanOrEqual(3);
+  });
+
+  it('is only ever asked for as it is, and not as a rotation will make it', async () => {
+    put('v1', { username: 'shop', password: 'p1' });
+    const { port } = await database(withUsers({ shop: 'p2' }).judge);
+    await outcome(securely(port, { auth, user: '' }), 1_500);
+    expect(aws.secretsAsked.length).toBeGreaterThan(1);
+    for (const asked of aws.secretsAsked) expect(Object.keys(asked)).toEqual(['SecretId']);
   });
 
   it('may change the user too, and both are of one version', async () => {

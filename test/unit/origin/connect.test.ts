@@ -13,7 +13,11 @@ import {
   encodeAuthenticationSaslFinal,
 } from '../../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
-import { decodeFirstPacket } from '../../../src/protocol/startup.ts';
+import {
+  decodeFirstPacket,
+  encodeBackendKeyData,
+  encodeReadyForQuery,
+} from '../../../src/protocol/startup.ts';
 import {
   answering,
   type FakeServer,
@@ -158,6 +162,22 @@ describe('connectOrigin', () => {
       expect(await failure(server.port)).toMatchObject({ code, detail: `${sqlstate}: not now` });
       await allClosed(server);
     }
+  });
+
+  it('asks for protocol 3.0, which every server speaks, and takes cancel keys of any length', async () => {
+    const key = Buffer.alloc(256, 7);
+    const asked: number[] = [];
+    const { port } = await serve((socket) => {
+      socket.once('data', (startup) => {
+        asked.push(startup.readUInt32BE(4));
+        const said = [OK, encodeBackendKeyData(4711, key), encodeReadyForQuery(0x49)];
+        socket.write(Buffer.concat(said));
+      });
+    });
+    const link = await connectOrigin(originAt(port), OPTIONS);
+    expect(asked).toEqual([0x30000]);
+    expect(link.secretKey).toEqual(key);
+    link.socket.destroy();
   });
 
   it('takes a link without a cancel key', async () => {
