@@ -1,14 +1,14 @@
 /**
- * Renews `data/rds-roots.pem` from Amazon's bundle: `node scripts/refresh-rds-roots.mjs [FILE]`, from
- * the official address without FILE. Roots of previews and expired ones are left out; the rest must be
- * roots that sign themselves. Read the differences before committing them.
+ * Renews `data/rds-roots.pem` from Amazon's bundle: `node scripts/refresh-rds-roots.mjs [FILE [TARGET]]`,
+ * from the official address without FILE. Roots of previews and expired ones are left out; the rest must
+ * be roots that sign themselves. Read the differences before committing them.
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 const ADDRESS = 'https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem';
-const TARGET = fileURLToPath(new URL('../data/rds-roots.pem', import.meta.url));
+const TARGET = process.argv[3] ?? fileURLToPath(new URL('../data/rds-roots.pem', import.meta.url));
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 async function bundle(file) {
