@@ -308,14 +308,18 @@ describe('in transaction mode', () => {
     'COPY (SELECT 1) TO STDOUT',
     'VACUUM',
     'DO $$BEGIN PERFORM 1; END$$',
-  ])('%s keeps no link', async (sql) => {
+  ])('%s keeps no link', (sql) => keepsNone(sql));
+
+  it('a text of 64 KB keeps no link', () => keepsNone(`SELECT '${'x'.repeat(65_536)}'`));
+
+  async function keepsNone(sql: string): Promise<void> {
     const gateway = await transaction();
     const client = await gateway.connect();
     const watcher = await gateway.connect();
     await client.rows(sql);
     await client.rows('SELECT 1');
     expect(await pinsOf(watcher)).toEqual([]);
-  });
+  }
 });
 
 describe('in session mode', () => {

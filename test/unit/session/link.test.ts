@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
 import { Owed } from '../../../src/session/ledger.ts';
 import { Link, type LinkOwner } from '../../../src/session/link.ts';
 
@@ -60,5 +61,28 @@ it.each([1, 4, 5, 6, 13])(
     link.feed(bytes, 0, cut);
     link.feed(bytes, cut, bytes.length);
     expect(read).toBe(`${complete}3\0\0\0\x04Z\0\0\0\x05I`);
+  },
+);
+
+it.each([
+  ['ERROR', '25006', true],
+  ['FATAL', '25006', true],
+  ['ERROR', '25001', false],
+])(
+  'tells of an %s of SQLSTATE %s, if it says that nobody may write there: %s',
+  (is, code, told) => {
+    const link = new Link(port, new Map());
+    const owner: Partial<LinkOwner> = {
+      onReply: () => {},
+      onRepliesEnd: () => {},
+      onQuiet: () => {},
+      rewriteError: () => null,
+    };
+    link.owner = owner as LinkOwner;
+    link.ledger.push(Owed.Query, 0, null);
+    const fields = { sqlstate: code, message: 'cannot execute INSERT', detail: '', hint: '' };
+    const bytes = encodeErrorResponse({ severity: is as 'ERROR' | 'FATAL', ...fields });
+    link.feed(bytes, 0, bytes.length);
+    expect(link.sawReadOnly).toBe(told);
   },
 );
