@@ -124,6 +124,21 @@ describe('the host of an origin', () => {
   });
 });
 
+describe('the instances of a cluster', () => {
+  it('lead from the endpoint of a writer, and from no other without being given', async () => {
+    const at = '.xyz123.eu-central-1.rds.amazonaws.com';
+    const writer = RDS.replace('db.', 'db.cluster-');
+    const patternOf = async (lines: string): Promise<string | null> =>
+      ((await originOf(lines)) as OriginConfig).instanceHostPattern;
+    expect(await patternOf(`host = "${writer}"`)).toBe(`?${at}`);
+    expect(await patternOf(`host = "${writer.replace('cluster-', 'cluster-ro-')}"`)).toBeNull();
+    expect(await patternOf(`host = "${RDS}"`)).toBeNull();
+    expect(await patternOf(`host = "127.0.0.1"\ntls_server_name = "${writer}"`)).toBeNull();
+    const own = `host = "db.example.com"\ntls_server_name = "${writer}"`;
+    expect(await patternOf(`${own}\ninstance_host_pattern = "?${at}"`)).toBe(`?${at}`);
+  });
+});
+
 describe('a name that does not stay', () => {
   const warningsOf = async (name: string): Promise<readonly string[]> => {
     const directory = await workspace(`

@@ -9,7 +9,9 @@ import { sections } from '../../../src/config/schema.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const titles = new Set(readTestTitles(root).map(({ title }) => title));
+const tests = readTestTitles(root);
+const titles = new Set(tests.map(({ title }) => title));
+const places = new Set(tests.map(({ file, title }) => `${file}: ${title}`));
 
 /** Cells of the tables whose last column is headed like this. */
 function rowsOf(text: string, lastHead: string): string[][] {
@@ -27,12 +29,27 @@ function rowsOf(text: string, lastHead: string): string[][] {
 const codesIn = (cell = ''): string[] =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
-/** What is wrong with a page of lines that name their tests. */
+/** A line may say that it has no test, and why. */
+const EXCUSE = /^ (not done|not testable without AWS): \S/;
+
+/** What is wrong with a page of lines that name their tests, each behind its file or alone. */
 function wrongWith(text: string): string[] {
   return rowsOf(text, 'Test').flatMap((cells) => {
-    const named = codesIn(cells.at(-1));
-    if (named.length === 0) return [`no test: ${cells[0]?.trim()}`];
-    return named.filter((title) => !titles.has(title)).map((title) => `no such test: ${title}`);
+    const said = cells.at(-1) ?? '';
+    if (EXCUSE.test(said)) return [];
+    let file: string | null = null;
+    const wrong: string[] = [];
+    let count = 0;
+    for (const code of codesIn(said)) {
+      if (code.endsWith('.test.ts')) {
+        file = `test/${code}`;
+        continue;
+      }
+      count++;
+      const isThere = file === null ? titles.has(code) : places.has(`${file}: ${code}`);
+      if (!isThere) wrong.push(`no such test: ${code}`);
+    }
+    return count === 0 ? [`no test: ${cells[0]?.trim()}`] : wrong;
   });
 }
 
@@ -55,6 +72,47 @@ describe('the page of compatibility', () => {
     ]);
     expect(wrongWith(`${head}| a | none |\n`)).toEqual(['no test: a']);
     expect(wrongWith('| a | b |\n| --- | --- |\n| `c` | `d` |\n')).toEqual([]);
+    const elsewhere = '`unit/config/load.test.ts`: `would be found out`';
+    expect(wrongWith(`${head}| a | ${elsewhere} |\n`)).toEqual([
+      'no such test: would be found out',
+    ]);
+    const here = elsewhere.replace('config/load', 'scripts/compatibility');
+    expect(wrongWith(`${head}| a | ${here} |\n`)).toEqual([]);
+    expect(wrongWith(`${head}| a | \`unit/config/load.test.ts\` |\n`)).toEqual(['no test: a']);
+    expect(wrongWith(`${head}| a | not done: nobody wants it |\n`)).toEqual([]);
+    expect(wrongWith(`${head}| a | not done |\n`)).toEqual(['no test: a']);
+  });
+});
+
+describe('the page of origins at AWS', () => {
+  const page = read('docs/reference/aws-origins-coverage.md');
+
+  it('names tests in its lines, or says why there is none', () => {
+    expect(wrongWith(page)).toEqual([]);
+    const excused = rowsOf(page, 'Test').filter((cells) => EXCUSE.test(cells.at(-1) ?? ''));
+    expect(excused.length).toBeLessThanOrEqual(9);
+  });
+
+  it('has each fact once, among its lines or those that are not the gateway’s to do', () => {
+    const numbers = (prefix: string, count: number): string[] =>
+      Array.from({ length: count }, (_, n) => `${prefix}.${n + 1}`);
+    const [, list = ''] = page.split("## Not the gateway's to do");
+    const listed = [...list.matchAll(/^- ([\d., ]+):/gm)].flatMap(([, said = '']) =>
+      said.split(', '),
+    );
+    const rows = rowsOf(page, 'Test').map(([number = '']) => number.trim());
+    const all = [
+      ...numbers('1', 26),
+      ...numbers('2', 24),
+      ...numbers('2b', 6),
+      ...numbers('3', 31),
+      ...numbers('3a', 11),
+      ...numbers('3d', 11),
+      ...numbers('3e', 6),
+      ...numbers('4', 9),
+      ...'abcdefghijkl',
+    ];
+    expect([...rows, ...listed].toSorted()).toEqual(all.toSorted());
   });
 });
 

@@ -68,21 +68,18 @@ it.each([
   ['ERROR', '25006', true],
   ['FATAL', '25006', true],
   ['ERROR', '25001', false],
-])(
-  'tells of an %s of SQLSTATE %s, if it says that nobody may write there: %s',
-  (is, code, told) => {
-    const link = new Link(port, new Map());
-    const owner: Partial<LinkOwner> = {
-      onReply: () => {},
-      onRepliesEnd: () => {},
-      onQuiet: () => {},
-      rewriteError: () => null,
-    };
-    link.owner = owner as LinkOwner;
-    link.ledger.push(Owed.Query, 0, null);
-    const fields = { sqlstate: code, message: 'cannot execute INSERT', detail: '', hint: '' };
-    const bytes = encodeErrorResponse({ severity: is as 'ERROR' | 'FATAL', ...fields });
-    link.feed(bytes, 0, bytes.length);
-    expect(link.sawReadOnly).toBe(told);
-  },
-);
+])('tells of %s with SQLSTATE %s, if it says that nobody may write there: %s', (is, code, told) => {
+  const link = new Link(port, new Map());
+  const owner: Partial<LinkOwner> = {
+    onReply: () => {},
+    onRepliesEnd: () => {},
+    onQuiet: () => {},
+    rewriteError: () => null,
+  };
+  link.owner = owner as LinkOwner;
+  link.ledger.push(Owed.Query, 0, null);
+  const fields = { sqlstate: code, message: 'cannot execute INSERT', detail: '', hint: '' };
+  const bytes = encodeErrorResponse({ severity: is as 'ERROR' | 'FATAL', ...fields });
+  link.feed(bytes, 0, bytes.length);
+  expect(link.sawReadOnly).toBe(told);
+});
