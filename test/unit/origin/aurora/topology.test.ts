@@ -7,9 +7,16 @@ import { originAt } from '../fake-server.ts';
 
 describe('what a node says', () => {
   it('of its role is believed only when it says that it writes', () => {
-    expect(readRole([['f', 't']])).toEqual({ isInRecovery: false, isAurora: true });
-    expect(readRole([['t', 'f']])).toEqual({ isInRecovery: true, isAurora: false });
-    expect(readRole([])).toEqual({ isInRecovery: true, isAurora: false });
+    const role = (isInRecovery: boolean, identity: string) => ({
+      isInRecovery,
+      instance: null,
+      identity,
+      instances: [],
+    });
+    const [one, other] = ['10.0.0.1 2026-01-01', '10.0.0.2 2026-01-01'];
+    expect(readRole([['f', 't', one]])).toEqual({ answer: role(false, one), isAurora: true });
+    expect(readRole([['t', 'f', other]])).toEqual({ answer: role(true, other), isAurora: false });
+    expect(readRole([])).toEqual({ answer: role(true, ''), isAurora: false });
     expect(readTopology([]).isInRecovery).toBe(true);
   });
 
@@ -22,6 +29,7 @@ describe('what a node says', () => {
     expect(readTopology(rows)).toEqual({
       isInRecovery: false,
       instance: 'db-1',
+      identity: 'db-1',
       instances: [
         { name: 'db-1', isWriter: true, lagMs: 0 },
         { name: 'db-2', isWriter: false, lagMs: 17.5 },
