@@ -202,13 +202,15 @@ describe('a client', () => {
     const timeouts = { waitTimeoutMs: 1_000, connectTimeoutMs: 1_000 };
     const gateway = await start({ timeouts, links: 1 });
     const [one, other] = [await gateway.connect(), await gateway.connect()];
-    await one.rows(WHO);
+    // The only link is this client's, and not the gateway's own for a moment.
+    await one.rows('BEGIN');
     const thaw = await freezeWriter();
     one.send(query('INSERT INTO told VALUES (1)'));
     await expect(other.rows('INSERT INTO told VALUES (2)')).rejects.toThrow('58000');
     // What was sent before it hung goes on with it.
     await thaw();
     expect((await one.readReady()).map(({ code }) => code)).toContain('C');
+    await one.rows('ROLLBACK');
     for (const client of [one, other]) await client.end();
   }, 30_000);
 
