@@ -20,11 +20,10 @@ import type { OriginWritesTable } from './cache/origin-writes-table.ts';
 import type { ClientConnection } from './clients/client-connection.ts';
 import { pinRows, pinsShown } from './clients/pins.ts';
 import { DatabaseLinks } from './links/database-links.ts';
-import type { LinkRates } from './links/link-rates.ts';
 import { Introduction, type IntroductionResult } from './login/introduction.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import { type Shown, shownAnswer, shownText } from './show.ts';
-import type { News, PinRow, Siblings } from './siblings.ts';
+import type { LinkRates, News, PinRow, Siblings } from './siblings.ts';
 import type { StatementReader } from './statements/statement-reader.ts';
 
 const LINK_STATEMENTS_MAX = 200;

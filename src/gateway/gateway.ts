@@ -12,7 +12,7 @@ import { cancelClient } from './clients/cancel-client.ts';
 import { ClientRegistry } from './clients/client-registry.ts';
 import { Database } from './database.ts';
 import { drainDatabase } from './drain.ts';
-import { type LinkRates, OwnLinkRates } from './links/link-rates.ts';
+import { OwnLinkRates } from './links/link-rates.ts';
 import {
   type BoundAddress,
   Listeners,
@@ -24,7 +24,7 @@ import { Credentials } from './login/credentials.ts';
 import { Reception } from './login/reception.ts';
 import type { PurgeOutcome, PurgeTarget } from './purge.ts';
 import type { SharedSecrets } from './shared-secrets.ts';
-import type { News, Siblings } from './siblings.ts';
+import type { LinkRates, News, Siblings } from './siblings.ts';
 import { StatementReader } from './statements/statement-reader.ts';
 import type { ConfigurationStatus } from './status.ts';
 import { clock, random } from './system.ts';

@@ -2,7 +2,6 @@ import type { OriginConfig } from '../config/model.ts';
 import type { EstablishedLink } from '../origin/connect.ts';
 import type { Capacity } from '../pool/pool.ts';
 import type { LinkRate } from '../session/origin-rules.ts';
-import type { LinkRates } from './links/link-rates.ts';
 
 /** A row of `SHOW millrace.pins`: byte strings. */
 export type PinRow = readonly string[];
@@ -49,6 +48,11 @@ export type RateGate = {
   putBack(): void;
   /** To be called every now and then. */
   settle(): void;
+};
+
+/** The gates to clusters, by their names. */
+export type LinkRates = {
+  gateOf(cluster: string): RateGate;
 };
 
 /** The other workers, as the gateway of one of them sees them. */

@@ -2,24 +2,20 @@ import type { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
-import type { LanesHost } from '../../pool/lanes.ts';
 import type { Link } from '../../session/link.ts';
 import type { Session } from '../../session/session.ts';
-import type { LinkCapacity, PoolName, Siblings } from '../siblings.ts';
+import type { LinkCapacity, LinkRates, PoolName, Siblings } from '../siblings.ts';
 import { type Place, WriterDestination } from './destination.ts';
 import type { LinkConnection, LinkHome } from './link-connection.ts';
-import { type LinkRates, RatedCapacity } from './link-rates.ts';
-import { Links, type LinkTaker } from './links.ts';
+import { RatedCapacity } from './link-rates.ts';
+import { Links } from './links.ts';
 import { ReaderLinks } from './readers.ts';
-import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
+import { type LanesNeeds, lanesLimitsOf, SharedLinks } from './shared-links.ts';
 
 const NOT_THE_WRITER = 'its node is not the writer of the cluster any more';
 
 /** What of a configuration its links need. */
-export type DatabaseLinksHost = Pick<
-  LanesHost,
-  'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'
-> & {
+export type DatabaseLinksHost = LanesNeeds & {
   readonly config: ConfigurationConfig;
   readonly log: Log;
 };
@@ -40,6 +36,7 @@ export class DatabaseLinks {
   readonly #clock: Clock;
   readonly #rates: LinkRates;
   readonly #destination: WriterDestination;
+  readonly #lanes: LanesNeeds;
   #readers: ReaderLinks | null;
 
   constructor(host: DatabaseLinksHost, { siblings, clock, rates }: DatabaseLinksParts) {
@@ -63,15 +60,12 @@ export class DatabaseLinks {
       destination: this.#destination,
       onEnded: (link) => link.writes.lose(clock.nowMs()),
     });
-    const lanesHost = {
+    this.#lanes = {
       linkStatementsMax: host.linkStatementsMax,
       onResultTypeChanged: () => host.onResultTypeChanged(),
       catchUp: () => host.catchUp(),
-      checkOut: (taker: LinkTaker) => this.writer.checkOut(taker),
-      checkIn: (link: Link, isDirty: boolean) => this.writer.checkIn(link, isDirty),
-      demand: () => this.writer.demand(),
     };
-    this.shared = new SharedLinks(lanesHost, lanesLimitsOf(config), clock);
+    this.shared = new SharedLinks(this.#lanes, this.writer, lanesLimitsOf(config), clock);
     this.#readers = this.#makeReaders();
   }
 
@@ -153,11 +147,7 @@ export class DatabaseLinks {
       capacity: this.#capacityOf('readers'),
       clock: this.#clock,
       log: host.log,
-      lanes: {
-        linkStatementsMax: host.linkStatementsMax,
-        onResultTypeChanged: () => host.onResultTypeChanged(),
-        catchUp: () => host.catchUp(),
-      },
+      lanes: this.#lanes,
     });
   }
 }

@@ -4,12 +4,7 @@ import type { ConfigurationConfig, OriginConfig } from '../../config/model.ts';
 import type { EstablishedLink } from '../../origin/connect.ts';
 import { TokenBucket } from '../../pool/link-rate.ts';
 import { type LinkRate, originRules } from '../../session/origin-rules.ts';
-import type { CapacityUser, LinkCapacity, RateGate } from '../siblings.ts';
-
-/** The gates to clusters, by their names. */
-export type LinkRates = {
-  gateOf(cluster: string): RateGate;
-};
+import type { CapacityUser, LinkCapacity, LinkRates, RateGate } from '../siblings.ts';
 
 /** Of a process that shares clusters with no other one. */
 export class OwnLinkRates implements LinkRates {

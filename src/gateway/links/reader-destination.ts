@@ -7,6 +7,8 @@ import { type Destination, type Opened, openLink, type Place } from './destinati
 /** A reader that does not let a link in soon gets none for a while. */
 const OPEN_TIMEOUT_MS = 2_000;
 const BAR_MS = 5_000;
+/** One that has closed a link may be restarting. */
+const SUSPECT_BAR_MS = 1_000;
 
 /** To the readers of a cluster by turns, to each as many links as to the others. */
 export class ReaderDestination implements Destination {
@@ -52,9 +54,8 @@ export class ReaderDestination implements Destination {
     }
   }
 
-  /** It may be restarting. */
   suspect({ key }: Place): void {
-    this.#barred.set(key, this.#clock.nowMs() + BAR_MS / 5);
+    this.#barred.set(key, this.#clock.nowMs() + SUSPECT_BAR_MS);
   }
 
   rest(): void {}

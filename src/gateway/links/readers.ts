@@ -3,12 +3,11 @@ import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
 import { READERS_AGE_MS, type Reader } from '../../origin/aurora/cluster.ts';
-import type { LanesHost } from '../../pool/lanes.ts';
 import type { Readers, Sharing } from '../../session/session-host.ts';
 import type { LinkCapacity } from '../siblings.ts';
-import { Links, type LinkTaker } from './links.ts';
+import { Links } from './links.ts';
 import { ReaderDestination } from './reader-destination.ts';
-import { lanesLimitsOf, SharedLinks } from './shared-links.ts';
+import { type LanesNeeds, lanesLimitsOf, SharedLinks } from './shared-links.ts';
 
 /** After a read that no reader has taken, none gets one for so long. */
 const BAR_MS = 1_000;
@@ -21,7 +20,7 @@ export type ReaderLinksParts = {
   readonly capacity: LinkCapacity;
   readonly clock: Clock;
   readonly log: Log;
-  readonly lanes: Pick<LanesHost, 'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'>;
+  readonly lanes: LanesNeeds;
 };
 
 /** The links of one configuration to the readers of its cluster, and the reads that go there. */
@@ -47,13 +46,7 @@ export class ReaderLinks implements Readers {
     );
     const destination = this.#destination;
     this.links = new Links({ config, capacity, clock, log, destination, onlyReads: true });
-    const host = {
-      ...lanes,
-      checkOut: (taker: LinkTaker) => this.links.checkOut(taker),
-      checkIn: this.links.checkIn.bind(this.links),
-      demand: () => this.links.demand(),
-    };
-    this.shared = new SharedLinks(host, lanesLimitsOf(config()), clock);
+    this.shared = new SharedLinks(lanes, this.links, lanesLimitsOf(config()), clock);
   }
 
   get sharing(): Sharing | null {
@@ -100,11 +93,6 @@ export class ReaderLinks implements Readers {
   setLimits(): void {
     this.links.setLimits();
     this.shared.setLimits(lanesLimitsOf(this.#config()));
-  }
-
-  renew(): void {
-    this.links.renew();
-    this.shared.renew();
   }
 
   get #lagMsMax(): number {

@@ -7,6 +7,7 @@ import { Estimate } from '../../session/sharing/estimate.ts';
 import type { SharedUnit } from '../../session/sharing/shared-unit.ts';
 import type { Facts } from '../../sql/facts/facts.ts';
 import type { Shown } from '../show.ts';
+import type { Links } from './links.ts';
 
 /** Slow heads are looked for so many times while one becomes slow, and when one may be. */
 const LOOKS_PER_HEDGE = 4;
@@ -17,7 +18,10 @@ const COLUMNS: readonly Column[] = [
   { name: 'value', type: TEXT },
 ];
 
-/** The shared links of one configuration, with a clock: "Shared links" in the session's SPEC. */
+/** What lanes need to know beside the links that they are made of. */
+export type LanesNeeds = Pick<LanesHost, 'linkStatementsMax' | 'onResultTypeChanged' | 'catchUp'>;
+
+/** The shared links of one pool, with a clock: "Shared links" in the session's SPEC. */
 export class SharedLinks implements Sharing {
   readonly #lanes: Lanes;
   readonly #clock: Clock;
@@ -25,10 +29,17 @@ export class SharedLinks implements Sharing {
   #hedgeMs: number;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(host: Omit<LanesHost, 'nowMs'>, limits: LanesLimits, clock: Clock) {
+  constructor(needs: LanesNeeds, links: Links, limits: LanesLimits, clock: Clock) {
     this.#clock = clock;
     this.#hedgeMs = limits.hedgeMs;
-    this.#lanes = new Lanes({ ...host, nowMs: () => clock.nowMs() }, limits);
+    const host: LanesHost = {
+      ...needs,
+      nowMs: () => clock.nowMs(),
+      checkOut: (taker) => links.checkOut(taker),
+      checkIn: (link, isDirty) => links.checkIn(link, isDirty),
+      demand: () => links.demand(),
+    };
+    this.#lanes = new Lanes(host, limits);
   }
 
   get hedgeMs(): number {

@@ -1,8 +1,7 @@
 import type { Clock } from '../../base/time.ts';
 import { RateHolder } from '../../pool/link-rate.ts';
 import type { LinkRate } from '../../session/origin-rules.ts';
-import type { LinkRates } from '../links/link-rates.ts';
-import type { CapacityUser, RateGate } from '../siblings.ts';
+import type { CapacityUser, LinkRates, RateGate } from '../siblings.ts';
 import type { ToPrimary } from './messages.ts';
 
 /** What nobody has used for so long goes back, for the other workers. */
