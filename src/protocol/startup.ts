@@ -195,19 +195,6 @@ export function encodeNegotiateProtocolVersion(
   return writer.end().take();
 }
 
-export function encodeParameterStatus(name: string, value: string): Buffer {
-  return writeParameterStatus(new MessageWriter(), name, value).take();
-}
-
-export function encodeBackendKeyData(processId: number, secretKey: Uint8Array): Buffer {
-  return writeBackendKeyData(new MessageWriter(), processId, secretKey).take();
-}
-
-/** @param status a value of `TransactionStatus` */
-export function encodeReadyForQuery(status: number): Buffer {
-  return writeReadyForQuery(new MessageWriter(8), status).take();
-}
-
 /**
  * All that a server says behind AuthenticationOk.
  * @param toldValue what the client is told of a parameter, by its name and the value that it has
@@ -218,24 +205,9 @@ export function encodeWelcome(
   { processId, secretKey }: { readonly processId: number; readonly secretKey: Uint8Array },
 ): Buffer {
   const writer = new MessageWriter(WELCOME_BYTES);
-  for (const [name, value] of parameters)
-    writeParameterStatus(writer, name, toldValue(name, value));
-  writeBackendKeyData(writer, processId, secretKey);
-  return writeReadyForQuery(writer, TransactionStatus.Idle).take();
-}
-
-function writeParameterStatus(writer: MessageWriter, name: string, value: string): MessageWriter {
-  return writer.begin(ServerCode.ParameterStatus).cstring(name).cstring(value).end();
-}
-
-function writeBackendKeyData(
-  writer: MessageWriter,
-  processId: number,
-  secretKey: Uint8Array,
-): MessageWriter {
-  return writer.begin(ServerCode.BackendKeyData).int32(processId).bytes(secretKey).end();
-}
-
-function writeReadyForQuery(writer: MessageWriter, status: number): MessageWriter {
-  return writer.begin(ServerCode.ReadyForQuery).byte(status).end();
+  for (const [name, value] of parameters) {
+    writer.begin(ServerCode.ParameterStatus).cstring(name).cstring(toldValue(name, value)).end();
+  }
+  writer.begin(ServerCode.BackendKeyData).int32(processId).bytes(secretKey).end();
+  return writer.begin(ServerCode.ReadyForQuery).byte(TransactionStatus.Idle).end().take();
 }

@@ -5,12 +5,12 @@
 
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Dice } from '../support/dice.ts';
 import {
   encodeBackendKeyData,
   encodeParameterStatus,
   encodeReadyForQuery,
-} from '../../src/protocol/startup.ts';
-import type { Dice } from '../support/dice.ts';
+} from '../support/server-messages.ts';
 import { message } from '../support/wire-messages.ts';
 
 const WELCOME = Buffer.concat([

@@ -6,8 +6,8 @@ import { silentLog } from '../../src/base/log.ts';
 import { admit } from '../../src/gateway/login/client-login.ts';
 import type { LoginContext } from '../../src/gateway/login/login-context.ts';
 import { type Listener, listen } from '../../src/net/listen.ts';
-import { encodeBackendKeyData, encodeReadyForQuery } from '../../src/protocol/startup.ts';
 import { superuserUrl } from '../support/pg.ts';
+import { encodeBackendKeyData, encodeReadyForQuery } from '../support/server-messages.ts';
 
 const ROLE = `login_${randomBytes(4).toString('hex')}`;
 const PASSWORD = 'pass \u2168 word';

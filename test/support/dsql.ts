@@ -24,13 +24,7 @@ import {
   encodeAuthenticationCleartextPassword,
 } from '../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../src/protocol/error-response.ts';
-import {
-  decodeFirstPacket,
-  encodeBackendKeyData,
-  encodeParameterStatus,
-  encodeReadyForQuery,
-  type StartupPacket,
-} from '../../src/protocol/startup.ts';
+import { decodeFirstPacket, type StartupPacket } from '../../src/protocol/startup.ts';
 import type { LinkRate } from '../../src/session/origin-rules.ts';
 import type { SqlParser } from '../../src/sql/facts/parser.ts';
 import { DsqlSession } from './dsql-session.ts';
@@ -41,6 +35,11 @@ import {
   refusedSetting,
 } from './dsql-statements.ts';
 import { pki } from './pki.ts';
+import {
+  encodeBackendKeyData,
+  encodeParameterStatus,
+  encodeReadyForQuery,
+} from './server-messages.ts';
 
 export const DSQL_REGION = 'us-east-1';
 export const DSQL_HOST = `abcdefghijklmnopqrstuvwxyz.dsql.${DSQL_REGION}.on.aws`;

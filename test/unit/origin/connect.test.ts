@@ -13,11 +13,8 @@ import {
   encodeAuthenticationSaslFinal,
 } from '../../../src/protocol/authentication.ts';
 import { encodeErrorResponse } from '../../../src/protocol/error-response.ts';
-import {
-  decodeFirstPacket,
-  encodeBackendKeyData,
-  encodeReadyForQuery,
-} from '../../../src/protocol/startup.ts';
+import { decodeFirstPacket } from '../../../src/protocol/startup.ts';
+import { encodeBackendKeyData, encodeReadyForQuery } from '../../support/server-messages.ts';
 import {
   answering,
   type FakeServer,

@@ -3,12 +3,12 @@ import { TLSSocket } from 'node:tls';
 import { silentLog } from '../../../src/base/log.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
 import { serverTls } from '../../../src/net/tls-accept.ts';
+import { pki } from '../../support/pki.ts';
 import {
   encodeBackendKeyData,
   encodeParameterStatus,
   encodeReadyForQuery,
-} from '../../../src/protocol/startup.ts';
-import { pki } from '../../support/pki.ts';
+} from '../../support/server-messages.ts';
 
 export const OK = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]);
 

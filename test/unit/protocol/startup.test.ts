@@ -2,13 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts';
 import {
   decodeFirstPacket,
-  encodeBackendKeyData,
   encodeCancelRequest,
   encodeNegotiateProtocolVersion,
-  encodeParameterStatus,
-  encodeReadyForQuery,
   encodeSslRequest,
   encodeStartup,
+  encodeWelcome,
   type FirstPacket,
   type StartupPacket,
 } from '../../../src/protocol/startup.ts';
@@ -148,10 +146,10 @@ describe('decodeFirstPacket', () => {
 
 describe('messages that close the opening', () => {
   it('have the bytes PostgreSQL documents', () => {
-    expect(encodeReadyForQuery(0x49).toString('latin1')).toBe('Z\0\0\0\x05I');
-    expect(encodeParameterStatus('a', 'b').toString('latin1')).toBe('S\0\0\0\x08a\0b\0');
-    expect(encodeBackendKeyData(258, Buffer.from('abcd')).toString('latin1')).toBe(
-      'K\0\0\0\x0c\0\0\x01\x02abcd',
+    const identity = { processId: 258, secretKey: Buffer.from('abcd') };
+    const told = encodeWelcome(new Map([['a', 'b']]), (name, value) => name + value, identity);
+    expect(told.toString('latin1')).toBe(
+      'S\0\0\0\x09a\0ab\0K\0\0\0\x0c\0\0\x01\x02abcdZ\0\0\0\x05I',
     );
     expect(encodeNegotiateProtocolVersion(0, ['_pq_.x']).toString('latin1')).toBe(
       'v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0',

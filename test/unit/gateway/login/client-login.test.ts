@@ -2,12 +2,8 @@ import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { Admitted, AdmittedClient } from '../../../../src/gateway/login/login-context.ts';
 import { encodeSaslInitialResponse } from '../../../../src/protocol/authentication.ts';
-import {
-  encodeBackendKeyData,
-  encodeCancelRequest,
-  encodeReadyForQuery,
-  encodeStartup,
-} from '../../../../src/protocol/startup.ts';
+import { encodeCancelRequest, encodeStartup } from '../../../../src/protocol/startup.ts';
+import { encodeBackendKeyData, encodeReadyForQuery } from '../../../support/server-messages.ts';
 import { error, exchange, JOE, loginStageForEach } from './login-stage.ts';
 
 const { start, client } = loginStageForEach();

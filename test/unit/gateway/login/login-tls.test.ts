@@ -2,13 +2,9 @@ import type { TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Admitted } from '../../../../src/gateway/login/login-context.ts';
-import {
-  encodeBackendKeyData,
-  encodeReadyForQuery,
-  encodeSslRequest,
-  encodeStartup,
-} from '../../../../src/protocol/startup.ts';
+import { encodeSslRequest, encodeStartup } from '../../../../src/protocol/startup.ts';
 import { pki } from '../../../support/pki.ts';
+import { encodeBackendKeyData, encodeReadyForQuery } from '../../../support/server-messages.ts';
 import { type LoginBench, RawClient, startLoginBench } from './login-bench.ts';
 import { ALPN, dialDirect, hangUp, hashSeenBy, logIn } from './tls-client.ts';
 
