@@ -37,7 +37,7 @@ export type LinksParts = {
   readonly onlyReads?: boolean;
 };
 
-/** The links of one pool of a configuration: opens, lends, cleans and closes them as the pool decides. */
+/** The links of one pool: opens, lends, cleans and closes them as the pool decides. */
 export class Links implements PoolHost<Link, LinkTaker> {
   readonly #config: () => ConfigurationConfig;
   readonly #clock: Clock;
