@@ -1,7 +1,7 @@
 /** Reads that go to the readers of a cluster: which do, which do not, and what they are told. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { AuroraCluster } from '../../src/embedded/aurora/aurora-cluster.ts';
+import type { AuroraCluster, AuroraInstance } from '../../src/embedded/aurora/aurora-cluster.ts';
 import { askInstance, startCluster, startGateway } from '../support/aurora.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { nap } from '../support/stage.ts';
@@ -143,5 +143,42 @@ describe('the writer answers', () => {
     for (const answer of [read, write]) {
       expect(answer.map(({ code }) => code)).not.toContain('E');
     }
+  });
+});
+
+describe('a reader', () => {
+  it('that hangs has its clients answered by others, soon', async () => {
+    const two = await startCluster({ instances: 2, name: 'two' });
+    const at = await startGateway(two, { origin: { readerLagMsMax: 1_000 }, links: 2 });
+    try {
+      await askInstance(two, two.writer, 'CREATE TABLE told (); GRANT ALL ON told TO app');
+      const count = 'SELECT count(*) FROM told';
+      const open = await Promise.all([1, 2, 3, 4, 5, 6].map(() => at.connect()));
+      await nap(9_000);
+      for (let n = 0; n < 20; n++) for (const client of open) await client.rows(count);
+      const reader = two.instances.find(({ isWriter }) => !isWriter) as AuroraInstance;
+      const links = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = 'app'";
+      expect((await askInstance(two, reader, links))[0]?.['n']).toBeGreaterThan(0);
+      await two.freeze(reader.name);
+      const answers = await Promise.allSettled(open.map((client) => client.rows(count)));
+      const answered = answers.filter(({ status }) => status === 'fulfilled');
+      // Who had a link of its own there, and nobody else, may have lost it.
+      expect(answered.length).toBeGreaterThanOrEqual(4);
+      const newcomer = await at.connect();
+      expect(await newcomer.rows(count)).toEqual([['0']]);
+      await newcomer.end();
+      await two.thaw(reader.name);
+    } finally {
+      await at.stop();
+      await two.stop();
+    }
+  }, 60_000);
+
+  it('gets nothing of clients whose transactions are serializable', async () => {
+    const [client, other] = [await connect(), await connect()];
+    await client.rows('SET default_transaction_isolation = serializable');
+    for (let n = 0; n < 4; n++) expect(await placeOf(client)).toBe(WRITER);
+    await other.rows("SET datestyle = 'German'");
+    await expect.poll(() => placeOf(other), { timeout: 10_000 }).not.toBe(WRITER);
   });
 });

@@ -143,7 +143,7 @@ export class DatabaseLinks {
     if (origin.readerLagMsMax === null || poolMode === 'session') return null;
     return new ReaderLinks({
       config: () => host.config,
-      readers: (lagMsMax) => this.#destination.readers(lagMsMax),
+      readers: this.#destination,
       capacity: this.#capacityOf('readers'),
       clock: this.#clock,
       log: host.log,

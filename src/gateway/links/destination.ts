@@ -73,6 +73,11 @@ export class WriterDestination implements Destination {
     return this.#cluster?.readers(lagMsMax) ?? [];
   }
 
+  /** Whether the writer, which was asked lately, has heard nothing of the reader for a while. */
+  isSilent(name: string): boolean {
+    return this.#cluster?.isInformed === true && this.#cluster.isSilent(name);
+  }
+
   suspect(): void {
     this.#cluster?.suspect();
   }

@@ -2,9 +2,10 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
-import { READERS_AGE_MS, type Reader } from '../../origin/aurora/cluster.ts';
+import { NEWS_AGE_MS } from '../../origin/aurora/cluster.ts';
 import type { Readers, Sharing } from '../../session/session-host.ts';
 import type { LinkCapacity } from '../siblings.ts';
+import type { WriterDestination } from './destination.ts';
 import { Links } from './links.ts';
 import { ReaderDestination } from './reader-destination.ts';
 import { type LanesNeeds, lanesLimitsOf, SharedLinks } from './shared-links.ts';
@@ -16,7 +17,7 @@ const LOOK_MS = 100;
 
 export type ReaderLinksParts = {
   readonly config: () => ConfigurationConfig;
-  readonly readers: (lagMsMax: number) => readonly Reader[];
+  readonly readers: Pick<WriterDestination, 'readers' | 'isSilent'>;
   readonly capacity: LinkCapacity;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,6 +31,7 @@ export class ReaderLinks implements Readers {
   readonly #config: () => ConfigurationConfig;
   readonly #clock: Clock;
   readonly #destination: ReaderDestination;
+  readonly #readers: ReaderLinksParts['readers'];
   #barredUntilMs = Number.NEGATIVE_INFINITY;
   /** As of the last look. */
   #hasReaders = false;
@@ -37,9 +39,10 @@ export class ReaderLinks implements Readers {
 
   constructor({ config, readers, capacity, clock, log, lanes }: ReaderLinksParts) {
     this.#config = config;
+    this.#readers = readers;
     this.#clock = clock;
     this.#destination = new ReaderDestination(
-      () => readers(this.#lagMsMax),
+      () => readers.readers(this.#lagMsMax),
       (key) => this.links.countAt(key),
       clock,
       log,
@@ -81,7 +84,9 @@ export class ReaderLinks implements Readers {
   /** The writer has told of the readers: links to one that is too far behind are of no use. */
   onReaders(): void {
     const names = new Set(this.#destination.usable.map(({ name }) => name));
-    this.links.retire(({ key }) => !names.has(key), 'its reader is gone, or too far behind');
+    // What runs at one that hangs would never end, and others wait behind it.
+    this.links.lose(({ key }) => this.#readers.isSilent(key), 'its reader says nothing any more');
+    this.links.retire(({ key }) => !names.has(key), 'its reader is too far behind');
     if (names.size > 0) return;
     this.links.refuseWaiting(new GatewayError('MR_ORIGIN_REFUSED', { detail: 'no reader' }));
   }
@@ -101,6 +106,6 @@ export class ReaderLinks implements Readers {
 
   /** How long a write takes to be at every reader that is used, and known to be. */
   get #settledMs(): number {
-    return this.#lagMsMax + READERS_AGE_MS;
+    return this.#lagMsMax + NEWS_AGE_MS;
   }
 }

@@ -14,7 +14,11 @@ const BEAT_TIMEOUT_MS = 3_000;
 /** However suspect it is, it is asked no more often. */
 const BEAT_MS_MIN = 50;
 /** What was told of readers longer ago counts no more. */
-export const READERS_AGE_MS = 2_500;
+const READERS_AGE_MS = 2_500;
+/** Nor does what a reader has told the writer longer ago. */
+const SILENT_MS_MAX = 5_000;
+/** What is known of a reader may be so old. */
+export const NEWS_AGE_MS = READERS_AGE_MS + SILENT_MS_MAX;
 /** How long an instance may take to be reached by its own name. */
 const APPROACH_TIMEOUT_MS = 2_000;
 
@@ -38,6 +42,9 @@ export type ClusterEvents = {
 
 /** A node that only reads. */
 export type Reader = { readonly name: string; readonly origin: OriginConfig };
+
+const isTalking = ({ isWriter, silentMs }: Instance): boolean =>
+  !isWriter && silentMs <= SILENT_MS_MAX;
 
 type Waiting = { resolve(writer: Writer): void; reject(error: GatewayError): void };
 
@@ -75,10 +82,21 @@ export class Cluster {
 
   /** Readers that are not further behind, as far as the writer has told lately. */
   readers(lagMsMax: number): readonly Reader[] {
-    if (performance.now() - this.#notedMs > READERS_AGE_MS) return [];
+    if (!this.isInformed) return [];
     return this.#instances
-      .filter(({ isWriter, lagMs }) => !isWriter && lagMs <= lagMsMax)
+      .filter((instance) => isTalking(instance) && instance.lagMs <= lagMsMax)
       .map(({ name }) => ({ name, origin: instanceOrigin(this.#origin, name, this.#log) }));
+  }
+
+  /** Whether the writer has told of the others lately. */
+  get isInformed(): boolean {
+    return performance.now() - this.#notedMs <= READERS_AGE_MS;
+  }
+
+  /** Whether the writer has heard nothing of the reader for a while: it hangs, or is gone. */
+  isSilent(name: string): boolean {
+    const found = this.#instances.find((instance) => instance.name === name);
+    return found === undefined || found.silentMs > SILENT_MS_MAX;
   }
 
   /** The writer's serial; 0 while it is looked for. */

@@ -9,6 +9,8 @@ export type Instance = {
   readonly isWriter: boolean;
   /** How far behind the writer it is. */
   readonly lagMs: number;
+  /** How long ago it has told that; 0 for the node that was asked. */
+  readonly silentMs: number;
 };
 
 /** Instances that a cluster has had are remembered: tokens and TLS sessions are kept by them. */

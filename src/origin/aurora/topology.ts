@@ -23,7 +23,8 @@ export const ROLE_QUERY =
 export const TOPOLOGY_QUERY =
   'SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.aurora_db_instance_identifier(), ' +
   "s.server_id, s.session_id = 'MASTER_SESSION_ID', " +
-  'coalesce(s.replica_lag_in_msec, 0) ' +
+  'coalesce(s.replica_lag_in_msec, 0), ' +
+  'coalesce(EXTRACT(EPOCH FROM pg_catalog.now() - s.last_update_timestamp) * 1000, 0) ' +
   'FROM (SELECT 1) AS one LEFT JOIN pg_catalog.aurora_replica_status() AS s ON ' +
   "(s.session_id = 'MASTER_SESSION_ID' OR s.last_update_timestamp IS NULL OR " +
   "pg_catalog.now() - s.last_update_timestamp <= interval '5 minutes')";
@@ -55,9 +56,10 @@ export function readRole(rows: readonly (string | null)[][]): {
 export function readTopology(rows: readonly (string | null)[][]): NodeAnswer {
   const [role, instance] = rows[0] ?? [];
   const instances: Instance[] = [];
-  for (const [, , name, isWriter, lag] of rows.slice(0, INSTANCES_MAX)) {
+  for (const [, , name, isWriter, lag, age] of rows.slice(0, INSTANCES_MAX)) {
     if (name == null || !NAME.test(name)) continue;
-    instances.push({ name, isWriter: isWriter === 't', lagMs: Number(lag) || 0 });
+    const [lagMs, silentMs] = [Number(lag) || 0, Number(age) || 0];
+    instances.push({ name, isWriter: isWriter === 't', lagMs, silentMs });
   }
   const name = instance ?? null;
   return { isInRecovery: role !== 'f', instance: name, identity: name ?? '', instances };

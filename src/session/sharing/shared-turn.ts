@@ -11,6 +11,7 @@ import { extendedParts, isWholeQuery } from './read-unit.ts';
 import { SharedUnit, type UnitOwner } from './shared-unit.ts';
 
 const PLAN_CACHE_MODE = 'plan_cache_mode';
+const DEFAULT_ISOLATION = 'default_transaction_isolation';
 /** Object ids below this are PostgreSQL's own: FirstNormalObjectId of `transam.h`. */
 const FIRST_USER_OID = 16384;
 
@@ -96,7 +97,10 @@ export class SharedTurn implements UnitOwner {
 
   /** Whether a read of the client's may go to a server that only reads. */
   get mayReadElsewhere(): boolean {
-    return this.#session.host.readers?.mayServe(this.#wroteAtMs) === true;
+    const { host, settings } = this.#session;
+    if (host.readers?.mayServe(this.#wroteAtMs) !== true) return false;
+    // A server that only reads refuses every statement of such a client.
+    return settings.get(DEFAULT_ISOLATION)?.toLowerCase() !== 'serializable';
   }
 
   /** The client's link goes back. */

@@ -22,18 +22,18 @@ describe('what a node says', () => {
 
   it('of the others is read by their names, roles and lags', () => {
     const rows = [
-      ['f', 'db-1', 'db-1', 't', '0'],
-      ['f', 'db-1', 'db-2', 'f', '17.5'],
-      ['f', 'db-1', 'DB-3', null, null],
+      ['f', 'db-1', 'db-1', 't', '0', '0'],
+      ['f', 'db-1', 'db-2', 'f', '17.5', '950.2'],
+      ['f', 'db-1', 'DB-3', null, null, null],
     ];
     expect(readTopology(rows)).toEqual({
       isInRecovery: false,
       instance: 'db-1',
       identity: 'db-1',
       instances: [
-        { name: 'db-1', isWriter: true, lagMs: 0 },
-        { name: 'db-2', isWriter: false, lagMs: 17.5 },
-        { name: 'DB-3', isWriter: false, lagMs: 0 },
+        { name: 'db-1', isWriter: true, lagMs: 0, silentMs: 0 },
+        { name: 'db-2', isWriter: false, lagMs: 17.5, silentMs: 950.2 },
+        { name: 'DB-3', isWriter: false, lagMs: 0, silentMs: 0 },
       ],
     });
   });
