@@ -38,6 +38,13 @@ export class Backpressure {
     if (this.#isClientBlocked) link?.port.pause(false);
   }
 
+  /** The link is about to go with whatever is outstanding: neither holds the other up any more. */
+  letGo(link: Link | null): void {
+    this.#port.flush();
+    this.releaseLink(link);
+    this.releaseClient();
+  }
+
   /** The link has gone: it does not hold the client up any more. */
   releaseClient(): void {
     if (this.#isLinkBlocked) this.onLinkBlocked(false);

@@ -43,8 +43,14 @@ export type Readers = {
   nowMs(): number;
   /** Whether there is one, and a client that wrote last at `wroteAtMs` may go there by now. */
   mayServe(wroteAtMs: number): boolean;
+  /** Whether such a statement may go there, as none of late has had no answer there. */
+  takes(facts: Facts): boolean;
   /** They could not be reached. */
   onRefused(): void;
+  /** One has refused such a statement: see `isReadersOwn`. */
+  onStatementRefused(facts: Facts): void;
+  /** One has answered a statement. */
+  onAnswered(): void;
 };
 
 /** What a session asks of the configuration that it belongs to. */
@@ -71,7 +77,7 @@ export type SessionHost = {
   readonly readsSequences: boolean;
   /**
    * A link at once, or null: then the session is queued until `onLink` or `onRefused`. It leads to
-   * a reader where `session.shared.goesToReaders`.
+   * a reader where `session.readerTurn.isMeant`.
    */
   checkOut(session: Session): Link | null;
   /** The session waits no longer. */

@@ -7,9 +7,9 @@ import { MessageReader } from './client-messages.ts';
 import { CopyIn } from './copy-in.ts';
 import type { Link, LinkOwner } from './link.ts';
 import { CachedReads } from './reads/cached-reads.ts';
-import type { Residue } from './residue.ts';
 import type { SessionHost, SessionPort } from './session-host.ts';
 import type { Settings } from './settings.ts';
+import { ReaderTurn } from './sharing/reader-turn.ts';
 import { SharedTurn } from './sharing/shared-turn.ts';
 import { Stall } from './stall.ts';
 import { STATEMENT_TIMEOUT_FIELDS } from './statement-timeout.ts';
@@ -21,9 +21,9 @@ const HELD_BYTES_MAX = 65_536;
 const NOTHING = new Uint8Array(0);
 
 /**
- * The client side machine: one client after its login. It takes a link when a message needs one,
- * keeps it to the end of the transaction, or for as long as the link carries state of the client's
- * that cannot follow it, and gives it back clean. In session mode it keeps the link to the end.
+ * One client after its login: takes a link when a message needs one, keeps it to the end of the
+ * transaction, or for as long as the link carries state of the client's that cannot follow it, and
+ * gives it back clean. In session mode it keeps the link to the end.
  */
 export class Session implements LinkOwner {
   readonly host: SessionHost;
@@ -44,11 +44,13 @@ export class Session implements LinkOwner {
   mayHavePrepared = false;
   /** The statement under way has no time limit: COPY, DDL, VACUUM. */
   isExempt = false;
-  /** Grows with every ReadyForQuery, so that an observer can tell progress from a standstill. */
+  /** Grows with every answer, so that an observer can tell progress from a standstill. */
   unitSerial = 0;
   readonly framer: Framer;
   /** What goes over a link together with what others send. */
-  readonly shared: SharedTurn;
+  readonly shared = new SharedTurn(this);
+  /** What goes to servers that only read. */
+  readonly readerTurn = new ReaderTurn(this);
   /** Null where nothing is kept. */
   readonly reads: CachedReads | null;
   /** The time limit has struck the statement under way: its error is ours to word. */
@@ -74,7 +76,6 @@ export class Session implements LinkOwner {
     this.tenure = new Tenure(host, settings, isSessionMode);
     this.statements = new ClientStatements(host);
     this.framer = new Framer(new MessageReader(this));
-    this.shared = new SharedTurn(this);
     this.reads = host.readCache === null ? null : new CachedReads(this, host.readCache);
   }
 
@@ -86,7 +87,7 @@ export class Session implements LinkOwner {
     return this.tenure.settings;
   }
 
-  get residue(): Residue {
+  get residue(): Tenure['residue'] {
     return this.tenure.residue;
   }
 
@@ -131,9 +132,10 @@ export class Session implements LinkOwner {
     if (!this.#goesAlone && this.shared.attempt(rest)) return;
     this.#goesAlone = false;
     this.#isReading = true;
-    const stopped = this.framer.feed(rest, 0, rest.length);
+    const stopped = this.framer.feed(rest, 0, this.readerTurn.endIn(rest));
     this.#isReading = false;
     if (this.isClosed) return;
+    if (this.readerTurn.awaits(stopped) && !this.isStalled) this.#stall = Stall.Reader;
     this.#held = stopped < rest.length && this.isStalled ? rest.subarray(stopped) : NOTHING;
     this.link?.port.flush();
     this.port.flush();
@@ -198,7 +200,7 @@ export class Session implements LinkOwner {
     if (link !== null) {
       // What the gateway answers by itself may be all there is.
       if (link.ledger.isFull) link.answerSynthetic();
-      if (this.tenure.takesMore(link, this.isUnsynced)) return true;
+      if (this.tenure.takesMore(link)) return true;
       this.stallForAnswers();
       return false;
     }
@@ -218,7 +220,7 @@ export class Session implements LinkOwner {
 
   onRefused(error: GatewayError): void {
     this.#stall = Stall.None;
-    const left = this.shared.leaveReaders() ? this.#held : this.reads?.rescue(this.#held);
+    const left = this.readerTurn.leave() ? this.#held : this.reads?.rescue(this.#held);
     if (left == null) this.fail(error);
     else this.#resume(left);
   }
@@ -276,18 +278,19 @@ export class Session implements LinkOwner {
     this.#held = NOTHING;
     this.#withdraw();
     this.shared.leave();
-    this.#letGo();
+    this.#backpressure.letGo(this.link);
     this.tenure.abandon(this.framer.isInsideForward || this.isUnsynced);
   }
 
   /** The link broke under the session. */
   onLinkLost(error: GatewayError): void {
-    const wasTold = this.link?.hasToldFatal === true;
-    this.#letGo();
+    const { link } = this;
+    this.#backpressure.letGo(link);
     this.reads?.abandon();
     this.tenure.lose();
+    if (link !== null && !this.#isReading && this.readerTurn.survives(link)) return;
     // The client has then been told the server's own goodbye.
-    if (wasTold) this.port.end();
+    if (link?.hasToldFatal === true) this.port.end();
     else this.fail(error);
     this.close();
   }
@@ -302,15 +305,10 @@ export class Session implements LinkOwner {
     this.#backpressure.onLinkBlocked(isBlocked);
   }
 
-  onCancelsDone(): void {
-    this.#settle();
-    this.#finishIfDone();
-  }
-
   onReply(chunk: Uint8Array, start: number, end: number): void {
     this.shared.trialBytes += end - start;
     this.reads?.onReply(chunk, start, end);
-    this.port.send(chunk, start, end);
+    if (!this.readerTurn.keeps(chunk, start, end)) this.port.send(chunk, start, end);
   }
 
   onRepliesEnd(): void {
@@ -328,25 +326,32 @@ export class Session implements LinkOwner {
     if (this.isTimedOut && fields.includes('\0C57014\0')) return STATEMENT_TIMEOUT_FIELDS;
     if (this.link === null || this.isSessionMode) return null;
     if (this.link.sawChangedType) this.host.onResultTypeChanged();
+    if (this.readerTurn.refuses(fields, this.link)) return '';
     return this.copyIn.rewrite(fields) ?? this.statements.withClientNames(fields, this.link);
   }
 
   onQuiet(): void {
-    this.unitSerial++;
+    if (!this.readerTurn.isRefused) this.unitSerial++;
     this.isTimedOut = false;
     // A simple Query has ended the unit in which it was sent, and its transaction.
     if (this.link?.status === TransactionStatus.Idle) this.isUnsynced = false;
     this.shared.endTrial();
-    if (!this.tenure.onQuiet()) {
-      (this.link as Link).unfit = 'it refused the settings of a client';
+    if (!this.tenure.onQuiet() && !this.readerTurn.refuseSettings()) {
       this.fail(new GatewayError('MR_SETTINGS_REFUSED'));
       return;
     }
-    if (this.#stall === Stall.Settings) {
+    if (this.#stall === Stall.Settings && !this.readerTurn.isRefused) {
       this.#stall = Stall.None;
       this.#resume();
       return;
     }
+    if (this.#stall === Stall.Settings) this.#stall = Stall.Reader;
+    this.readerTurn.onQuiet();
+    this.onCancelsDone();
+  }
+
+  /** Nothing holds the link up any more, as at the end of an answer. */
+  onCancelsDone(): void {
     this.#settle();
     if (this.link === null) this.#retry();
     this.#finishIfDone();
@@ -354,6 +359,7 @@ export class Session implements LinkOwner {
 
   /** Some answers have come: perhaps those that were waited for. */
   #retry(): void {
+    if (this.#stall === Stall.Reader) this.readerTurn.goOn();
     if (this.#stall !== Stall.Answers) return;
     this.#stall = Stall.None;
     this.#resume();
@@ -368,7 +374,7 @@ export class Session implements LinkOwner {
     // The end of the link's chunk will be told to its next owner.
     this.port.flush();
     this.#backpressure.releaseLink(link);
-    this.shared.noteWrites(link.writes.hasWritten);
+    this.readerTurn.noteWrites(link.writes.hasWritten);
     if (this.tenure.settle(link)) this.#backpressure.releaseClient();
     else this.#backpressure.attach(link);
   }
@@ -378,16 +384,10 @@ export class Session implements LinkOwner {
     this.resets = null;
     this.mayHavePrepared = false;
     this.#backpressure.attach(link);
+    this.readerTurn.begin(link);
     this.tenure.begin(link, this);
     if (this.tenure.isApplying) this.#stall = Stall.Settings;
     return !this.tenure.isApplying;
-  }
-
-  /** The link is about to go: neither holds the other up any more. */
-  #letGo(): void {
-    this.port.flush();
-    this.#backpressure.releaseLink(this.link);
-    this.#backpressure.releaseClient();
   }
 
   /** Goes on with what was held, and lets the socket be read again unless that stalls anew. */

@@ -64,11 +64,10 @@ export class Tenure {
 
   /**
    * Whether the link takes the client's next message by now: not while a RESET may have to be put
-   * right before it, and over a link that only reads only what belongs to the unit at hand.
+   * right before it.
    */
-  takesMore(link: Link, isInUnit: boolean): boolean {
-    if (this.#isRestoring || link.ledger.isFull) return false;
-    return !link.onlyReads || isInUnit || link.ledger.size === 0;
+  takesMore(link: Link): boolean {
+    return !this.#isRestoring && !link.ledger.isFull;
   }
 
   /** Makes the link the owner's, with the client's settings on their way. */
@@ -145,7 +144,9 @@ export class Tenure {
     this.#change = null;
     this.#isApplying = false;
     this.#isRestoring = false;
-    return change === null || change.error === null;
+    const isAsMeant = change === null || change.error === null;
+    if (!isAsMeant && this.link !== null) this.link.unfit = 'it refused the settings of a client';
+    return isAsMeant;
   }
 
   /**
@@ -188,6 +189,9 @@ export class Tenure {
   lose(): void {
     if (this.link !== null) this.#detach(this.link);
     if (this.residue.endTransaction()) this.#host.onCatalogueChanged();
+    this.#change = null;
+    this.#isApplying = false;
+    this.#isRestoring = false;
     this.#setPins([]);
   }
 

@@ -54,8 +54,9 @@ export async function askInstance(
   { port, superuser }: AuroraCluster,
   { address }: AuroraInstance,
   sql: string,
+  database = DATABASE,
 ): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ ...superuser, host: address, port, database: DATABASE });
+  const client = new pg.Client({ ...superuser, host: address, port, database });
   await client.connect();
   try {
     return (await client.query(sql)).rows;

@@ -75,7 +75,7 @@ export class DatabaseLinks {
   }
 
   checkOut(session: Session): Link | null {
-    const readers = session.shared.goesToReaders ? this.#readers : null;
+    const readers = session.readerTurn.isMeant ? this.#readers : null;
     const link = (readers?.links ?? this.writer).checkOut(session);
     if (link === null) (readers?.shared ?? this.shared).onDemand();
     return link;

@@ -224,7 +224,9 @@ export class Links implements PoolHost<Link, LinkTaker> {
       const connection = new LinkConnection(opened, this, {
         onGone: (gone, error) => this.#onGone(gone, error),
         onCancelsDone: (done) => this.#onCancelsDone(done.link),
-        onReadOnly: () => this.#destination.suspect(place),
+        onReadOnly: () => {
+          if (!this.#onlyReads) this.#destination.suspect(place);
+        },
       });
       this.#connections.add(connection);
       connection.link.onlyReads = this.#onlyReads;

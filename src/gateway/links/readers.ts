@@ -4,6 +4,7 @@ import type { Clock } from '../../base/time.ts';
 import type { ConfigurationConfig } from '../../config/model.ts';
 import { NEWS_AGE_MS } from '../../origin/aurora/cluster.ts';
 import type { Readers, Sharing } from '../../session/session-host.ts';
+import type { Facts } from '../../sql/facts/facts.ts';
 import type { LinkCapacity } from '../siblings.ts';
 import type { WriterDestination } from './destination.ts';
 import { Links } from './links.ts';
@@ -12,6 +13,10 @@ import { type LanesNeeds, lanesLimitsOf, SharedLinks } from './shared-links.ts';
 
 /** After a read that no reader has taken, none gets one for so long. */
 const BAR_MS = 1_000;
+/** A statement that a reader has refused goes to none for so long. */
+const REFUSED_MS = 60_000;
+/** After so many of them, with no answer between them, none is asked for anything for as long. */
+const REFUSALS_MAX = 8;
 /** This is asked for each read, and the readers are seldom others. */
 const LOOK_MS = 100;
 
@@ -30,9 +35,14 @@ export class ReaderLinks implements Readers {
   readonly shared: SharedLinks;
   readonly #config: () => ConfigurationConfig;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #destination: ReaderDestination;
   readonly #readers: ReaderLinksParts['readers'];
   #barredUntilMs = Number.NEGATIVE_INFINITY;
+  /** Until when each shape that was refused goes to the writer. */
+  readonly #refusedUntilMs = new WeakMap<Facts, number>();
+  /** How many refusals there were since the last answer. */
+  #refusals = 0;
   /** As of the last look. */
   #hasReaders = false;
   #lookAgainMs = Number.NEGATIVE_INFINITY;
@@ -41,6 +51,7 @@ export class ReaderLinks implements Readers {
     this.#config = config;
     this.#readers = readers;
     this.#clock = clock;
+    this.#log = log;
     this.#destination = new ReaderDestination(
       () => readers.readers(this.#lagMsMax),
       (key) => this.links.countAt(key),
@@ -71,13 +82,30 @@ export class ReaderLinks implements Readers {
     return this.#hasReaders;
   }
 
+  takes(facts: Facts): boolean {
+    const untilMs = this.#refusedUntilMs.get(facts);
+    return untilMs === undefined || this.#clock.nowMs() >= untilMs;
+  }
+
   onRefused(): void {
-    this.#barredUntilMs = Math.max(this.#barredUntilMs, this.#clock.nowMs() + BAR_MS);
+    this.#bar(BAR_MS);
+  }
+
+  onStatementRefused(facts: Facts): void {
+    this.#refusedUntilMs.set(facts, this.#clock.nowMs() + REFUSED_MS);
+    if (++this.#refusals < REFUSALS_MAX) return;
+    this.#refusals = 0;
+    this.#log.warn({ forMs: REFUSED_MS }, 'readers refuse what is read: the writer is asked');
+    this.#bar(REFUSED_MS);
+  }
+
+  onAnswered(): void {
+    this.#refusals = 0;
   }
 
   /** Readers have yet to learn what statements mean by now. */
   onCatalogueChanged(): void {
-    this.#barredUntilMs = this.#clock.nowMs() + this.#settledMs;
+    this.#bar(this.#settledMs);
     this.shared.doubt();
   }
 
@@ -98,6 +126,10 @@ export class ReaderLinks implements Readers {
   setLimits(): void {
     this.links.setLimits();
     this.shared.setLimits(lanesLimitsOf(this.#config()));
+  }
+
+  #bar(forMs: number): void {
+    this.#barredUntilMs = Math.max(this.#barredUntilMs, this.#clock.nowMs() + forMs);
   }
 
   get #lagMsMax(): number {

@@ -94,7 +94,7 @@ export class CachedReads {
     this.#forgetPassed();
     if (this.#isBypassed || !this.#cache.isOn) return 0;
     // Readers may be behind: nothing of theirs is kept, and nobody needs what is kept.
-    if (this.#session.shared.mayReadElsewhere) return 0;
+    if (this.#session.readerTurn.mayServe) return 0;
     if (chunk.length > 0 && this.#session.isFree) this.#dropTap();
     let at = 0;
     while (at < chunk.length && this.#session.isFree) {

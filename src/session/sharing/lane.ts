@@ -6,19 +6,12 @@ import type { Link, LinkOwner } from '../link.ts';
 import { OwnQuery } from '../own-query.ts';
 import { type Settings, settingsChange, settingsChangeText } from '../settings.ts';
 import { RESERVED_PREFIX } from '../statements/statements.ts';
+import { HeldAnswer } from './held-answer.ts';
 import { LaneStatements, type LaneStatementsHost } from './lane-statements.ts';
+import { isReadersOwn } from './reader-refusal.ts';
 import type { SharedUnit, UnitCarrier } from './shared-unit.ts';
 
 const APPLICATION_NAME = 'application_name';
-
-/**
- * So much of an answer is kept until it is complete: what the client has not seen can be asked for
- * again, and most answers come in one piece anyway.
- */
-const HELD_BYTES_MAX = 16_384;
-
-/** Bytes of the server's. */
-type Piece = { readonly chunk: Uint8Array; readonly start: number; readonly end: number };
 
 /** What a lane asks of whoever has opened it. */
 export type LaneHost = LaneStatementsHost & {
@@ -53,8 +46,8 @@ export class Lane implements LinkOwner, UnitCarrier {
   #signature: string;
   #isPaused = false;
   #isCaughtUp = false;
-  /** What has come of the head's answer and was not passed on. */
-  readonly #pieces: Piece[] = [];
+  /** What has come of the head's. */
+  readonly #answer = new HeldAnswer();
 
   constructor(link: Link, host: LaneHost) {
     this.link = link;
@@ -145,8 +138,7 @@ export class Lane implements LinkOwner, UnitCarrier {
       unit.owner.onAnswer(chunk, start, end);
       return;
     }
-    this.#pieces.push({ chunk, start, end });
-    if (unit.bytes > HELD_BYTES_MAX) this.#begin(unit);
+    if (!this.#answer.keep(chunk, start, end)) this.#begin(unit);
   }
 
   /** What waits behind an answer must not go on as if that had been harmless when it was not. */
@@ -165,8 +157,7 @@ export class Lane implements LinkOwner, UnitCarrier {
     if (unit.isParsed && unit.held?.isReady === true) {
       owner.onAnswer(PARSE_COMPLETE, 0, PARSE_COMPLETE.length);
     }
-    for (const { chunk, start, end } of this.#pieces) owner.onAnswer(chunk, start, end);
-    this.#pieces.length = 0;
+    this.#answer.giveTo((chunk, start, end) => owner.onAnswer(chunk, start, end));
   }
 
   onRepliesEnd(): void {
@@ -180,7 +171,7 @@ export class Lane implements LinkOwner, UnitCarrier {
     if (unit === undefined) return;
     this.#catchUp();
     if (!unit.hasBegun) this.#begin(unit);
-    this.#pieces.length = 0;
+    this.#answer.drop();
     this.#units.shift();
     const nowMs = this.#host.nowMs();
     unit.estimate.noteShared(unit.bytes, nowMs - this.headSinceMs, this.#host.hedgeMs, nowMs);
@@ -223,7 +214,10 @@ export class Lane implements LinkOwner, UnitCarrier {
     if (this.link.sawFatal) return '';
     if (this.link.unfit !== null) this.isDraining = true;
     if (unit === undefined || unit.owner === null) return '';
-    if (unit.hasBegun || this.#isOwnError(unit, fields)) {
+    const isOwn = this.#isOwnError(unit, fields);
+    unit.isRefused =
+      this.link.onlyReads && !unit.hasBegun && !unit.isCancelled && isReadersOwn(fields);
+    if (unit.hasBegun || (isOwn && !unit.isRefused)) {
       return unit.owner.rewriteAnswerError(fields);
     }
     this.#void(unit);
@@ -247,7 +241,7 @@ export class Lane implements LinkOwner, UnitCarrier {
   /** The answer is of no use: the unit goes alone when it has come to its end. */
   #void(unit: SharedUnit): void {
     unit.isVoid = true;
-    this.#pieces.length = 0;
+    this.#answer.drop();
   }
 
   onLinkBlocked(): void {}
@@ -258,7 +252,7 @@ export class Lane implements LinkOwner, UnitCarrier {
     const { sawFatal } = this.link;
     const nowMs = this.#host.nowMs();
     this.#host.onLaneLost(this);
-    this.#pieces.length = 0;
+    this.#answer.drop();
     for (let unit = this.#units.shift(); unit !== undefined; unit = this.#units.shift()) {
       if (sawFatal) unit.estimate.ban(nowMs);
       const { owner } = unit;
@@ -272,7 +266,7 @@ export class Lane implements LinkOwner, UnitCarrier {
   #spoil(reason: string): void {
     this.link.unfit = reason;
     this.isDraining = true;
-    this.#pieces.length = 0;
+    this.#answer.drop();
     for (let at = 0; at < this.depth; at++) {
       const unit = this.#units.at(at);
       if (unit?.hasBegun === false) unit.isVoid = true;

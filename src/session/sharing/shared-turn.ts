@@ -11,7 +11,6 @@ import { extendedParts, isWholeQuery } from './read-unit.ts';
 import { SharedUnit, type UnitOwner } from './shared-unit.ts';
 
 const PLAN_CACHE_MODE = 'plan_cache_mode';
-const DEFAULT_ISOLATION = 'default_transaction_isolation';
 /** Object ids below this are PostgreSQL's own: FirstNormalObjectId of `transam.h`. */
 const FIRST_USER_OID = 16384;
 
@@ -32,10 +31,6 @@ export class SharedTurn implements UnitOwner {
   /** Where the unit at hand may be shared. */
   #sharing: Sharing | null = null;
   #mayReadElsewhere = false;
-  /** Whether the unit at hand is a read for which a server that only reads will do. */
-  goesToReaders = false;
-  /** When the client last gave back a link over which it may have written. */
-  #wroteAtMs = Number.NEGATIVE_INFINITY;
   /** {@link Settings} of the client, and the same with custom plans. */
   #plain: Settings | null = null;
   #custom: Settings | null = null;
@@ -59,19 +54,19 @@ export class SharedTurn implements UnitOwner {
    * the client's is unfinished.
    */
   attempt(chunk: Uint8Array): boolean {
-    const { host, settings, reads } = this.#session;
+    const { host, settings, reads, readerTurn } = this.#session;
     const isTriedStill = this.#isTrialDue;
     this.#isTrialDue = false;
     if (!isTriedStill) this.#trial = null;
-    this.goesToReaders = false;
+    if (this.#session.link === null) readerTurn.forget();
     if (!this.#session.isFree) return false;
     this.#sharing = host.sharing;
-    this.#mayReadElsewhere = this.mayReadElsewhere;
+    this.#mayReadElsewhere = readerTurn.mayServe;
     if (this.#sharing === null && !this.#mayReadElsewhere) return false;
     if (isWholeQuery(chunk)) {
       const passed = reads?.passedFacts ?? null;
       const facts = passed ?? host.factsOf(chunk, 5, chunk.length - 1, settings);
-      const estimate = this.#estimateFor(facts);
+      const estimate = this.#estimateFor(facts, chunk);
       if (estimate === null) return false;
       this.#submit(new SharedUnit(this, chunk, null, settings, estimate), facts);
       return true;
@@ -87,32 +82,12 @@ export class SharedTurn implements UnitOwner {
       : statements.find(name);
     if (statement === undefined || !this.#isShareable(statement)) return false;
     const given = name === '' ? this.#withCustomPlans(settings) : settings;
-    const estimate = given === null ? null : this.#estimateFor(statement.facts);
+    const estimate = given === null ? null : this.#estimateFor(statement.facts, chunk);
     if (estimate === null || given === null) return false;
     const told = isParsed ? null : statements.describedOf(name);
     const prepared = { parts, name, statement, told };
     this.#submit(new SharedUnit(this, chunk, prepared, given, estimate), statement.facts);
     return true;
-  }
-
-  /** Whether a read of the client's may go to a server that only reads. */
-  get mayReadElsewhere(): boolean {
-    const { host, settings } = this.#session;
-    if (host.readers?.mayServe(this.#wroteAtMs) !== true) return false;
-    // A server that only reads refuses every statement of such a client.
-    return settings.get(DEFAULT_ISOLATION)?.toLowerCase() !== 'serializable';
-  }
-
-  /** The client's link goes back. */
-  noteWrites(hasWritten: boolean): void {
-    const { readers } = this.#session.host;
-    if (readers !== null && hasWritten) this.#wroteAtMs = readers.nowMs();
-  }
-
-  /** There is no link for the unit at hand: whether it was to be one to a reader. */
-  leaveReaders(): boolean {
-    if (this.goesToReaders) this.#session.host.readers?.onRefused();
-    return this.goesToReaders;
   }
 
   /** The link has come for which the unit on trial had to wait: it is looked at again. */
@@ -127,6 +102,11 @@ export class SharedTurn implements UnitOwner {
     if (this.#trial === null || sharing === null || this.trialBytes === 0) return;
     const nowMs = sharing.nowMs();
     this.#trial.noteAlone(this.trialBytes, nowMs - this.#trialSinceMs, sharing.hedgeMs, nowMs);
+    this.#trial = null;
+  }
+
+  /** What is on trial was not answered. */
+  dropTrial(): void {
     this.#trial = null;
   }
 
@@ -176,7 +156,8 @@ export class SharedTurn implements UnitOwner {
 
   onAnswered({ prepared, isParsed, held, carrier }: SharedUnit): void {
     this.#unit = null;
-    const { statements } = this.#session;
+    const { statements, readerTurn } = this.#session;
+    readerTurn.onAnswered();
     statements.unit++;
     if (prepared !== null && !isParsed) statements.noteUse(prepared.name);
     else if (carrier !== null) {
@@ -188,6 +169,7 @@ export class SharedTurn implements UnitOwner {
 
   onUnanswered(unit: SharedUnit): void {
     this.#unit = null;
+    if (unit.isRefused) this.#session.readerTurn.onRefused();
     this.#session.reads?.onReturned();
     this.#session.resumeFromShared(unit.chunk);
   }
@@ -214,11 +196,10 @@ export class SharedTurn implements UnitOwner {
   }
 
   /** The results of the statement, when they are known to be short; else it is measured. */
-  #estimateFor(facts: Facts): Estimate | null {
-    const { host } = this.#session;
+  #estimateFor(facts: Facts, chunk: Uint8Array): Estimate | null {
+    const { host, readerTurn } = this.#session;
     if (!facts.plainRead || !host.judge(facts).isPure) return null;
-    if (this.#mayReadElsewhere) {
-      this.goesToReaders = true;
+    if (this.#mayReadElsewhere && readerTurn.take(chunk, facts)) {
       this.#sharing = host.readers?.sharing ?? null;
     }
     if (this.#sharing === null) return null;

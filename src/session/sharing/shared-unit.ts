@@ -69,6 +69,8 @@ export class SharedUnit {
   isCancelled = false;
   /** The answer under way is of no use: it is to be asked for again. */
   isVoid = false;
+  /** A server that only reads will not answer it: it is to be asked of the one that writes. */
+  isRefused = false;
   /** How often it has been sent. */
   attempts = 0;
 
