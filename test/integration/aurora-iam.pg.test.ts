@@ -11,6 +11,7 @@ import { connectOrigin, type EstablishedLink, requestCancel } from '../../src/or
 import { OriginRejection } from '../../src/origin/login.ts';
 import { originOf, startGateway } from '../support/aurora.ts';
 import { IamFronts, type IamOptions } from '../support/iam-front.ts';
+import { plainOrigin } from '../support/origin.ts';
 import { query } from '../support/wire-messages.ts';
 
 const KEY_ID = 'AKIAGATEWAY';
@@ -58,11 +59,9 @@ const at = (host: string) => ({ host, port: cluster.port, database: 'demo' });
 
 /** To `host`, with a token for `iamHost`. */
 function originAt(host: string, iamHost = host, changes: Partial<OriginConfig> = {}): OriginConfig {
-  return {
+  return plainOrigin({
     ...at(host),
     kind: 'aurora',
-    instanceHostPattern: null,
-    readerLagMsMax: null,
     dnsServers: [cluster.dnsServer],
     user: 'gateway',
     password: null,
@@ -74,14 +73,9 @@ function originAt(host: string, iamHost = host, changes: Partial<OriginConfig> =
       ...NOBODY,
     },
     sslmode: 'verify-full',
-    tlsServerName: null,
-    sslnegotiation: 'postgres',
-    channelBinding: 'prefer',
     ca: cluster.ca,
-    clientCert: null,
-    clientKey: null,
     ...changes,
-  };
+  });
 }
 
 const connected = (origin: OriginConfig): Promise<EstablishedLink> =>

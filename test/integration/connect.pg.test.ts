@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import type { OriginConfig } from '../../src/config/model.ts';
 import { mintVerifier } from '../../src/gateway/login/login-verifier.ts';
 import { connectOrigin, type EstablishedLink, requestCancel } from '../../src/origin/connect.ts';
+import { plainOrigin } from '../support/origin.ts';
 import { superuserUrl } from '../support/pg.ts';
 import { pki } from '../support/pki.ts';
 
@@ -22,26 +23,14 @@ let hbaBefore: string;
 const role = (name: string): string => `${PREFIX}_${name}`;
 
 function originAs(name: string, changes: Partial<OriginConfig> = {}): OriginConfig {
-  return {
+  return plainOrigin({
     host: '127.0.0.1',
     port: root.port,
     database: 'postgres',
     user: role(name),
     password: PASSWORD,
-    sslmode: 'disable',
-    kind: 'postgres',
-    auth: { method: 'password' },
-    instanceHostPattern: null,
-    readerLagMsMax: null,
-    tlsServerName: null,
-    dnsServers: null,
-    sslnegotiation: 'postgres',
-    channelBinding: 'prefer',
-    ca: null,
-    clientCert: null,
-    clientKey: null,
     ...changes,
-  };
+  });
 }
 
 /** Writes a file of the server's as its own user, readable by nobody else. */

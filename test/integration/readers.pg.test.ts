@@ -146,6 +146,56 @@ describe('the writer answers', () => {
   });
 });
 
+describe('readers that let nobody in', () => {
+  it('have the writer answer, for a second each time, and are asked again', async () => {
+    const two = await startCluster({ instances: 2, name: 'closed' });
+    const reader = two.instances.find(({ isWriter }) => !isWriter) as AuroraInstance;
+    const limitTo = (count: number): Promise<unknown> =>
+      askInstance(two, two.writer, `ALTER ROLE app CONNECTION LIMIT ${count}`);
+    const links = async (): Promise<number> => {
+      const sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'app'";
+      return (await askInstance(two, reader, sql)).length;
+    };
+    await askInstance(
+      two,
+      two.writer,
+      'CREATE TABLE one AS SELECT 1 AS n; GRANT ALL ON one TO app',
+    );
+    const at = await startGateway(two, { origin: { readerLagMsMax: 60_000 }, caching: {} });
+    try {
+      // The links to the writer are there before the limit is, and stay.
+      const open = await Promise.all([1, 2, 3, 4].map(() => at.connect()));
+      await Promise.all(open.map((client) => client.rows('BEGIN')));
+      await limitTo(0);
+      await Promise.all(open.map((client) => client.rows('COMMIT')));
+      const refused = (): number =>
+        at.complaints.filter((line) => line.includes('origin not reached')).length;
+      const read = async (client: WireClient): Promise<void> => {
+        expect(await client.rows('SELECT n FROM one')).toEqual([['1']]);
+      };
+      const untilMs = Date.now() + 14_000;
+      for (let n = 0; Date.now() < untilMs; n++) {
+        await read(open[n % 4] as WireClient);
+        await nap(5);
+      }
+      // It is asked every five seconds at most, by as many as have a link to it each.
+      expect(refused()).toBeGreaterThanOrEqual(1);
+      expect(refused()).toBeLessThanOrEqual(12);
+      expect(await links()).toBe(0);
+      await limitTo(-1);
+      const isBack = async (): Promise<void> => {
+        await Promise.all(open.map(read));
+        expect(await links()).toBeGreaterThan(0);
+      };
+      await vi.waitFor(isBack, 15_000);
+      for (const client of open) await client.end();
+    } finally {
+      await at.stop();
+      await two.stop();
+    }
+  }, 60_000);
+});
+
 describe('a reader', () => {
   it('that hangs has its clients answered by others, soon', async () => {
     const two = await startCluster({ instances: 2, name: 'two' });

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { ConfigurationConfig, OriginConfig } from '../../src/config/model.ts';
 import { DSQL_HOST, DSQL_REGION, DSQL_SERVER_NAME, type DsqlOptions, DsqlStandIn } from './dsql.ts';
 import { type GatewayOptions, TestGateway } from './gateway.ts';
+import { plainOrigin } from './origin.ts';
 import { createDatabase, superuserUrl, type TestDatabase } from './pg.ts';
 import { pki } from './pki.ts';
 
@@ -34,30 +35,18 @@ async function makeAdmin(): Promise<string> {
 export async function upstreamOf(database: TestDatabase): Promise<OriginConfig> {
   const password = await makeAdmin();
   const url = new URL(database.url);
-  return {
-    kind: 'postgres',
+  return plainOrigin({
     host: url.hostname,
     port: Number(url.port),
     database: database.name,
     user: 'admin',
     password,
-    auth: { method: 'password' },
-    sslmode: 'disable',
-    instanceHostPattern: null,
-    readerLagMsMax: null,
-    tlsServerName: null,
-    dnsServers: null,
-    sslnegotiation: 'postgres',
-    channelBinding: 'prefer',
-    ca: null,
-    clientCert: null,
-    clientKey: null,
-  };
+  });
 }
 
 /** The origin as a configuration for the stand-in has it. */
 export function dsqlOrigin(dsql: DsqlStandIn, changes: Partial<OriginConfig> = {}): OriginConfig {
-  return {
+  return plainOrigin({
     kind: 'dsql',
     host: '127.0.0.1',
     port: dsql.port,
@@ -73,17 +62,10 @@ export function dsqlOrigin(dsql: DsqlStandIn, changes: Partial<OriginConfig> = {
       externalId: null,
     },
     sslmode: 'verify-full',
-    instanceHostPattern: null,
-    readerLagMsMax: null,
     tlsServerName: DSQL_SERVER_NAME,
-    dnsServers: null,
-    sslnegotiation: 'postgres',
-    channelBinding: 'prefer',
     ca: pki('ca.crt'),
-    clientCert: null,
-    clientKey: null,
     ...changes,
-  };
+  });
 }
 
 /** Has the gateway's first configuration be another one. */

@@ -11,6 +11,7 @@ import type {
 } from '../../src/config/model.ts';
 import type { WriteBoard } from '../../src/gateway/cache/write-board.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
+import { plainOrigin } from './origin.ts';
 import { createDatabase, type TestDatabase } from './pg.ts';
 import { WireClient, type WireTarget } from './wire.ts';
 
@@ -97,24 +98,12 @@ export class TestGateway {
       configurations: [
         {
           name: CONFIGURATION,
-          origin: {
+          origin: plainOrigin({
             ...direct,
             ...options.originUser,
             ...options.originAt,
-            sslmode: 'disable' as const,
-            kind: 'postgres' as const,
-            auth: { method: 'password' as const },
-            instanceHostPattern: null,
-            readerLagMsMax: null,
-            tlsServerName: null,
-            dnsServers: null,
-            sslnegotiation: 'postgres' as const,
-            channelBinding: 'prefer' as const,
-            ca: null,
-            clientCert: null,
-            clientKey: null,
             ...options.origin,
-          },
+          }),
           originConnectionLimit: options.links ?? 1,
           waitersMax: options.waitersMax ?? 1_000,
           shareLinks: options.shareLinks ?? process.env['MILLRACE_TEST_SHARE'] !== 'off',

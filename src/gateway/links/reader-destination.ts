@@ -47,21 +47,30 @@ export class ReaderDestination implements Destination {
       const established = await openLink(origin, Math.min(timeoutMs, OPEN_TIMEOUT_MS), this.#log);
       return { established, place: { origin, key: name } };
     } catch (error) {
-      this.#barred.set(name, this.#clock.nowMs() + BAR_MS);
+      this.#bar(name, BAR_MS);
       throw error;
     } finally {
-      this.#opening.set(name, (this.#opening.get(name) ?? 1) - 1);
+      const left = (this.#opening.get(name) ?? 1) - 1;
+      if (left === 0) this.#opening.delete(name);
+      else this.#opening.set(name, left);
     }
   }
 
   suspect({ key }: Place): void {
-    this.#barred.set(key, this.#clock.nowMs() + SUSPECT_BAR_MS);
+    this.#bar(key, SUSPECT_BAR_MS);
   }
 
   rest(): void {}
 
   renew(): void {
     this.#barred.clear();
+  }
+
+  #bar(name: string, forMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    // Instances come and go, under names of their own.
+    for (const [other, untilMs] of this.#barred) if (untilMs <= nowMs) this.#barred.delete(other);
+    this.#barred.set(name, Math.max(this.#barred.get(name) ?? 0, nowMs + forMs));
   }
 
   #next(): Reader {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/base/errors.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { ConfigError, spellProblem } from '../../../src/config/problems.ts';
+import { plainOrigin } from '../../support/origin.ts';
 import { minimal, workspace } from './workspace.ts';
 
 const directories: string[] = [];
@@ -58,25 +59,14 @@ describe('a valid file', () => {
     expect(config.configurations).toEqual([
       {
         name: 'app',
-        origin: {
+        origin: plainOrigin({
           host: 'db.example.com',
           port: 5432,
           database: 'app',
           user: 'app',
           password: null,
           sslmode: 'prefer',
-          kind: 'postgres',
-          auth: { method: 'password' },
-          instanceHostPattern: null,
-          readerLagMsMax: null,
-          tlsServerName: null,
-          dnsServers: null,
-          sslnegotiation: 'postgres',
-          channelBinding: 'prefer',
-          ca: null,
-          clientCert: null,
-          clientKey: null,
-        },
+        }),
         originConnectionLimit: 20,
         waitersMax: 10_000,
         poolMode: 'transaction',

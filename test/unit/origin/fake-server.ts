@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { silentLog } from '../../../src/base/log.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
 import { serverTls } from '../../../src/net/tls-accept.ts';
+import { plainOrigin } from '../../support/origin.ts';
 import { pki } from '../../support/pki.ts';
 import {
   encodeBackendKeyData,
@@ -71,25 +72,14 @@ export const offeringTls =
     });
   };
 
-export const originAt = (port: number, changes: Partial<OriginConfig> = {}): OriginConfig => ({
-  host: '127.0.0.1',
-  port,
-  database: 'shop',
-  user: 'joe',
-  password: 's3cret',
-  sslmode: 'disable',
-  kind: 'postgres',
-  auth: { method: 'password' },
-  instanceHostPattern: null,
-  readerLagMsMax: null,
-  tlsServerName: null,
-  dnsServers: null,
-  sslnegotiation: 'postgres',
-  channelBinding: 'prefer',
-  ca: null,
-  clientCert: null,
-  clientKey: null,
-  ...changes,
-});
+export const originAt = (port: number, changes: Partial<OriginConfig> = {}): OriginConfig =>
+  plainOrigin({
+    host: '127.0.0.1',
+    port,
+    database: 'shop',
+    user: 'joe',
+    password: 's3cret',
+    ...changes,
+  });
 
 export const OPTIONS = { connectTimeoutMs: 5_000, applicationName: 'test', log: silentLog };
