@@ -1,5 +1,6 @@
 /** That the stand-in for Aurora does what Aurora does, by what clients of Aurora ask it. */
 import { Resolver } from 'node:dns/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/base/log.ts';
@@ -161,6 +162,35 @@ describe('a cluster of three', () => {
       });
     }
   });
+
+  it('tells that a reader is ever further behind while nothing reaches it', async () => {
+    const { writer } = cluster;
+    const [cut, other] = readersOf(cluster) as [AuroraInstance, AuroraInstance];
+    const lagOf = async ({ name }: AuroraInstance): Promise<number> => {
+      const rows = await ask(cluster, writer.address, TOPOLOGY);
+      return rows.find((row) => row['server_id'] === name)?.['lag'] as number;
+    };
+    const tell = async (sql: string): Promise<void> => {
+      await ask(cluster, cut.address, sql, null);
+      await ask(cluster, cut.address, 'SELECT pg_reload_conf()', null);
+    };
+    expect(await lagOf(cut)).toBeLessThan(1_500);
+    // It is up, and is seen to be: but for its lag nothing tells.
+    await tell("ALTER SYSTEM SET primary_conninfo = ''");
+    const lags: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      await sleep(1_500);
+      lags.push(await lagOf(cut));
+    }
+    const [first, second, third] = lags as [number, number, number];
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBeGreaterThan(first);
+    expect(third).toBeGreaterThan(second);
+    expect(third).toBeGreaterThan(2_500);
+    expect(await lagOf(other)).toBeLessThan(1_500);
+    await tell('ALTER SYSTEM RESET primary_conninfo');
+    await expect.poll(() => lagOf(cut), { timeout: 15_000 }).toBeLessThan(1_500);
+  }, 40_000);
 
   it('has certificates for its names, and names that lead to its instances', async () => {
     const { writer, writerEndpoint, readerEndpoint, port, ca } = cluster;

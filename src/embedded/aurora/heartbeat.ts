@@ -9,10 +9,22 @@ const INTERVAL_MS = 1_000;
 /** A node, and the ID that it goes by as a reader. */
 export type Member = { readonly node: AuroraNode; readonly session: string };
 
+/** A reader to which the writer sends its log. */
+type Follower = {
+  readonly name: string;
+  /** Null until it has told how far it is. */
+  readonly isCurrent: boolean | null;
+  readonly lagMs: number;
+};
+
 export class Heartbeat {
   readonly #port: number;
   readonly #members: readonly Member[];
   readonly #seenS = new Map<AuroraNode, number>();
+  /** When each reader, by its name, last had all that the writer had a beat before. */
+  readonly #currentS = new Map<string, number>();
+  /** How far the writer's log went at the last beat. */
+  #writtenLsn = '0/0';
   readonly #stopped = new AbortController();
   #writer: AuroraNode;
   #client: pg.Client | null = null;
@@ -29,6 +41,9 @@ export class Heartbeat {
     if (writer !== this.#writer) {
       this.#leave();
       this.#writer = writer;
+      // What comes now is for all readers to come by.
+      this.#currentS.clear();
+      this.#writtenLsn = '0/0';
     }
     await this.#beat().catch(async () => {
       // The connection may be to a server that has been restarted since.
@@ -56,12 +71,14 @@ export class Heartbeat {
     this.#client ??= await this.#connect();
     const client = this.#client;
     const { rows } = await client.query(
-      `SELECT application_name AS name,
+      `SELECT application_name AS name, replay_lsn >= $1::pg_lsn AS "isCurrent",
          COALESCE(extract(epoch FROM replay_lag) * 1000, 0)::float8 AS "lagMs"
        FROM pg_stat_replication`,
+      [this.#writtenLsn],
     );
-    const lags = new Map((rows as { name: string; lagMs: number }[]).map((r) => [r.name, r.lagMs]));
-    await client.query(tellSql(this.#news(lags)));
+    await client.query(tellSql(this.#news(rows as Follower[])));
+    const written = await client.query('SELECT pg_current_wal_lsn()::text AS lsn');
+    this.#writtenLsn = (written.rows[0] as { lsn: string }).lsn;
   }
 
   async #connect(): Promise<pg.Client> {
@@ -72,16 +89,25 @@ export class Heartbeat {
     return client;
   }
 
-  #news(lags: ReadonlyMap<string, number>): ClusterNews {
+  #news(followers: readonly Follower[]): ClusterNews {
     const nowS = Date.now() / 1_000;
     for (const { node } of this.#members) if (node.isHealthy) this.#seenS.set(node, nowS);
     const nodes = this.#members.map(({ node, session }) => ({
       id: node.name,
       session,
       seenS: this.#seenS.get(node) ?? 0,
-      lagMs: lags.get(node.name) ?? 0,
+      lagMs: node === this.#writer ? 0 : this.#lagMs(node.name, followers, nowS),
     }));
     return { writer: this.#writer.name, nodes };
+  }
+
+  /** PostgreSQL tells of no lag where nothing comes through: then it grows by the clock. */
+  #lagMs(name: string, followers: readonly Follower[], nowS: number): number {
+    const follower = followers.find((each) => each.name === name);
+    if (follower?.isCurrent === true) this.#currentS.set(name, nowS);
+    const currentS = this.#currentS.get(name);
+    if (currentS === undefined) this.#currentS.set(name, nowS);
+    return Math.max(follower?.lagMs ?? 0, (nowS - (currentS ?? nowS)) * 1_000);
   }
 
   #leave(): void {

@@ -104,6 +104,8 @@ export class DatabaseLinks {
   setLimits(): void {
     this.writer.setLimits();
     this.shared.setLimits(lanesLimitsOf(this.#host.config));
+    // There are none in session mode, which may have been left.
+    this.#readers ??= this.#makeReaders();
     this.#readers?.setLimits();
   }
 
