@@ -31,17 +31,19 @@ export type AuroraReady = {
   readonly readerEndpoint: string;
   readonly port: number;
   readonly dnsServer: string;
+  /** Path of the authority of its certificates, in PEM. */
+  readonly caFile: string;
   readonly instances: readonly AuroraInstance[];
 };
 
 export function auroraReady(cluster: AuroraCluster): AuroraReady {
-  const { writerEndpoint, readerEndpoint, port, dnsServer, instances } = cluster;
-  return { writerEndpoint, readerEndpoint, port, dnsServer, instances };
+  const { writerEndpoint, readerEndpoint, port, dnsServer, caFile, instances } = cluster;
+  return { writerEndpoint, readerEndpoint, port, dnsServer, caFile, instances };
 }
 
 /** The lines for people, the first of which is a title. */
 export function auroraText(ready: AuroraReady): readonly [string, ...string[]] {
-  const { writerEndpoint, readerEndpoint, port, dnsServer, instances } = ready;
+  const { writerEndpoint, readerEndpoint, port, dnsServer, caFile, instances } = ready;
   const writer = instances.find(({ isWriter }) => isWriter);
   const rows = instances.map(({ name, address, processId, isWriter }) => {
     const role = isWriter ? 'writer' : 'reader';
@@ -52,6 +54,7 @@ export function auroraText(ready: AuroraReady): readonly [string, ...string[]] {
     `  writer endpoint  ${writerEndpoint}:${port}`,
     `  reader endpoint  ${readerEndpoint}:${port}`,
     `  DNS server that knows these names  ${dnsServer}`,
+    `  authority of its certificates  ${caFile}`,
     ...rows,
     '  To see a failover, kill the writer: a reader takes over, the writer comes back as a reader.',
     `  kill -9 ${writer?.processId}`,

@@ -59,6 +59,8 @@ export type AuroraEvent = {
 export class AuroraCluster {
   /** PEM text of the root to trust. */
   readonly ca: string;
+  /** Path of a file with that text, which is there until the end. */
+  readonly caFile: string;
   readonly port: number;
   readonly writerEndpoint: string;
   readonly readerEndpoint: string;
@@ -89,6 +91,7 @@ export class AuroraCluster {
     this.#names = names;
     this.delays = { ...DELAYS, ...options.delays };
     const [writer] = built.nodes;
+    this.caFile = writer.caFile;
     this.#zone = new EndpointZone(options.name ?? 'demo', built.nodes, writer.name);
     this.#endpointAt = writer;
     this.writerEndpoint = this.#zone.writerEndpoint;
@@ -289,7 +292,9 @@ export class AuroraCluster {
 }
 
 function checkOptions({ instances = 3, name = 'demo', superuser, demo }: AuroraOptions): void {
-  if (process.platform !== 'linux') throw embeddedFailure('a cluster needs Linux');
+  if (process.platform !== 'linux') {
+    throw embeddedFailure('a cluster needs Linux, which has all addresses of 127.0.0.0/8');
+  }
   checkRole(superuser);
   if (demo !== undefined) checkRole(demo);
   if (!/^[a-z][a-z0-9]{0,30}$/.test(name)) {

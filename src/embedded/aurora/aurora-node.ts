@@ -40,6 +40,8 @@ export type AuroraNodeParts = {
   readonly superuser: Role;
   readonly replicationPassword: string;
   readonly certificate: KeyPair;
+  /** PEM text of the root that has signed it. */
+  readonly ca: string;
   readonly settings: ServerSettings;
   /** Where the server listens when something stands before it, and what that is. */
   readonly front: { readonly serverAddress: string; readonly make: FrontMaker } | null;
@@ -74,6 +76,7 @@ export class AuroraNode {
       home: parts.held.home,
       replicationPassword: parts.replicationPassword,
       certificate: parts.certificate,
+      ca: parts.ca,
       isFronted: parts.front !== null,
     });
     this.#front = parts.front?.make(this.#fronted()) ?? null;
@@ -101,6 +104,11 @@ export class AuroraNode {
 
   get home(): Home {
     return this.#parts.held.home;
+  }
+
+  /** Path of the root of its certificate, which is there until the node is closed. */
+  get caFile(): string {
+    return this.#files.caFile;
   }
 
   /** Null while its server does not run. */

@@ -8,6 +8,7 @@ import { embeddedFailure } from '../failure.ts';
 import { giveBack, type Held, openScratch } from '../holding.ts';
 import { initializeDatabase } from '../initialize.ts';
 import { PortTakenError, type ServerSettings } from '../server-process.ts';
+import { addressesOf, checkAddresses } from './addresses.ts';
 import { AuroraNode } from './aurora-node.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { instanceEndpointOf, readerEndpointOf, writerEndpointOf } from './endpoints.ts';
@@ -15,11 +16,6 @@ import type { FrontMaker } from './front.ts';
 import { INCLUDE_ROLE } from './node-files.ts';
 import { shimRolesSql, shimSql } from './shims.sql.ts';
 
-/** Of the network of this very machine, of which Linux has all addresses without more ado. */
-const ADDRESS_PREFIX = '127.0.0.';
-/** Where servers listen that something stands before. */
-const SERVER_ADDRESS_PREFIX = '127.0.1.';
-const FIRST_ADDRESS = 21;
 /** As many readers as Aurora allows, and the writer. */
 export const INSTANCES_MAX = 16;
 /** Ports that are tried until one is free at every address. */
@@ -63,31 +59,30 @@ export async function buildNodes(parts: NodesParts): Promise<Built> {
   const authority = new CertificateAuthority(`Millrace stand-in for the roots of RDS, ${cluster}`);
   const taken: Held[] = [];
   let binaries: Binaries | null = null;
+  const places = Array.from({ length: count }, (_, at) => addressesOf(at + 1));
+  await checkAddresses(places.map(({ address }) => address));
   try {
     const nodes: AuroraNode[] = [];
-    for (let number = 1; number <= count; number++) {
+    for (const [at, { address, serverAddress }] of places.entries()) {
       const held = await openScratch(parts.log);
       taken.push(held);
       binaries ??= await findBinaries(held.home.account);
-      const name = `${cluster}-instance-${number}`;
+      const name = `${cluster}-instance-${at + 1}`;
       const host = instanceEndpointOf(name);
       const clusterEndpoints = [writerEndpointOf(cluster), readerEndpointOf(cluster)];
-      const last = FIRST_ADDRESS + number - 1;
       const node = new AuroraNode({
         name,
         host,
         clusterEndpoints,
-        address: ADDRESS_PREFIX + last,
+        address,
         held,
         binaries,
         superuser: parts.superuser,
         replicationPassword: parts.replicationPassword,
         certificate: authority.issue([host, ...clusterEndpoints]),
+        ca: authority.cert,
         settings: parts.settings,
-        front:
-          parts.front === null
-            ? null
-            : { serverAddress: SERVER_ADDRESS_PREFIX + last, make: parts.front },
+        front: parts.front === null ? null : { serverAddress, make: parts.front },
         onDied: parts.onDied,
       });
       await node.prepare();

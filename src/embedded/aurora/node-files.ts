@@ -14,6 +14,8 @@ const BACKUP_LABEL_FILE = 'backup_label';
 const HBA_FILE = 'pg_hba.conf';
 const CERT_FILE = 'server.crt';
 const KEY_FILE = 'server.key';
+/** For clients, not for the server. */
+const CA_FILE = 'ca.crt';
 const SOCKET_DIR = 'sockets';
 
 /** Appended to the `postgresql.conf` of the first data directory; the others are copies of it. */
@@ -57,6 +59,7 @@ export type NodeFilesParts = {
   readonly home: Home;
   readonly replicationPassword: string;
   readonly certificate: KeyPair;
+  readonly ca: string;
   /** Whether something stands before the server. */
   readonly isFronted: boolean;
 };
@@ -70,12 +73,17 @@ export class NodeFiles {
 
   /** Files beside the data directory, which a copy of that does not bring along. */
   async prepare(): Promise<void> {
-    const { home, certificate, isFronted } = this.#parts;
+    const { home, certificate, ca, isFronted } = this.#parts;
+    await this.#write(this.caFile, ca);
     await this.#write(join(home.dir, CERT_FILE), certificate.cert);
     await this.#write(join(home.dir, KEY_FILE), certificate.key);
     if (!isFronted) return;
     await mkdir(this.socketDir, { mode: 0o700 });
     await giveTo(home.account, this.socketDir);
+  }
+
+  get caFile(): string {
+    return join(this.#parts.home.dir, CA_FILE);
   }
 
   /** For the server's Unix socket, if it has one. */

@@ -1,5 +1,7 @@
 /** `millrace dev --like aurora`, by what it prints and what psql sees through it. */
+
 import { Resolver } from 'node:dns/promises';
+import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AuroraReady } from '../../../src/cli/dev/aurora-report.ts';
 import { psql } from '../support/command.ts';
@@ -22,7 +24,7 @@ describe('millrace dev --like aurora', () => {
     const { program, url, originUrl, adminUrl } = await startDev(['--like', 'aurora']);
     started.push(program);
     const line = JSON.parse(program.stdout) as { aurora: AuroraReady };
-    const { instances, writerEndpoint, readerEndpoint, port, dnsServer } = line.aurora;
+    const { instances, writerEndpoint, readerEndpoint, port, dnsServer, caFile } = line.aurora;
     expect(Object.keys(line)).toEqual(['gateway', 'origin', 'aurora']);
     expect(instances.map(({ isWriter }) => isWriter)).toEqual([true, false, false]);
     expect(new URL(originUrl).port).toBe(String(port));
@@ -37,6 +39,17 @@ describe('millrace dev --like aurora', () => {
     const [reader] = await resolver.resolve4(readerEndpoint);
     expect(readers.map(({ address }) => address)).toContain(reader);
 
+    // A driver can verify each instance in full, by its own name.
+    const asOwner = 'dbname=demo user=millrace password=millrace sslmode=verify-full';
+    for (const { name, host, address } of instances) {
+      const place = `host=${host} hostaddr=${address} port=${port}`;
+      expect(await psql(`${place} ${asOwner} sslrootcert=${caFile}`, WHO)).toBe(name);
+    }
+    const astray = `host=${writer.host}.invalid hostaddr=${writer.address} port=${port}`;
+    await expect(psql(`${astray} ${asOwner} sslrootcert=${caFile}`, WHO)).rejects.toThrow(
+      'does not match host name',
+    );
+
     const footprint = new Footprint(program.pid);
     expect(footprint.hasServer).toBe(true);
     process.kill(writer.processId as number, 'SIGKILL');
@@ -49,6 +62,7 @@ describe('millrace dev --like aurora', () => {
     const after = new Footprint(program.pid);
     expect(await program.stop()).toEqual({ code: 0, signal: null });
     expect([...footprint.left(), ...after.left()]).toEqual([]);
+    expect(existsSync(caFile)).toBe(false);
     expect(program.stdout.split('\n')).toHaveLength(2);
   });
 

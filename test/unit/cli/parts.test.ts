@@ -78,6 +78,7 @@ describe('what dev prints', () => {
       readerEndpoint: 'reader.example',
       port: 7,
       dnsServer: '127.0.0.1:53',
+      caFile: '/tmp/home/ca.crt',
       instances: [instance(1), instance(2)],
     };
     const line = readyJson({ ...ready, aurora, api });
@@ -85,6 +86,7 @@ describe('what dev prints', () => {
     expect(JSON.parse(line).aurora).toEqual(aurora);
     const text = readyText({ ...ready, aurora }, plain);
     expect(text).toContain('  demo-instance-2  writer  127.0.0.22:7  process 102\n');
+    expect(text).toContain('  authority of its certificates  /tmp/home/ca.crt\n');
     expect(text).toContain('  kill -9 102\n');
   });
 
