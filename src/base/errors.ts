@@ -109,6 +109,12 @@ export const errorTable = {
       'endpoint, of a cluster that of type Writer, and the port; give them by --origin-host and ' +
       '--origin-port.',
   }),
+  MR_TOKEN_UNSIGNED: row('config', 'FATAL', '58000', 502, 1, true, {
+    clientText: 'no token can be signed: %s',
+    hint:
+      'Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, from --profile, or ' +
+      'from the container or instance that this runs on; --role-arn is a role to assume with them.',
+  }),
   MR_SETUP_REFUSED: row('server', 'ERROR', '58000', 502, 1, false, {
     clientText: 'the database refused: %s',
     hint: 'Nothing was changed.',

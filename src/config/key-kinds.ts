@@ -31,14 +31,20 @@ export function integer(min: number, max: number, fallback: number, unit: string
 }
 
 /** @param fallback what holds when it is not given, for people */
-export function optionalInteger(min: number, max: number, fallback: string, meaning: string) {
+export function optionalInteger(
+  min: number,
+  max: number,
+  fallback: string,
+  meaning: string,
+  unit = '',
+) {
   const must = `a whole number from ${min} to ${max}`;
   return z
     .int()
     .min(min)
     .max(max)
     .optional()
-    .register(keyDocs, { type: 'integer', unit: '', fallback, must, meaning });
+    .register(keyDocs, { type: 'integer', unit, fallback, must, meaning });
 }
 
 export function text(pattern: RegExp) {

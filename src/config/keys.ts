@@ -4,7 +4,15 @@
  */
 import * as z from 'zod';
 import { isDnsServer } from './dns-server.ts';
-import { choice, integer, keyDocs, optional, required, text } from './key-kinds.ts';
+import {
+  choice,
+  integer,
+  keyDocs,
+  optional,
+  optionalInteger,
+  required,
+  text,
+} from './key-kinds.ts';
 import { poolingShape } from './pooling.ts';
 
 const HOUR_MS = 3_600_000;
@@ -158,13 +166,12 @@ const awsShape = {
     'The endpoint that IAM tokens are signed for, behind a CNAME or a tunnel.',
     '`host`',
   ),
-  iam_port: z.int().min(1).max(65_535).optional().register(keyDocs, {
-    type: 'integer',
-    unit: '',
-    fallback: '`port`',
-    must: 'a whole number from 1 to 65535',
-    meaning: 'The port that IAM tokens for RDS and Aurora are signed for.',
-  }),
+  iam_port: optionalInteger(
+    1,
+    65_535,
+    '`port`',
+    'The port that IAM tokens for RDS and Aurora are signed for.',
+  ),
   instance_host_pattern: optional(
     'a host name with `?` for the name of the instance',
     HOST_PATTERN,
@@ -173,20 +180,15 @@ const awsShape = {
     'by the host name',
   ),
   reads: reads.schema.optional().register(keyDocs, { ...reads.doc, fallback: '"writer"' }),
-  reader_lag_max_ms: z
-    .int()
-    .min(1)
-    .max(HOUR_MS)
-    .optional()
-    .register(keyDocs, {
-      type: 'integer',
-      unit: 'ms',
-      fallback: '1000',
-      must: `a whole number from 1 to ${HOUR_MS}`,
-      meaning:
-        'Readers that are further behind get no reads; nor does any for so long after a write of ' +
-        'the same client. Needs `reads = "readers"`.',
-    }),
+  reader_lag_max_ms: optionalInteger(
+    1,
+    HOUR_MS,
+    '1000',
+    'Readers that are further behind get no reads; nor does any for so long, and 7.5 seconds ' +
+      'more, after a write of the same client or a change of the catalogue: what is known of a ' +
+      'reader may be 2.5 seconds old, and that itself 5 seconds. Needs `reads = "readers"`.',
+    'ms',
+  ),
   secret_id: optional(
     'the ARN or the name of a secret',
     PLAIN,
@@ -211,13 +213,7 @@ export const originShape = {
     'Host of the origin.',
     'required without `url`',
   ),
-  port: z.int().min(1).max(65_535).optional().register(keyDocs, {
-    type: 'integer',
-    unit: '',
-    fallback: '5432',
-    must: 'a whole number from 1 to 65535',
-    meaning: 'TCP port of the origin.',
-  }),
+  port: optionalInteger(1, 65_535, '5432', 'TCP port of the origin.'),
   dns_servers: z
     .array(z.string().refine(isDnsServer))
     .min(1)

@@ -78,6 +78,26 @@ function kept(provider: CredentialProvider): CredentialProvider {
   };
 }
 
+/** Errors of the SDK that say that who asks is missing; by their names. */
+const NO_CREDENTIALS: ReadonlySet<string> = new Set([
+  'CredentialsProviderError',
+  'TokenProviderError',
+]);
+
+/**
+ * What to tell people when an error of the SDK says that there are no credentials; null when it
+ * says something else.
+ * @param profile where they were to come from, or null
+ */
+export function withoutCredentials(error: unknown, profile: string | null): string | null {
+  if (!(error instanceof Error) || !NO_CREDENTIALS.has(error.name)) return null;
+  const found =
+    profile === null
+      ? 'no credentials for AWS were found'
+      : `the profile ${profile} has no credentials for AWS`;
+  return `${found}: set them, or log in anew with "aws sso login"`;
+}
+
 /** An error of the SDK as one of ours. Its name is told to clients, its text only to the log. */
 export function credentialsFailed(cause: unknown): GatewayError {
   const detail = cause instanceof Error ? cause.name : 'unknown';

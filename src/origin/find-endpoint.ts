@@ -1,6 +1,7 @@
 /** Asks AWS for the endpoint of a database, where its guide has a person look in the console. */
 import type { DBInstance, RDSClient, VpcSecurityGroupMembership } from '@aws-sdk/client-rds';
 import { GatewayError } from '../base/errors.ts';
+import { withoutCredentials } from './aws-credentials.ts';
 
 /** Over each question. */
 const TIMEOUT_MS = 15_000;
@@ -16,12 +17,6 @@ export type FoundEndpoint = {
   /** For people: what may keep a connection from it. */
   readonly warnings: readonly string[];
 };
-
-/** Errors of the SDK that say who asks, or where, is missing; by their names. */
-const NO_CREDENTIALS: ReadonlySet<string> = new Set([
-  'CredentialsProviderError',
-  'TokenProviderError',
-]);
 
 /**
  * The endpoint of an instance of RDS.
@@ -103,7 +98,7 @@ async function asking(
   try {
     return await work(client, sdk);
   } catch (error) {
-    throw error instanceof GatewayError ? error : asUnknown(name, error);
+    throw error instanceof GatewayError ? error : asUnknown(name, profile, error);
   } finally {
     client.destroy();
   }
@@ -121,16 +116,11 @@ function noEndpoint(name: string, status = 'unknown'): GatewayError {
 }
 
 /** What the SDK said, in words of ours: its own may quote what is in files. */
-function asUnknown(name: string, error: unknown): GatewayError {
+function asUnknown(name: string, profile: string | null, error: unknown): GatewayError {
   const kind = error instanceof Error ? error.name : 'unknown';
   const text = error instanceof Error ? error.message : '';
-  if (NO_CREDENTIALS.has(kind)) {
-    return unknown(
-      name,
-      'no credentials for AWS were found (or log in anew: aws sso login)',
-      error,
-    );
-  }
+  const without = withoutCredentials(error, profile);
+  if (without !== null) return unknown(name, without, error);
   if (/^Region\b/.test(text)) {
     return unknown(name, 'no region is known: give --region', error);
   }

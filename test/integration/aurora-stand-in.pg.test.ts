@@ -182,11 +182,8 @@ describe('a cluster of three', () => {
       await sleep(1_500);
       lags.push(await lagOf(cut));
     }
-    const [first, second, third] = lags as [number, number, number];
-    expect(first).toBeGreaterThan(0);
-    expect(second).toBeGreaterThan(first);
-    expect(third).toBeGreaterThan(second);
-    expect(third).toBeGreaterThan(2_500);
+    expect(lags).toEqual(lags.toSorted((a, b) => a - b));
+    expect(lags.at(-1)).toBeGreaterThan(2_500);
     expect(await lagOf(other)).toBeLessThan(1_500);
     await tell('ALTER SYSTEM RESET primary_conninfo');
     await expect.poll(() => lagOf(cut), { timeout: 15_000 }).toBeLessThan(1_500);

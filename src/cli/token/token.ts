@@ -1,6 +1,8 @@
 /** `millrace token`: a token of IAM for psql and the like. */
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import { readEndpointName } from '../../aws/endpoint-name.ts';
+import { GatewayError } from '../../base/errors.ts';
+import { withoutCredentials } from '../../origin/aws-credentials.ts';
 import { mintToken, type TokenAuth } from '../../origin/token-source.ts';
 import { usageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
@@ -60,6 +62,14 @@ export function tokenAuth(args: TokenArgs): TokenAuth {
   );
 }
 
+/** An error of {@link mintToken} in words for who has no configuration to look at. */
+function unsigned(error: unknown, profile: string | null): unknown {
+  if (!(error instanceof GatewayError)) return error;
+  const { cause, detail } = error;
+  const subject = withoutCredentials(cause, profile) ?? `AWS answered with ${detail}`;
+  return new GatewayError('MR_TOKEN_UNSIGNED', { subject, cause });
+}
+
 export function tokenCommand(terminal: Terminal): CommandDef<typeof tokenArgs> {
   return defineCommand({
     meta: {
@@ -68,7 +78,10 @@ export function tokenCommand(terminal: Terminal): CommandDef<typeof tokenArgs> {
     },
     args: tokenArgs,
     run: async ({ args }) => {
-      const { token } = await mintToken(tokenAuth(args), args.user);
+      const auth = tokenAuth(args);
+      const { token } = await mintToken(auth, args.user).catch((error: unknown) => {
+        throw unsigned(error, auth.profile);
+      });
       terminal.out(`${token}\n`);
       return 0;
     },

@@ -56,3 +56,24 @@ it.each([
   expect([out, exitCode]).toEqual(['', 2]);
   expect(err).toContain(what);
 });
+
+it.each([
+  ['rds', RDS, ['--region', 'us-west-1'], 'no credentials for AWS were found: set them'],
+  ['dsql', CLUSTER, ['--region', 'us-west-2'], 'no credentials for AWS were found: set them'],
+  ['rds', RDS, ['--profile', 'nosuch'], 'the profile nosuch has no credentials for AWS: set them'],
+] as const)(
+  'token %s for %s %j without credentials says what to do',
+  async (kind, host, more, why) => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) {
+      vi.stubEnv(name, '');
+    }
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('AWS_CONFIG_FILE', '/nowhere/config');
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere/credentials');
+    const { out, err, exitCode } = await run(kind, '--host', host, '--user', 'joe', ...more);
+    expect([out, exitCode]).toEqual(['', 1]);
+    expect(err).toContain(`millrace: no token can be signed: ${why}`);
+    expect(err).toContain('AWS_ACCESS_KEY_ID');
+    expect(err).not.toContain('aws_profile');
+  },
+);
