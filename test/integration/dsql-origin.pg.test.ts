@@ -141,6 +141,21 @@ describe('with an origin of Aurora DSQL', () => {
     }
   });
 
+  it.each(['', 'RESET ALL; ', 'SELECT 1; SET timezone TO UTC; '])(
+    'keeps a link with its client behind %sDECLARE … WITH HOLD',
+    async (before) => {
+      const [first, second] = [await connect(), await connect()];
+      const held = 'DECLARE held CURSOR WITH HOLD FOR SELECT name FROM item WHERE id = 3';
+      expect(errorsOf(await first.ask(`${before}${held}`))).toEqual([]);
+      const pins = rowsOf(await first.ask('SHOW millrace.pins')).flat();
+      expect(pins).toContain('cursor WITH HOLD');
+      for (let round = 0; round < 5; round++) {
+        expect(errorsOf(await second.ask('FETCH held'))[0]).toContain('34000');
+      }
+      expect(await one(first, 'FETCH held')).toBe('item 3');
+    },
+  );
+
   it('caches plain reads, and clients see what others write at once', async () => {
     const [reader, writer] = [await connect(), await connect()];
     const text = 'SELECT name, at FROM item WHERE id = 7 ORDER BY name LIMIT 5';

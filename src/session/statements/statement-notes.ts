@@ -12,8 +12,6 @@ export const UNREAD = opaqueFacts(Effect.Session, 'a statement too large to exam
 export const NESTED_EXECUTES_MAX = 8;
 const REMOVAL = `DEALLOCATE ${STAND_IN}`;
 const COMPUTED_NAME = 'set_config with a computed name';
-/** The reason in the facts of such a statement: see `walk-nodes.ts`. */
-const HELD_CURSOR = 'DECLARE … WITH HOLD';
 const TAKEN_OVER = 'a prepared statement that sets settings';
 const MISREAD = 'settings that decide how it is read were changing';
 
@@ -65,9 +63,8 @@ export class StatementNotes {
     link.mayHaveDrawn ||= mayDraw;
     if (link.rules.showsState) return;
     // No look would find it, and nobody else must have it.
-    const isHeld = facts.reason === HELD_CURSOR && (facts.effects & Effect.Session) !== 0;
     if (facts.prepares) residue.notePermanent('PREPARE');
-    else if (isHeld) residue.notePermanent('cursor WITH HOLD');
+    else if (facts.holdsCursor) residue.notePermanent('cursor WITH HOLD');
   }
 
   /**

@@ -13,6 +13,7 @@ export class FactsBuilder {
   sequenceState = false;
   exempt = false;
   copiesIn = false;
+  holdsCursor = false;
   /** Seen anywhere: a statement that is no SELECT, a locking clause, INTO. */
   doesMore = false;
   ddl = false;
@@ -189,6 +190,7 @@ export class FactsBuilder {
       changesReading: this.changesReading,
       copiesIn: this.copiesIn,
       prepares: this.#prepares !== null,
+      holdsCursor: this.holdsCursor,
       preparedNames: [...this.#preparedNames],
       executes: [...this.#executes],
       ownEffects,

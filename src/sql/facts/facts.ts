@@ -91,6 +91,8 @@ export type Facts = {
   readonly copiesIn: boolean;
   /** PREPARE: the session has a statement that no message of the protocol has made. */
   readonly prepares: boolean;
+  /** Makes a cursor WITH HOLD, which outlives its transaction; beside others too. */
+  readonly holdsCursor: boolean;
   /** Prepared statements that the text runs or removes by name: EXECUTE, DEALLOCATE. */
   readonly preparedNames: readonly string[];
   /** Those of them that it runs. */
@@ -136,6 +138,7 @@ export function opaqueFacts(effects: number, reason: string): Facts {
     changesReading: false,
     copiesIn: false,
     prepares: false,
+    holdsCursor: false,
     preparedNames: [],
     executes: [],
     ownEffects: effects,

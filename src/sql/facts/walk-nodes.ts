@@ -145,6 +145,7 @@ export function noteNode(
     case 'DeclareCursorStmt':
       if (Number(node['options'] ?? 0) & CURSOR_HOLD) {
         builder.effect(Effect.Session, 'DECLARE … WITH HOLD');
+        builder.holdsCursor = true;
       }
       return;
     case 'TruncateStmt':

@@ -204,6 +204,16 @@ describe('a string continued behind a comment', () => {
 
 describe('the rest of the facts', () => {
   it.each([
+    ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', true],
+    ['DECLARE c CURSOR FOR SELECT 1', false],
+    ['RESET ALL; DECLARE c BINARY CURSOR WITH HOLD FOR SELECT 1', true],
+    ["LOAD 'a'; DECLARE c CURSOR WITH HOLD FOR SELECT 1; CLOSE d", true],
+    ['RESET ALL; CLOSE c', false],
+  ])('has whether a cursor outlives its transaction: %s', (text, holdsCursor) => {
+    expect(read(text)).toMatchObject({ holdsCursor });
+  });
+
+  it.each([
     ['BEGIN', 'begin'],
     ['START TRANSACTION', 'begin'],
     ['END', 'commit'],
