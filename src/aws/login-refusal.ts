@@ -27,12 +27,20 @@ export function isLoginRefusal(sqlstate: string, message: string): boolean {
   return sqlstate.startsWith('28') || (sqlstate === DSQL_REFUSAL && DSQL_DENIED.test(message));
 }
 
-/** Aurora DSQL is there, and lets nobody in for the moment: by its quotas, or while it wakes up. */
-const DSQL_BUSY =
-  /^unable to accept connection, (too many open connections|rate exceeded|waking up cluster)\b/i;
+/**
+ * What is there, and lets nobody in for the moment: Aurora DSQL by its quotas, or while it wakes
+ * up; RDS Proxy by its own, or while it has no connection to its database.
+ */
+const BUSY = [
+  /^unable to accept connection, (too many open connections|rate exceeded|waking up cluster)\b/i,
+  /^Timed-out waiting to acquire database connection\b/i,
+  /^Rate of connection to proxy exceeded\b/i,
+  /^The maximum number of client connections to the proxy exceeded\b/i,
+  /^The IAM authentication failed because of too many competing requests\b/i,
+];
 
 export function isBusy(message: string): boolean {
-  return DSQL_BUSY.test(message);
+  return BUSY.some((pattern) => pattern.test(message));
 }
 
 /** @param hint the HINT of the server's error, which Aurora DSQL gives its reason in */

@@ -43,8 +43,8 @@ export class OriginRejection extends GatewayError {
     // Class 28 is invalid authorization, 3D000 a database that does not exist: both are ours to
     // mend.
     const isOurs = isLoginRefusal(sqlstate, text) || sqlstate === '3D000';
-    const other = isBusy(text) ? 'MR_ORIGIN_BUSY' : 'MR_ORIGIN_REJECTED';
-    super(isOurs ? 'MR_ORIGIN_AUTH' : other, {
+    const other = isOurs ? 'MR_ORIGIN_AUTH' : 'MR_ORIGIN_REJECTED';
+    super(isBusy(text) ? 'MR_ORIGIN_BUSY' : other, {
       detail: `${sqlstate}: ${text}`,
       // What Aurora DSQL says there names accounts and roles.
       ...(hint === '' ? {} : { cause: new Error(hint) }),

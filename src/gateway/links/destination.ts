@@ -21,6 +21,8 @@ export type Destination = {
   open(timeoutMs: number): Promise<Opened>;
   /** A server has closed a connection, or refused to write. */
   suspect(place: Place): void;
+  /** Whether it is known where links are to lead, and not only by what name. */
+  readonly isCertain: boolean;
   /** Nobody needs a link for now. */
   rest(): void;
   /** The origin is configured anew. */
@@ -80,6 +82,10 @@ export class WriterDestination implements Destination {
 
   suspect(): void {
     this.#cluster?.suspect();
+  }
+
+  get isCertain(): boolean {
+    return this.#cluster !== null;
   }
 
   rest(): void {

@@ -15,7 +15,7 @@ export type LinkConnectionEvents = {
   /** No cancel request is on its way to the link any more. */
   onCancelsDone(connection: LinkConnection): void;
   /** The server has refused to write: 25006, read_only_sql_transaction. */
-  onReadOnly(): void;
+  onReadOnly(connection: LinkConnection): void;
 };
 
 /** The pool that a link is of. */
@@ -103,7 +103,7 @@ export class LinkConnection implements LinkPort {
       this.link.feed(chunk, 0, chunk.length);
       if (!this.link.sawReadOnly) return;
       this.link.sawReadOnly = false;
-      this.#events.onReadOnly();
+      this.#events.onReadOnly(this);
     } catch (error) {
       this.#onGone(GatewayError.from(error));
     }

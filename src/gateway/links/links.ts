@@ -22,6 +22,11 @@ export type LinkTaker = {
  * closed.
  */
 const CLEAN_TIMEOUT_MS = 15_000;
+/**
+ * A link is given up no more often than this because its server refused to write: a client may ask
+ * for that refusal, by a transaction that is READ ONLY.
+ */
+const READ_ONLY_MS = 100;
 /** Without any link for so long nobody needs to know where one would lead. */
 const REST_MS = 60_000;
 
@@ -55,6 +60,8 @@ export class Links implements PoolHost<Link, LinkTaker> {
 
   /** As whom the youngest link is logged in. */
   #user: string | null = null;
+  /** When a link was last given up because its server refused to write. */
+  #renewedMs = Number.NEGATIVE_INFINITY;
   /** When there was last a link, or somebody who waits for one. */
   #neededMs = 0;
 
@@ -224,9 +231,7 @@ export class Links implements PoolHost<Link, LinkTaker> {
       const connection = new LinkConnection(opened, this, {
         onGone: (gone, error) => this.#onGone(gone, error),
         onCancelsDone: (done) => this.#onCancelsDone(done.link),
-        onReadOnly: () => {
-          if (!this.#onlyReads) this.#destination.suspect(place);
-        },
+        onReadOnly: (refusing) => this.#onReadOnly(refusing),
       });
       this.#connections.add(connection);
       connection.link.onlyReads = this.#onlyReads;
@@ -241,6 +246,16 @@ export class Links implements PoolHost<Link, LinkTaker> {
       this.#log.warn({ code: error.code, cause }, `origin not reached: ${error.message}`);
       this.#pool.onOpenFailed(error, this.#clock.nowMs());
     }
+  }
+
+  /** It may be a server that wrote once, and whose name leads to another one by now. */
+  #onReadOnly({ link, place }: LinkConnection): void {
+    if (this.#onlyReads) return;
+    this.#destination.suspect(place);
+    const nowMs = this.#clock.nowMs();
+    if (this.#destination.isCertain || nowMs - this.#renewedMs < READ_ONLY_MS) return;
+    this.#renewedMs = nowMs;
+    link.unfit ??= 'its server refuses to write';
   }
 
   /**

@@ -60,6 +60,11 @@ export class ReaderDestination implements Destination {
     this.#bar(key, SUSPECT_BAR_MS);
   }
 
+  /** A reader need not write. */
+  get isCertain(): boolean {
+    return true;
+  }
+
   rest(): void {}
 
   renew(): void {

@@ -12,6 +12,11 @@ const LOOK_TIMEOUT_MS = 3_000;
 const PAUSE_MS = 100;
 const PATIENCE_MS = 30_000;
 const PAUSE_LATER_MS = 1_000;
+/**
+ * The endpoint is asked anew where it leads so often, when that is all there is to know; each time
+ * is a login.
+ */
+const REOPEN_MS = 500;
 /** A cluster has 16 instances at most, and its endpoint. */
 const NODES_MAX = 33;
 
@@ -75,11 +80,14 @@ class Search {
   async #look(origin: OriginConfig): Promise<void> {
     const { signal } = this.#over;
     let node: Node | null = null;
+    let openedMs = 0;
     const sinceMs = performance.now();
     while (!signal.aborted) {
       try {
-        if (node === null) node = await Node.open(origin, LOOK_TIMEOUT_MS, this.#parts.log);
-        else await node.ask(LOOK_TIMEOUT_MS);
+        if (node === null) {
+          openedMs = performance.now();
+          node = await Node.open(origin, LOOK_TIMEOUT_MS, this.#parts.log);
+        } else await node.ask(LOOK_TIMEOUT_MS);
         if (signal.aborted) break;
         if (!node.answer.isInRecovery) {
           this.#found = node;
@@ -88,6 +96,12 @@ class Search {
         }
         this.#visitAll(node.answer.instances.map(({ name }) => name));
         this.#fail(origin, new GatewayError('MR_ORIGIN_NO_WRITER'));
+        // Who knows of no other nodes is not to be asked for ever: its name leads to them.
+        const isAlone = node.answer.instances.length === 0;
+        if (isAlone && performance.now() - openedMs >= REOPEN_MS) {
+          node.close();
+          node = null;
+        }
       } catch (error) {
         node?.close();
         node = null;

@@ -42,10 +42,19 @@ describe('a refusal of a login', () => {
     expect(judgeRefusal('secret', '28000', PAM, '')).toBe('refused');
   });
 
-  it('is none where Aurora DSQL is busy, or wakes up', () => {
+  it('is none where Aurora DSQL or RDS Proxy is busy, or wakes up', () => {
     expect(isBusy('Unable to accept connection, rate exceeded.')).toBe(true);
     expect(isBusy('Unable to accept connection, too many open connections.')).toBe(true);
     expect(isBusy('unable to accept connection, waking up cluster, please retry later')).toBe(true);
+    for (const text of [
+      'Timed-out waiting to acquire database connection.',
+      'Rate of connection to proxy exceeded 1000 connections per second.',
+      'The maximum number of client connections to the proxy exceeded 4000.',
+      'The IAM authentication failed because of too many competing requests.',
+    ]) {
+      expect(isBusy(text), text).toBe(true);
+    }
+    expect(isBusy('IAM authentication failed for user "u"')).toBe(false);
     expect(isBusy(DENIED)).toBe(false);
     expect(isBusy('sorry, too many clients already')).toBe(false);
   });
