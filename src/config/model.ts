@@ -3,7 +3,7 @@
  * Keys are `snake_case` in the file and `camelCase` here; they are mapped once, in `resolve.ts`.
  */
 
-import type { LinkRate } from '../session/origin-rules.ts';
+import type { LinkRate, OriginKind } from '../session/origin-rules.ts';
 
 export type TlsMode = 'off' | 'optional' | 'required';
 
@@ -40,9 +40,6 @@ export type ListenerConfig = {
   readonly clientsMax: number;
 };
 
-/** What the origin is, by the name of its host unless it is told. */
-export type OriginKind = 'postgres' | 'rds' | 'rds-proxy' | 'aurora' | 'dsql';
-
 /** Whose AWS credentials are used; without profile or role those that the SDK finds by itself. */
 export type AwsIdentity = {
   readonly profile: string | null;
@@ -76,6 +73,7 @@ export type OriginAuth =
     });
 
 export type OriginConfig = {
+  /** By the name of its host, unless it is told. */
   readonly kind: OriginKind;
   readonly host: string;
   readonly port: number;

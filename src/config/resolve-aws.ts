@@ -1,6 +1,7 @@
 /** What the keys of an origin, and the name of its host, say of AWS. */
 import { type EndpointKind, type EndpointName, readEndpointName } from '../aws/endpoint-name.ts';
-import type { OriginKind, SslMode } from './model.ts';
+import type { OriginKind } from '../session/origin-rules.ts';
+import type { SslMode } from './model.ts';
 import type { ConfigPath, ProblemList } from './problems.ts';
 import { rdsRootsOf } from './rds-roots.ts';
 import type { FileOrigin } from './schema.ts';

@@ -6,22 +6,9 @@
  * a statement that names one goes alone, and is looked at.
  */
 import { Effect } from '../sql/facts/facts.ts';
-import type { RunCatalogueQuery } from './catalogue.ts';
-import {
-  anyOf,
-  CASTS,
-  DEPENDENCIES,
-  EDGES,
-  OPERATORS,
-  RELATIONS,
-  row,
-  TYPES,
-  text,
-} from './catalogue-query.ts';
+import { CASTS, DEPENDENCIES, EDGES, OPERATORS, RELATIONS, row, TYPES } from './catalogue-query.ts';
+import { anyOf, CONCAT, EQ, type RunCatalogueQuery, text, USER } from './catalogue-sql.ts';
 
-const EQ = 'OPERATOR(pg_catalog.=)';
-const CONCAT = 'OPERATOR(pg_catalog.||)';
-const USER = 'OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid';
 const SQL_LANGUAGE = '14::pg_catalog.oid';
 
 /**

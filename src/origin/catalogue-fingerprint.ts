@@ -1,4 +1,4 @@
-import type { RunCatalogueQuery } from './catalogue.ts';
+import type { RunCatalogueQuery } from './catalogue-sql.ts';
 
 /** Of relations that not only their own session sees. */
 const SHARED = `ANY (SELECT oid FROM pg_catalog.pg_class

@@ -11,21 +11,10 @@ import {
   sequenceReaders,
 } from '../sql/facts/builtin-functions.ts';
 import { Effect } from '../sql/facts/facts.ts';
+import { anyOf, CONCAT, classId, EQ, LT, NE, SYSTEM, text, USER } from './catalogue-sql.ts';
 
 /** Longer bodies of functions are not fetched, and so not proven to be harmless. */
 const FUNCTION_BYTES_MAX = 256 * 1024;
-
-const EQ = 'OPERATOR(pg_catalog.=)';
-const NE = 'OPERATOR(pg_catalog.<>)';
-const GE = 'OPERATOR(pg_catalog.>=)';
-const LT = 'OPERATOR(pg_catalog.<)';
-const CONCAT = 'OPERATOR(pg_catalog.||)';
-const USER = `${GE} 16384::pg_catalog.oid`;
-
-export const text = (expression: string): string => `(${expression})::pg_catalog.text`;
-export const classId = (name: string): string => `'pg_catalog.${name}'::pg_catalog.regclass`;
-export const anyOf = (names: Iterable<string>): string =>
-  `${EQ} ANY (ARRAY[${[...names].map((name) => `'${name}'`).join(',')}]::pg_catalog.text[])`;
 
 /** One row: names of PostgreSQL's own functions, volatile ones, relations, types and operators. */
 export const SYSTEM_NAMES_QUERY: string = [
@@ -39,7 +28,7 @@ export const SYSTEM_NAMES_QUERY: string = [
 function names(table: string, column: string, condition: string): string {
   return (
     `(SELECT pg_catalog.string_agg(DISTINCT ${text(`c.${column}`)}, ' ')` +
-    ` FROM pg_catalog.${table} c WHERE c.oid ${LT} 16384::pg_catalog.oid ${condition})`
+    ` FROM pg_catalog.${table} c WHERE c.oid ${SYSTEM} ${condition})`
   );
 }
 
@@ -329,7 +318,7 @@ const USES = row(
     WHERE t.mode ${EQ} 'R'
     UNION ALL SELECT t.kind, t.owner, true, NULL FROM tree t WHERE t.mode ${EQ} 'R'
     AND t.expression OPERATOR(pg_catalog.~) '${MORE_THAN_READING}') AS u
-  LEFT JOIN pg_catalog.pg_proc p ON p.oid ${EQ} u.id AND p.oid ${LT} 16384::pg_catalog.oid
+  LEFT JOIN pg_catalog.pg_proc p ON p.oid ${EQ} u.id AND p.oid ${SYSTEM}
   GROUP BY u.kind, u.owner`,
 );
 
@@ -341,7 +330,7 @@ function unsafe(unknownVolatile: readonly string[]): string[] {
       'unsafe',
       ['c.mode', 'c.kind', 'c.owner', String(effects), String(readsSequences)],
       `FROM called c JOIN pg_catalog.pg_proc p ON ${text('p.oid')} ${EQ} c.id
-      WHERE p.oid ${LT} 16384::pg_catalog.oid AND ${text('p.proname')} ${anyOf(functionNames)}`,
+      WHERE p.oid ${SYSTEM} AND ${text('p.proname')} ${anyOf(functionNames)}`,
     );
   return [
     one(session, Effect.Session, false),

@@ -15,9 +15,7 @@ import { FunctionReader } from '../sql/catalogue/function-facts.ts';
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { DSQL_CATALOGUE_QUERY } from './catalogue-dsql.ts';
 import { catalogueQuery, SYSTEM_NAMES_QUERY } from './catalogue-query.ts';
-
-/** Runs one statement and answers its rows, every column as text. */
-export type RunCatalogueQuery = (sql: string) => Promise<(string | null)[][]>;
+import type { RunCatalogueQuery } from './catalogue-sql.ts';
 
 /** What was read of functions before is kept for as long as the parser that read them. */
 const readers = new WeakMap<SqlParser, FunctionReader>();

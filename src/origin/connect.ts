@@ -7,7 +7,8 @@ import { SocketReader } from '../net/socket-reader.ts';
 import { encodeCancelRequest } from '../protocol/startup.ts';
 import { originRules } from '../session/origin-rules.ts';
 import { type LoggedIn, logIn } from './login.ts';
-import { type Login, withLogin } from './login-source.ts';
+import type { Login } from './login-source.ts';
+import { withLogin } from './login-sources.ts';
 import { openTransport, type TlsPlan, tlsPlans } from './tls.ts';
 import { tlsMemoryOf } from './tls-memory.ts';
 

@@ -5,11 +5,10 @@
 import type { SqlParser } from '../sql/facts/parser.ts';
 import { type Operand, type PlainRead, readPlainly } from '../sql/resolved/plain-read.ts';
 import { COMMENT_MARK, withoutBlanks } from '../sql/shape/text-parts.ts';
-import type { RunCatalogueQuery } from './catalogue.ts';
+import { EQ, type RunCatalogueQuery } from './catalogue-sql.ts';
 import { literal } from './relations-by-name.ts';
 import type { ResolvedRead } from './resolved-read.ts';
 
-const EQ = 'OPERATOR(pg_catalog.=)';
 const TEXT = 25;
 const VARCHAR = 1043;
 /** Below are PostgreSQL's own: FirstNormalObjectId of `transam.h`. */

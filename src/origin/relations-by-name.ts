@@ -1,6 +1,5 @@
-import type { RunCatalogueQuery } from './catalogue.ts';
+import { EQ, type RunCatalogueQuery } from './catalogue-sql.ts';
 
-const EQ = 'OPERATOR(pg_catalog.=)';
 /** A name without quotes, or in double quotes, which stand for themselves when doubled. */
 const PART = /"(?:[^"]|"")+"|[^\s".,]+/u;
 const NAME = new RegExp(`^(?:(${PART.source})\\.)?(${PART.source})$`, 'u');

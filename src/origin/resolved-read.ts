@@ -12,7 +12,7 @@ import {
   visitParts,
   withoutBlanks,
 } from '../sql/shape/text-parts.ts';
-import type { RunCatalogueQuery } from './catalogue.ts';
+import { EQ, type RunCatalogueQuery, SYSTEM } from './catalogue-sql.ts';
 
 /** What may be said of a read before it is asked for in the cache. */
 export type ResolvedRead =
@@ -38,10 +38,7 @@ const PREPARED = 'millrace_read';
 /** timetz and its array. */
 const DATED_TYPES: readonly number[] = [1266, 1270];
 
-const EQ = 'OPERATOR(pg_catalog.=)';
-const LT = 'OPERATOR(pg_catalog.<)';
 const oids = (ids: Iterable<number>): string => `'{${[...ids].join(',')}}'::pg_catalog.oid[]`;
-const SYSTEM = `${LT} 16384::pg_catalog.oid`;
 
 const refused = (status: 'volatile' | 'uncacheable', reason: string): ResolvedRead => ({
   isCacheable: false,

@@ -96,10 +96,19 @@ const DSQL: OriginRules = {
   lostWriteMs: 6 * MINUTE_MS,
 };
 
-/** @param kind as in the configuration of an origin */
-export function originRules(kind: string): OriginRules {
-  if (kind === 'dsql') return DSQL;
-  return kind === 'rds-proxy' ? RDS_PROXY : POSTGRES;
+const RULES = {
+  postgres: POSTGRES,
+  rds: POSTGRES,
+  'rds-proxy': RDS_PROXY,
+  aurora: POSTGRES,
+  dsql: DSQL,
+} as const satisfies Readonly<Record<string, OriginRules>>;
+
+/** As in the configuration of an origin. */
+export type OriginKind = keyof typeof RULES;
+
+export function originRules(kind: OriginKind): OriginRules {
+  return RULES[kind];
 }
 
 /** Of PostgreSQL, which every link is to unless it is told. */

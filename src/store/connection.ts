@@ -2,12 +2,12 @@
 import pg from 'pg';
 import type { Log } from '../base/log.ts';
 import { isLoopback } from '../base/loopback.ts';
-import { originRules } from '../session/origin-rules.ts';
+import { type OriginKind, originRules } from '../session/origin-rules.ts';
 
 /** Where the store is; a configuration's origin fits. */
 export type StoreAddress = {
   /** As the kind of an origin; PostgreSQL unless it is given. */
-  readonly kind?: string;
+  readonly kind?: OriginKind;
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -44,7 +44,7 @@ function tlsOf(address: StoreAddress): pg.ClientConfig['ssl'] {
 }
 
 function settingsOf(address: StoreAddress): pg.ClientConfig {
-  const { kind = '', host, port, database, user, password } = address;
+  const { kind = 'postgres', host, port, database, user, password } = address;
   const takesAll = originRules(kind).settings === null;
   return {
     host,

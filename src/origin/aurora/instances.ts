@@ -1,7 +1,7 @@
 /** The instances of a cluster, and where they are. */
 import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
-import { shareLogin } from '../login-source.ts';
+import { shareLogin } from '../login-sources.ts';
 
 /** An instance, as the cluster tells of it. */
 export type Instance = {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Link } from '../../../../src/session/link.ts';
-import { originRules } from '../../../../src/session/origin-rules.ts';
+import { type OriginKind, originRules } from '../../../../src/session/origin-rules.ts';
 import { Settings } from '../../../../src/session/settings.ts';
 import { Estimate } from '../../../../src/session/sharing/estimate.ts';
 import { LaneStatements } from '../../../../src/session/sharing/lane-statements.ts';
@@ -15,7 +15,10 @@ import { opaqueFacts } from '../../../../src/sql/facts/facts.ts';
 import { bind, execute, parse, sync } from '../../../support/wire-messages.ts';
 
 /** Sends units of a statement through a lane, and tells which messages were written for each. */
-function laneOf(clock: { nowMs: number }, kind = 'postgres'): (isParsed: boolean) => string {
+function laneOf(
+  clock: { nowMs: number },
+  kind: OriginKind = 'postgres',
+): (isParsed: boolean) => string {
   let written = '';
   const send = (chunk: Uint8Array, start: number) => {
     if (start === 0 && chunk.length >= 5) written += String.fromCharCode(chunk[0] as number);
