@@ -5,6 +5,10 @@ import type { AuroraNode } from './aurora-node.ts';
 import { type ClusterNews, tellSql } from './shims.sql.ts';
 
 const INTERVAL_MS = 1_000;
+/** A reader tells each second what it has: it may seem to be so far behind, and a beat more. */
+const GRACE_S = 2.5;
+/** Places in the writer's log are remembered for so many beats. */
+const PLACES_MAX = 4;
 
 /** A node, and the ID that it goes by as a reader. */
 export type Member = { readonly node: AuroraNode; readonly session: string };
@@ -12,19 +16,21 @@ export type Member = { readonly node: AuroraNode; readonly session: string };
 /** A reader to which the writer sends its log. */
 type Follower = {
   readonly name: string;
-  /** Null until it has told how far it is. */
-  readonly isCurrent: boolean | null;
   readonly lagMs: number;
+  /** When the writer had what it has; null where it has none of the places. */
+  readonly currentS: number | null;
 };
+
+type Place = { readonly lsn: string; readonly atS: number };
 
 export class Heartbeat {
   readonly #port: number;
   readonly #members: readonly Member[];
   readonly #seenS = new Map<AuroraNode, number>();
-  /** When each reader, by its name, last had all that the writer had a beat before. */
+  /** When the writer had what each reader has, by its name. */
   readonly #currentS = new Map<string, number>();
-  /** How far the writer's log went at the last beat. */
-  #writtenLsn = '0/0';
+  /** How far the writer's log went at the last beats. */
+  #places: readonly Place[] = [];
   readonly #stopped = new AbortController();
   #writer: AuroraNode;
   #client: pg.Client | null = null;
@@ -43,7 +49,7 @@ export class Heartbeat {
       this.#writer = writer;
       // What comes now is for all readers to come by.
       this.#currentS.clear();
-      this.#writtenLsn = '0/0';
+      this.#places = [];
     }
     await this.#beat().catch(async () => {
       // The connection may be to a server that has been restarted since.
@@ -71,14 +77,17 @@ export class Heartbeat {
     this.#client ??= await this.#connect();
     const client = this.#client;
     const { rows } = await client.query(
-      `SELECT application_name AS name, replay_lsn >= $1::pg_lsn AS "isCurrent",
-         COALESCE(extract(epoch FROM replay_lag) * 1000, 0)::float8 AS "lagMs"
+      `SELECT application_name AS name,
+         COALESCE(extract(epoch FROM replay_lag) * 1000, 0)::float8 AS "lagMs",
+         (SELECT max(place.at) FROM unnest($1::pg_lsn[], $2::float8[]) AS place (lsn, at)
+           WHERE place.lsn <= replay_lsn) AS "currentS"
        FROM pg_stat_replication`,
-      [this.#writtenLsn],
+      [this.#places.map(({ lsn }) => lsn), this.#places.map(({ atS }) => atS)],
     );
     await client.query(tellSql(this.#news(rows as Follower[])));
     const written = await client.query('SELECT pg_current_wal_lsn()::text AS lsn');
-    this.#writtenLsn = (written.rows[0] as { lsn: string }).lsn;
+    const { lsn } = written.rows[0] as { lsn: string };
+    this.#places = [...this.#places, { lsn, atS: Date.now() / 1_000 }].slice(-PLACES_MAX);
   }
 
   async #connect(): Promise<pg.Client> {
@@ -104,10 +113,10 @@ export class Heartbeat {
   /** PostgreSQL tells of no lag where nothing comes through: then it grows by the clock. */
   #lagMs(name: string, followers: readonly Follower[], nowS: number): number {
     const follower = followers.find((each) => each.name === name);
-    if (follower?.isCurrent === true) this.#currentS.set(name, nowS);
-    const currentS = this.#currentS.get(name);
-    if (currentS === undefined) this.#currentS.set(name, nowS);
-    return Math.max(follower?.lagMs ?? 0, (nowS - (currentS ?? nowS)) * 1_000);
+    const currentS = Math.max(follower?.currentS ?? 0, this.#currentS.get(name) ?? 0) || nowS;
+    this.#currentS.set(name, currentS);
+    const behindS = nowS - currentS;
+    return behindS > GRACE_S ? behindS * 1_000 : (follower?.lagMs ?? 0);
   }
 
   #leave(): void {
