@@ -2,11 +2,18 @@ import type { Socket } from 'node:net';
 import { type ErrorCode, GatewayError } from '../../base/errors.ts';
 import { closeGently } from '../../net/closing.ts';
 import { directSocket } from '../../net/direct-socket.ts';
+import {
+  negotiate,
+  type Opening,
+  type OpeningTls,
+  openingOf,
+  readOpening,
+} from '../../net/opening.ts';
 import { encodeGatewayError } from '../../protocol/error-response.ts';
 import { PROTOCOL_MINOR_MAX } from '../../protocol/startup.ts';
+import { settingsOf } from '../../protocol/startup-settings.ts';
 import type { Admitted, LoginContext } from './login-context.ts';
 import { authenticate } from './login-scram.ts';
-import { negotiate, type Opening, openingOf, readOpening, settingsOf } from './login-startup.ts';
 
 /** Failures that say nothing of the gateway or its users: port scans, health checks, hang-ups. */
 const UNREMARKABLE: ReadonlySet<ErrorCode> = new Set(['MR_CLIENT_LOST', 'MR_NOT_POSTGRES']);
@@ -51,7 +58,7 @@ async function logIn(
   context: LoginContext,
   signal: AbortSignal,
 ): Promise<Admitted> {
-  const packet = await readOpening(opening, context, signal);
+  const packet = await readOpening(opening, tlsOf(context), signal);
   if (packet.kind === 'cancel') {
     opening.reader.release();
     const { processId, secretKey } = packet;
@@ -71,3 +78,8 @@ async function logIn(
 function isAnswered(opening: Opening, error: GatewayError): boolean {
   return opening.answerable && error.code !== 'MR_CLIENT_LOST';
 }
+
+const tlsOf = ({ serverTls, tls }: LoginContext): OpeningTls => ({
+  serverTls,
+  isRequired: tls === 'required',
+});

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import type { ScramVerifier } from '../../auth/scram-keys.ts';
-import type { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/time.ts';
 import type { ClientCertMode, TlsMode } from '../../config/model.ts';
 import type { ServerTls } from '../../net/tls-accept.ts';
+import type { StartupSettings } from '../../protocol/startup-settings.ts';
 
 /** What a listener knows when a client knocks. */
 export type LoginContext = {
@@ -20,17 +20,6 @@ export type LoginContext = {
   readonly mockSecret: Uint8Array;
   readonly random: Random;
   readonly log: Log;
-};
-
-/** What a startup packet asks for. */
-export type StartupSettings = {
-  /**
-   * By lower-cased name, `options` first and overridden by the packet's own, as in PostgreSQL.
-   * Names and values are as sent: only the server knows which are right.
-   */
-  readonly parameters: ReadonlyMap<string, string>;
-  /** What is wrong with `options`, to be told when the server has taken what stands before it. */
-  readonly problem: GatewayError | null;
 };
 
 export type AdmittedClient = {

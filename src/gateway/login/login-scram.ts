@@ -1,6 +1,7 @@
 import { mockVerifier, SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../../auth/scram-keys.ts';
 import { ScramServer } from '../../auth/scram-server.ts';
 import { GatewayError } from '../../base/errors.ts';
+import type { Opening } from '../../net/opening.ts';
 import {
   decodeSaslInitialResponse,
   encodeAuthenticationOk,
@@ -10,7 +11,6 @@ import {
 } from '../../protocol/authentication.ts';
 import { ClientCode } from '../../protocol/codes.ts';
 import type { LoginContext } from './login-context.ts';
-import type { Opening } from './login-startup.ts';
 
 /** Longest answer of a client; real ones have some hundred bytes, PostgreSQL takes 1,024. */
 const SASL_LENGTH_MAX = 2_048;

@@ -1,22 +1,21 @@
+/** How a client's connection begins: encryption, and the first packet of the protocol. */
 import type { Socket } from 'node:net';
-import { GatewayError } from '../../base/errors.ts';
-import { SocketReader } from '../../net/socket-reader.ts';
-import {
-  ALPN_POSTGRESQL,
-  acceptTls,
-  type ClientCertificate,
-  clientCertificateOf,
-  type ServerTls,
-} from '../../net/tls-accept.ts';
+import { GatewayError } from '../base/errors.ts';
 import {
   decodeFirstPacket,
   encodeNegotiateProtocolVersion,
   type FirstPacket,
   PROTOCOL_MINOR_MAX,
   type StartupPacket,
-} from '../../protocol/startup.ts';
-import { parseOptions } from '../../protocol/startup-options.ts';
-import type { LoginContext, StartupSettings } from './login-context.ts';
+} from '../protocol/startup.ts';
+import { SocketReader } from './socket-reader.ts';
+import {
+  ALPN_POSTGRESQL,
+  acceptTls,
+  type ClientCertificate,
+  clientCertificateOf,
+  type ServerTls,
+} from './tls-accept.ts';
 
 const YES = Buffer.from('S');
 const NO = Buffer.from('N');
@@ -40,6 +39,13 @@ export type Opening = {
   answerable: boolean;
 };
 
+/** What a listener says of TLS. */
+export type OpeningTls = {
+  /** Null when the listener has none. */
+  readonly serverTls: ServerTls | null;
+  readonly isRequired: boolean;
+};
+
 export function openingOf(socket: Socket, signal: AbortSignal): Opening {
   return {
     socket,
@@ -61,11 +67,10 @@ export function openingOf(socket: Socket, signal: AbortSignal): Opening {
  */
 export async function readOpening(
   opening: Opening,
-  context: LoginContext,
+  { serverTls, isRequired }: OpeningTls,
   signal: AbortSignal,
 ): Promise<Exclude<FirstPacket, { kind: 'ssl' | 'gssenc' }>> {
   const asked = new Set<string>();
-  const { serverTls } = context;
   if (serverTls !== null && (await beginsWithTls(opening))) {
     await upgradeDirectly(opening, serverTls, signal);
   }
@@ -74,8 +79,7 @@ export async function readOpening(
     if (packet.kind === 'cancel') return packet;
     if (packet.kind === 'startup') {
       opening.answerable = true;
-      if (context.tls === 'required' && !opening.encrypted)
-        throw new GatewayError('MR_TLS_REQUIRED');
+      if (isRequired && !opening.encrypted) throw new GatewayError('MR_TLS_REQUIRED');
       return packet;
     }
     if (asked.has(packet.kind) || opening.encrypted) {
@@ -176,18 +180,4 @@ export function negotiate(opening: Opening, packet: StartupPacket): void {
   if (minor > PROTOCOL_MINOR_MAX || protocolOptions.length > 0) {
     opening.socket.write(encodeNegotiateProtocolVersion(minor, protocolOptions));
   }
-}
-
-/** The settings a startup packet asks for. */
-export function settingsOf(packet: StartupPacket): StartupSettings {
-  const parameters = new Map<string, string>();
-  // As PostgreSQL compares names: letters of ASCII only.
-  const put = (name: string, value: string): void => {
-    const key = name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
-    parameters.set(key, value);
-  };
-  const { settings, problem } = parseOptions(packet.options ?? '');
-  for (const { name, value } of settings) put(name, value);
-  if (problem === null) for (const [name, value] of packet.parameters) put(name, value);
-  return { parameters, problem };
 }
