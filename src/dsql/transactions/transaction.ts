@@ -36,6 +36,14 @@ export interface Transaction {
   execute(execution: Execution, sink: ReplySink): Promise<Outcome>;
   /** Runs what cannot conflict and is never run again: DDL, EXPLAIN, COPY TO. Errors as above. */
   passThrough(messages: Uint8Array, sink: ReplySink): Promise<Outcome>;
+  /**
+   * Runs SET, RESET or set_config, alone or followed by a SELECT in the same text, as one simple
+   * Query. A ROLLBACK TO undoes settings: so the text is part of what is run again, in its place
+   * among the writes, whenever the transaction goes on after it was parked. It locks nothing.
+   * @returns the tag of the first statement, and the first row of the last
+   * @throws as `execute`
+   */
+  set(text: string): Promise<{ readonly tag: string; readonly row: readonly (string | null)[] }>;
   /** Marks it failed: the endpoint itself has refused a statement. */
   fail(): void;
   /**

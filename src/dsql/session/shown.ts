@@ -1,0 +1,27 @@
+/** What SHOW answers where Aurora DSQL says something else than the PostgreSQL below. */
+import { DsqlError } from '../dsql-error.ts';
+import { SERVER_VERSION } from '../login/startup-parameters.ts';
+
+const SHOWN: ReadonlyMap<string, string> = new Map([
+  ['server_version', SERVER_VERSION],
+  ['server_version_num', '160015'],
+  ['transaction_isolation', 'repeatable read'],
+  ['default_transaction_isolation', 'repeatable read'],
+  ['max_connections', '20'],
+  ['is_superuser', 'off'],
+]);
+
+/** Settings of PostgreSQL that Aurora DSQL does not know. */
+const UNKNOWN: ReadonlySet<string> = new Set(['lc_collate', 'lc_ctype']);
+
+/**
+ * @param name in small letters
+ * @returns null where PostgreSQL is to answer
+ * @throws DsqlError for a setting that is not known
+ */
+export function shown(name: string): string | null {
+  if (UNKNOWN.has(name)) {
+    throw new DsqlError('42704', `unrecognized configuration parameter "${name}"`);
+  }
+  return SHOWN.get(name) ?? null;
+}
