@@ -18,6 +18,12 @@ export class ServerError extends Error {
 export type ReplySink = {
   /** Owned by the callee from now on. */
   take(messages: Buffer): void;
+  /**
+   * The server waits for the rows of `COPY … FROM STDIN`: they, and CopyDone or CopyFail, go to
+   * {@link ServerLink.send}, and after an Execute a Sync behind them. A sink without it has the
+   * COPY fail.
+   */
+  copyIn?(): void;
 };
 
 /** The end of an exchange: up to and including ReadyForQuery, of which the sink gets nothing. */
@@ -41,14 +47,25 @@ export interface ServerLink {
   /** Resolves when the connection has ended, for whatever reason. Never rejects. */
   readonly ended: Promise<void>;
   readonly isOpen: boolean;
+  /** Of the last ReadyForQuery. */
+  readonly status: 'I' | 'T' | 'E';
+  /** The last ParameterStatus of each name. */
+  readonly parameters: ReadonlyMap<string, string>;
   /**
    * Sends frontend messages of which the last is a Sync or which are one Query, and waits for
-   * ReadyForQuery. NoticeResponse and ParameterStatus go to the sink too.
+   * ReadyForQuery. NoticeResponse and ParameterStatus go to the sink too; an ErrorResponse does
+   * not, since it is what is thrown. One exchange at a time.
    * @throws ServerError the first error that came, after ReadyForQuery
-   * @throws GatewayError `MR_ORIGIN_LOST`: what the messages did is not known
+   * @throws GatewayError `MR_ORIGIN_LOST`: what the messages did is not known. DETAIL has the
+   *   server's last words when it said any
    */
   exchange(messages: Uint8Array, sink: ReplySink): Promise<Exchange>;
-  /** A simple query of the endpoint's own, or with parameters (as text) by the extended protocol. */
+  /**
+   * Sends more of the exchange that is under way: what a COPY stores. Resolves when more can be
+   * taken, or when the connection has ended. Never rejects.
+   */
+  send(messages: Uint8Array): Promise<void>;
+  /** A query of the endpoint's own; with parameters (as text) by the extended protocol. */
   query(text: string, parameters?: readonly (string | null)[]): Promise<Rows>;
   /** Stops or goes on reading: the client does not keep up. */
   pause(isPaused: boolean): void;
