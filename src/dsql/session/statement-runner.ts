@@ -166,6 +166,10 @@ export class StatementRunner {
       sink.take(warning('25P01', 'SET LOCAL can only be used in transaction blocks'));
     }
     const transaction = await block.enter();
+    if (name !== null && isOwnSetting(name)) {
+      if (!isLocal) settings.change(name, change.value);
+      return change.value === null ? 'RESET' : 'SET';
+    }
     const shownNames = name === null ? [...TOLD.keys()] : [name];
     const { tag, row } = await transaction.set(this.#textOfSet(text, change, shownNames));
     if (!isLocal) {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Binaries } from '../binaries.ts';
+import type { KeyPair } from '../certificates.ts';
 import type { Role } from '../cluster.ts';
 import type { Home } from '../cluster-home.ts';
 import { errnoOf, messageOf } from '../failure.ts';
@@ -15,7 +16,6 @@ import {
   type ServerSettings,
   startServerProcess,
 } from '../server-process.ts';
-import type { KeyPair } from './certificates.ts';
 import { copyData } from './copy-data.ts';
 import type { AuroraFront, Fronted, FrontMaker } from './front.ts';
 import { NodeFiles, type NodeRole } from './node-files.ts';

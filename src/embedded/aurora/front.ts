@@ -2,7 +2,7 @@
  * What may stand before the instances of a cluster: PostgreSQL as it is packaged has no PAM, by
  * which RDS judges tokens of IAM. Who opens sockets is given in from above.
  */
-import type { KeyPair } from './certificates.ts';
+import type { KeyPair } from '../certificates.ts';
 
 /** An instance that something stands before. */
 export type Fronted = {

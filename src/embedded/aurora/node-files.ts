@@ -1,10 +1,10 @@
 /** What tells the server of a node how to be: settings, and files beside its data and in it. */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { KeyPair } from '../certificates.ts';
 import type { Home } from '../cluster-home.ts';
 import type { ServerSettings } from '../server-process.ts';
 import { giveTo, uniqueSuffix } from '../shared-places.ts';
-import type { KeyPair } from './certificates.ts';
 import { REPLICATION_ROLE, SHIM_SETTINGS } from './shims.sql.ts';
 
 /** In the data directory, and included by its `postgresql.conf`: what changes with the roles. */

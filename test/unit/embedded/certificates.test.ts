@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { CertificateAuthority } from '../../../../src/embedded/aurora/certificates.ts';
+import { CertificateAuthority } from '../../../src/embedded/certificates.ts';
 
 describe('the certificates of a cluster', () => {
   it('are signed by its authority, for the names that they are asked for', () => {
