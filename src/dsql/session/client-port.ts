@@ -1,4 +1,5 @@
 /** A client's socket as a session sees it: messages in, bytes out, neither without a limit. */
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { closeGently } from '../../net/closing.ts';
 import { type Message, SocketReader } from '../../net/socket-reader.ts';
@@ -36,12 +37,30 @@ export class ClientPort {
    * @throws GatewayError for a message that is too long; what {@link interrupt} was given
    */
   async read(): Promise<Message | null> {
-    this.#reading ??= this.#reader.message(() => MESSAGE_LENGTH_MAX);
+    this.#reading ??= this.#next();
     try {
       return await this.#reading;
     } finally {
       this.#reading = null;
     }
+  }
+
+  /** A client that does not read its answers is not asked for more. */
+  async #next(): Promise<Message | null> {
+    if (this.#socket.writableNeedDrain) await this.#drained();
+    return await this.#reader.message(() => MESSAGE_LENGTH_MAX);
+  }
+
+  /** Settles when the client has read, has gone, or is to go. */
+  async #drained(): Promise<void> {
+    const settled = new AbortController();
+    const signal = AbortSignal.any([this.#interruption.signal, settled.signal]);
+    const either = [
+      once(this.#socket, 'drain', { signal }),
+      once(this.#socket, 'close', { signal }),
+    ];
+    await Promise.race(either).catch(() => {});
+    settled.abort();
   }
 
   /** Nothing more is read: whoever waits for a message, now or later, gets this error instead. */

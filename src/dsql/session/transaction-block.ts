@@ -198,6 +198,8 @@ export class TransactionBlock {
     const { settings } = this.#options;
     settings.endTransaction(isCommitted);
     this.#open = null;
+    // Its next client may well keep up.
+    open.link.pause(false);
     try {
       if (open.hasPrepared) await open.link.query('DEALLOCATE ALL');
       this.#services.links.checkIn(open.link, settings.committed);
