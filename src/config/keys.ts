@@ -33,6 +33,7 @@ const HOST = /^(?!\/)[^\s\p{Cc},]+$/u;
 const DNS_SERVERS_MAX = 8;
 const HOST_PATTERN = /^(?!.*\?.*\?)[0-9A-Za-z.-]*\?[0-9A-Za-z.-]*$/;
 const REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}$/;
+const ACCOUNT_ID = /^\d{12}$/;
 const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const VERIFIER = /^(env:.+|file:.+|SCRAM-SHA-256\$\d{1,10}:[\w+/=]+\$[\w+/]{43}=:[\w+/]{43}=)$/;
 const ORIGIN_URL = /^(env:.+|file:.+|postgres(ql)?:\/\/.+)$/;
@@ -315,4 +316,44 @@ export const storeShape = {
       'their own or behind commas: the secrets are then sealed anew at the next start.',
     '"file:millrace-store.key"',
   ),
+};
+
+export const dsqlShape = {
+  address: text(ADDRESS).default('127.0.0.2').register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: '"127.0.0.2"',
+    must: 'an IP address or host name without a port',
+    meaning: 'Where the DSQL endpoint listens, for all clusters; always with TLS.',
+  }),
+  port: integer(0, 65_535, 5432, '', 'TCP port of the endpoint; 0 lets the system choose.'),
+  region: text(REGION).default('us-east-1').register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: '"us-east-1"',
+    must: 'the name of an AWS region',
+    meaning:
+      'Region of all clusters: part of their names and ARNs, and what tokens are signed for.',
+  }),
+  account_id: text(ACCOUNT_ID).default('000000000000').register(keyDocs, {
+    type: 'string',
+    unit: '',
+    fallback: '"000000000000"',
+    must: 'twelve digits',
+    meaning: 'The AWS account that clusters, users and roles belong to: part of their ARNs.',
+  }),
+  data_dir: optional(
+    PATH,
+    PLAIN,
+    'Directory for the PostgreSQL servers of clusters that have no other, and for the ' +
+      'certificate authority that is made where there is no `tls_cert`.',
+    '"millrace-dsql"',
+  ),
+  tls_cert: optional(
+    PATH,
+    PLAIN,
+    'PEM file with the certificate chain of the endpoint, for `*.dsql.REGION.on.aws`. Without ' +
+      'it one of an authority in `data_dir`, whose certificate clients are to trust.',
+  ),
+  tls_key: optional(PATH, PLAIN, 'PEM file with the unencrypted private key of `tls_cert`.'),
 };

@@ -26,7 +26,7 @@ const KEY_SHOWN_MAX = 40;
 
 export type LoadedConfig = {
   readonly config: MillraceConfig;
-  /** Null when the file has neither `[api]` nor `[store]`. */
+  /** Null when the file has none of `[api]`, `[store]` and `[dsql]`. */
   readonly control: ControlConfig | null;
   /** One line each, for the operator; the file is usable all the same. */
   readonly warnings: readonly string[];
@@ -92,12 +92,17 @@ function validItems<T>(raw: unknown, schema: z.ZodType<T>): readonly Indexed<T>[
 function validate(raw: Record<string, unknown>, problems: ProblemList): ValidParts {
   const parsed = fileSchema.safeParse(raw);
   const isEmpty = !Array.isArray(raw['configurations']) || raw['configurations'].length === 0;
-  if (isEmpty && raw['api'] === undefined && raw['store'] === undefined) {
+  if (
+    isEmpty &&
+    raw['api'] === undefined &&
+    raw['store'] === undefined &&
+    raw['dsql'] === undefined
+  ) {
     const must = sections.find((row) => row.path === 'configurations')?.must ?? '';
     problems.add(['configurations'], `is missing; must be ${must}`);
   }
   if (parsed.success) {
-    const { workers, listeners, configurations, drain_timeout_ms, api, store } = parsed.data;
+    const { workers, listeners, configurations, drain_timeout_ms, api, store, dsql } = parsed.data;
     const index = <T>(items: readonly T[]) => items.map((value, at) => ({ index: at, value }));
     return {
       workers,
@@ -106,6 +111,7 @@ function validate(raw: Record<string, unknown>, problems: ProblemList): ValidPar
       configurations: index(configurations),
       api: api ?? null,
       store: store ?? null,
+      dsql: dsql ?? null,
     };
   }
   for (const issue of parsed.error.issues) tellIssue(issue, raw, problems);
@@ -116,6 +122,7 @@ function validate(raw: Record<string, unknown>, problems: ProblemList): ValidPar
     configurations: validItems(valueAt(raw, ['configurations']), configurationSchema),
     api: null,
     store: null,
+    dsql: null,
   };
 }
 
@@ -152,7 +159,7 @@ export async function loadConfig(path: string, env: Environment): Promise<Loaded
   const parts = validate(raw, problems);
   const files = new ConfigFiles(dirname(resolve(path)), env, problems);
   const config = await resolveConfig(parts, files, problems, Date.now());
-  const control = await resolveControl(parts.api, parts.store, files, problems);
+  const control = await resolveControl(parts, files, problems);
   if (problems.problems.length > 0) throw new ConfigError(path, problems.problems);
   if (isExposed && hasLiteralSecret(parts)) {
     const fix = `chmod 600 ${basename(path)}, or use env: or file:`;

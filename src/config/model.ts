@@ -191,5 +191,22 @@ export type StoreConfig = {
   readonly key: { readonly text: string } | { readonly path: string };
 };
 
+/** The endpoint that answers as Aurora DSQL does. */
+export type DsqlConfig = {
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly region: string;
+  /** Twelve digits. */
+  readonly accountId: string;
+  readonly dataDir: string;
+  /** PEM texts, or null for a certificate of an authority in `dataDir`. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+};
+
 /** What is beside the data plane. A change of it needs a restart. */
-export type ControlConfig = { readonly api: ApiConfig | null; readonly store: StoreConfig };
+export type ControlConfig = {
+  readonly api: ApiConfig | null;
+  readonly store: StoreConfig;
+  readonly dsql: DsqlConfig | null;
+};

@@ -17,6 +17,7 @@ import type {
   FileApi,
   FileConfiguration,
   FileCredential,
+  FileDsql,
   FileListener,
   FileStore,
 } from './schema.ts';
@@ -36,6 +37,7 @@ export type ValidParts = {
   readonly configurations: readonly Indexed<FileConfiguration>[];
   readonly api: FileApi | null;
   readonly store: FileStore | null;
+  readonly dsql: FileDsql | null;
 };
 
 type Context = {

@@ -6,6 +6,7 @@ import {
   apiShape,
   configurationShape,
   credentialShape,
+  dsqlShape,
   listenerShape,
   originShape,
   storeShape,
@@ -32,6 +33,7 @@ export const listenerSchema = z.strictObject(listenerShape);
 
 export const apiSchema = z.strictObject(apiShape);
 export const storeSchema = z.strictObject(storeShape);
+export const dsqlSchema = z.strictObject(dsqlShape);
 
 export const fileSchema = z.strictObject({
   ...topShape,
@@ -44,6 +46,7 @@ export const fileSchema = z.strictObject({
   configurations: z.array(configurationSchema).max(CONFIGURATIONS_MAX).default([]),
   api: apiSchema.optional(),
   store: storeSchema.optional(),
+  dsql: dsqlSchema.optional(),
 });
 
 export type FileShape = z.infer<typeof fileSchema>;
@@ -52,6 +55,7 @@ export type FileConfiguration = FileShape['configurations'][number];
 export type FileOrigin = FileConfiguration['origin'];
 export type FileApi = z.infer<typeof apiSchema>;
 export type FileStore = z.infer<typeof storeSchema>;
+export type FileDsql = z.infer<typeof dsqlSchema>;
 export type FileCredential = FileConfiguration['credentials'][number];
 
 /** One table of the file, for the reference and for error texts. */
@@ -125,6 +129,13 @@ export const sections: readonly Section[] = [
     meaning: 'Where the API keeps what it manages. May be left out: the defaults then.',
     must: 'written as [store]',
     shape: storeShape,
+  },
+  {
+    path: 'dsql',
+    header: '[dsql]',
+    meaning: 'The DSQL endpoint: see docs/dsql.md. Without this table there is none.',
+    must: 'written as [dsql]',
+    shape: dsqlShape,
   },
 ];
 
