@@ -1,7 +1,7 @@
 /** What the endpoint knows of a statement before it is run. */
 import type { DsqlError } from '../dsql-error.ts';
 
-/** A relation as the statement names it; `schema` is null where it leaves that to `search_path`. */
+/** A relation as it is named; `schema` is null where that is left to `search_path`. */
 export type RelationName = { readonly schema: string | null; readonly name: string };
 
 /** A row lock that a SELECT asks for; others are refused. */
@@ -11,16 +11,30 @@ export type RowLock = {
   readonly relations: readonly RelationName[];
 };
 
+/**
+ * What must be asked of the catalogue before a statement that changes it: a query to be run by the
+ * client's own role in the same transaction. A row refuses the statement with what is in it.
+ */
+export type Guard = {
+  readonly sqlstate: string;
+  readonly query: string;
+  readonly parameters: readonly string[];
+};
+
 /** What a statement is to the endpoint: who runs it, and how. */
 export type Action =
   /** A query without writes or row locks. */
   | { readonly kind: 'read' }
-  /** INSERT, UPDATE, DELETE, or WITH that has one, or a SELECT with row locks. */
+  /**
+   * INSERT, UPDATE, DELETE, or WITH that has one, or a SELECT with row locks; EXPLAIN ANALYZE of
+   * one; and a SELECT that calls a function of the client's own, which may do any of it: nothing of
+   * that is in `write`.
+   */
   | { readonly kind: 'write'; readonly write: Write }
   /** Runs as it is, by the client's own role; it changes the catalogue. */
-  | { readonly kind: 'ddl' }
+  | { readonly kind: 'ddl'; readonly guards: readonly Guard[] }
   /** Index builds and validations: run at once, and answered with the id of a job. */
-  | { readonly kind: 'job'; readonly job: Job }
+  | { readonly kind: 'job'; readonly job: Job; readonly guards: readonly Guard[] }
   | { readonly kind: 'begin'; readonly isReadOnly: boolean }
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
@@ -46,7 +60,7 @@ export type Action =
       readonly direction: 'in' | 'out';
       readonly relation: RelationName | null;
     }
-  /** Everything else that PostgreSQL runs without changing what is stored: EXPLAIN, SET CONSTRAINTS, … */
+  /** What PostgreSQL runs without changing what is stored: EXPLAIN, SET CONSTRAINTS, … */
   | { readonly kind: 'other' };
 
 export type Write = {
@@ -55,9 +69,8 @@ export type Write = {
   /** What it inserts into, updates or deletes from. */
   readonly targets: readonly RelationName[];
   /**
-   * A plain INSERT (no ON CONFLICT, no WITH that writes) into one table: its rows can be captured by
-   * RETURNING. `returningAt` is the offset in UTF-16 units of the text behind which another
-   * RETURNING item can be put, or null when there is no RETURNING.
+   * A plain INSERT (no ON CONFLICT, no WITH that writes) into one table: its rows can be captured
+   * by RETURNING.
    */
   readonly insert: { readonly into: RelationName; readonly hasReturning: boolean } | null;
   readonly locks: readonly RowLock[];
@@ -78,10 +91,26 @@ export type Job =
     };
 
 export type RoleStatement =
-  | { readonly kind: 'create'; readonly role: string; readonly isLogin: boolean }
-  | { readonly kind: 'alter'; readonly role: string; readonly isLogin: boolean | null }
+  | {
+      readonly kind: 'create';
+      readonly role: string;
+      readonly isLogin: boolean;
+      readonly isInherit: boolean;
+      /** IN ROLE: what it becomes a member of. */
+      readonly inRoles: readonly string[];
+      /** ROLE and ADMIN: who becomes a member of it, without and with the admin option. */
+      readonly members: readonly string[];
+      readonly admins: readonly string[];
+    }
+  /** Null for what is left as it is. */
+  | {
+      readonly kind: 'alter';
+      readonly role: string;
+      readonly isLogin: boolean | null;
+      readonly isInherit: boolean | null;
+    }
   | { readonly kind: 'drop'; readonly roles: readonly string[]; readonly isIfExists: boolean }
-  /** GRANT or REVOKE of membership. */
+  /** GRANT or REVOKE of membership; with the admin option a REVOKE takes only that. */
   | {
       readonly kind: 'membership';
       readonly isGrant: boolean;
@@ -98,7 +127,7 @@ export type RoleStatement =
     };
 
 export type JudgedStatement = {
-  /** What PostgreSQL is to run: the client's own text of this one statement, rewritten if need be. */
+  /** What PostgreSQL is to run: the client's text of this one statement, rewritten if need be. */
   readonly text: string;
   readonly action: Action;
   /** The command tag that DSQL answers where PostgreSQL's is another; null for PostgreSQL's own. */

@@ -1,0 +1,59 @@
+/** FOR UPDATE and FOR KEY SHARE: which relations a SELECT locks rows of. */
+import { asList, asObject, type Json, type JsonObject } from '../../sql/facts/parser.ts';
+import { unsupported } from '../dsql-error.ts';
+import type { RelationName, RowLock } from './judgement.ts';
+import { nodesOf, relationOf, textOf, unwrap } from './tree.ts';
+
+const strengths: ReadonlyMap<string, RowLock['strength']> = new Map([
+  ['LCS_FORUPDATE', 'FOR UPDATE'],
+  ['LCS_FORKEYSHARE', 'FOR KEY SHARE'],
+]);
+
+/** One item of FROM by the name that it has in the query, and the tables that a lock reaches. */
+type FromItem = { readonly name: string; readonly relations: readonly RelationName[] };
+
+/**
+ * `isCte` tells names of WITH queries, whose rows a lock does not reach.
+ *
+ * @throws DsqlError for other strengths, and for SKIP LOCKED and NOWAIT: nothing is ever waited for
+ */
+export function lockOf(
+  clause: JsonObject,
+  select: JsonObject,
+  isCte: (name: string) => boolean,
+): RowLock {
+  const strength = strengths.get(textOf(clause, 'strength'));
+  if (strength === undefined) {
+    throw unsupported('locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported');
+  }
+  const policy = clause['waitPolicy'];
+  if (policy === 'LockWaitSkip') throw unsupported('SKIP LOCKED not supported');
+  if (policy === 'LockWaitError') throw unsupported('NOWAIT not supported');
+  const items = itemsOf(select['fromClause'], isCte);
+  const named = nodesOf('RangeVar', clause['lockedRels']).map((node) => textOf(node, 'relname'));
+  const locked = named.length === 0 ? items : items.filter(({ name }) => named.includes(name));
+  return { strength, relations: locked.flatMap(({ relations }) => relations) };
+}
+
+function itemsOf(from: Json | undefined, isCte: (name: string) => boolean): FromItem[] {
+  const items: FromItem[] = [];
+  const open: (Json | undefined)[] = asList(from).toReversed();
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    const found = unwrap(value);
+    if (found === null) continue;
+    const { kind, node } = found;
+    const alias = textOf(asObject(node['alias']), 'aliasname');
+    if (kind === 'JoinExpr') open.push(node['rarg'], node['larg']);
+    else if (kind === 'RangeVar') {
+      const relation = relationOf(node);
+      if (relation.schema === null && isCte(relation.name)) continue;
+      items.push({ name: alias || relation.name, relations: [relation] });
+    } else if (kind === 'RangeSubselect') {
+      // A lock on a subquery locks what is in its own FROM.
+      const inner = unwrap(node['subquery'])?.node;
+      const below = inner === undefined ? [] : itemsOf(inner['fromClause'], isCte);
+      items.push({ name: alias, relations: below.flatMap(({ relations }) => relations) });
+    }
+  }
+  return items;
+}
