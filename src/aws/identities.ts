@@ -3,7 +3,7 @@ import type { SigningKey } from './presigned-token.ts';
 
 /** Who a signature is of. */
 export type Principal = {
-  /** `arn:aws:iam::<account>:user/<name>`, or `arn:aws:sts::<account>:assumed-role/<role>/<session>`. */
+  /** Such as `arn:aws:iam::<account>:user/<name>`, or of a session `arn:aws:sts::…`. */
   readonly arn: string;
   /** What database roles are associated with: of an assumed role that of the role itself. */
   readonly mappedArn: string;

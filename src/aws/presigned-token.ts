@@ -4,15 +4,21 @@
  * whoever keeps the keys can look one up between the two.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { ALGORITHM, presignedSignature, type Scope } from './signature.ts';
+import {
+  ALGORITHM,
+  presignedSignature,
+  readCredential,
+  readDateTime,
+  type Scope,
+} from './signature.ts';
 
 /** Longer ones are not tokens; a session token makes one 1 to 2 KB long, rarely more. */
 export const TOKEN_LENGTH_MAX = 16_384;
 const PARAMETERS_MAX = 32;
 /** What Signature Version 4 allows: a week. */
 const EXPIRES_MAX_S = 604_800;
-/** How far the clock of the signer may be ahead of ours, as at AWS. */
-const SKEW_MAX_MS = 900_000;
+/** How far the clock of the signer may be from ours, as at AWS. */
+export const SKEW_MAX_MS = 900_000;
 
 export type PresignedToken = {
   /** As signed: `host` or `host:port`. */
@@ -100,11 +106,13 @@ function readParts(text: string): PresignedToken {
   if (!/^[0-9a-f]{64}$/.test(signature)) fail('X-Amz-Signature is not 64 hexadecimal digits');
   query.delete('X-Amz-Signature');
   const dateTime = take('X-Amz-Date');
-  const signedAtMs = readDateTime(dateTime);
+  const signedAtMs = readDateTime(dateTime) ?? fail('X-Amz-Date is not a date and time');
   const expires = take('X-Amz-Expires');
   const expiresS = /^\d{1,6}$/.test(expires) ? Number(expires) : 0;
   if (expiresS < 1 || expiresS > EXPIRES_MAX_S) fail('X-Amz-Expires is not 1 to 604800');
-  const { accessKeyId, scope } = readCredential(take('X-Amz-Credential'));
+  const { accessKeyId, scope } =
+    readCredential(take('X-Amz-Credential')) ??
+    fail('X-Amz-Credential is not a key with its scope');
   if (scope.date !== dateTime.slice(0, 8)) fail('X-Amz-Credential and X-Amz-Date differ');
   return {
     host: text.slice(0, slash),
@@ -144,28 +152,8 @@ function decode(text: string): string {
   }
 }
 
-/** Milliseconds since 1970 of `yyyymmddThhmmssZ`. */
-function readDateTime(text: string): number {
-  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (parts === null) return fail('X-Amz-Date is not a date and time');
-  const [, year, month, day, hour, minute, second] = parts;
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const ms = Date.parse(iso);
-  // 30 February is read as a day of March by some, and must not be.
-  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) fail('X-Amz-Date is no date');
-  return ms;
-}
-
-function readCredential(text: string): { accessKeyId: string; scope: Scope } {
-  const [accessKeyId, date, region, service, end, ...rest] = text.split('/');
-  if (!accessKeyId || !date || !region || !service || end !== 'aws4_request' || rest.length > 0) {
-    return fail('X-Amz-Credential is not a key with its scope');
-  }
-  return { accessKeyId, scope: { date, region, service } };
-}
-
 /** Signs what nobody knows, so that an unknown key takes as long as a wrong signature. */
-const NO_KEY: SigningKey = { secretKey: '', session: null };
+export const NO_KEY: SigningKey = { secretKey: '', session: null };
 
 /**
  * Why a token is not good for a login, or null when it is. Times and session are only looked at

@@ -1,4 +1,4 @@
-/** Signature Version 4 of AWS, as far as presigned URLs need it. */
+/** Signature Version 4 of AWS: what presigned URLs and signed requests have in common. */
 import { createHash, createHmac } from 'node:crypto';
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -39,19 +39,61 @@ export function presignedSignature(
   host: string,
   query: ReadonlyMap<string, string>,
 ): Buffer {
-  const canonicalQuery = [...query]
+  const canonical = canonicalQuery([...query]);
+  const request = `GET\n/\n${canonical}\nhost:${host}\n\nhost\n${EMPTY_HASH}`;
+  return requestSignature(secretKey, scope, dateTime, request);
+}
+
+/** @param pairs decoded; a name may be there more than once */
+export function canonicalQuery(pairs: readonly (readonly [string, string])[]): string {
+  return pairs
     .map(([name, value]) => [encodeRfc3986(name), encodeRfc3986(value)] as const)
-    .toSorted(([left], [right]) => compareBytes(left, right))
+    .toSorted(
+      ([name, value], [other, its]) => compareBytes(name, other) || compareBytes(value, its),
+    )
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
-  const request = `GET\n/\n${canonicalQuery}\nhost:${host}\n\nhost\n${EMPTY_HASH}`;
-  const requestHash = createHash('sha256').update(request).digest('hex');
+}
+
+/** @param canonicalRequest as the documentation of Signature Version 4 has it */
+export function requestSignature(
+  secretKey: string,
+  scope: Scope,
+  dateTime: string,
+  canonicalRequest: string,
+): Buffer {
+  const requestHash = createHash('sha256').update(canonicalRequest).digest('hex');
   const place = `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
   const key = hmac(
     hmac(hmac(hmac(`AWS4${secretKey}`, scope.date), scope.region), scope.service),
     'aws4_request',
   );
   return hmac(key, `${ALGORITHM}\n${dateTime}\n${place}\n${requestHash}`);
+}
+
+/** Milliseconds since 1970 of `yyyymmddThhmmssZ`, or null when it is none. */
+export function readDateTime(text: string): number | null {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  if (parts === null) return null;
+  const [, year, month, day, hour, minute, second] = parts;
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const ms = Date.parse(iso);
+  // 30 February is read as a day of March by some, and must not be.
+  return Number.isNaN(ms) || new Date(ms).toISOString() !== iso ? null : ms;
+}
+
+/** `yyyymmddThhmmssZ` of milliseconds since 1970. */
+export function formatDateTime(ms: number): string {
+  return new Date(ms).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
+}
+
+/** `<access key>/<yyyymmdd>/<region>/<service>/aws4_request`, or null when it is none. */
+export function readCredential(text: string): { accessKeyId: string; scope: Scope } | null {
+  const [accessKeyId, date, region, service, end, ...rest] = text.split('/');
+  if (!accessKeyId || !date || !region || !service || end !== 'aws4_request' || rest.length > 0) {
+    return null;
+  }
+  return { accessKeyId, scope: { date, region, service } };
 }
 
 /** By code unit: no locale may have a say. */

@@ -157,7 +157,7 @@ describe('a text', () => {
     [{ 'X-Amz-Credential': 'AKIA/20261120/us-east-1/dsql/aws4_request' }, 'X-Amz-Credential and'],
     [
       { 'X-Amz-Date': '20260230T120000Z', 'X-Amz-Credential': 'A/20260230/r/s/aws4_request' },
-      'X-Amz-Date is no date',
+      'X-Amz-Date is not a date',
     ],
     [{ 'X-Amz-Date': '2026-11-21' }, 'X-Amz-Date is not a date'],
     [{ 'X-Amz-Expires': '0' }, 'X-Amz-Expires is not'],
