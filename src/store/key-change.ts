@@ -1,6 +1,8 @@
 /** Checks the master key when a store is opened, and seals all anew after a change of keys. */
 import type { Log } from '../base/log.ts';
+import { credentialContext, secretContext } from './access-keys.ts';
 import { privateKeyContext } from './certificates.ts';
+import { originUrlsContext, roleSecretContext } from './clusters.ts';
 import { passwordContext } from './configurations.ts';
 import { verifierContext } from './credentials.ts';
 import { CHECK_CONTEXT } from './held-key.ts';
@@ -27,7 +29,7 @@ export async function takeKeyIntoUse(db: Db, box: SecretBox, log: Log): Promise<
     }
     box.open(row.sealed, CHECK_CONTEXT);
     if (box.isCurrent(row.sealed)) return;
-    const count = await resealAll(trx, box);
+    const count = (await resealAll(trx, box)) + (await resealIdentities(trx, box));
     const sealed = box.reseal(row.sealed, CHECK_CONTEXT);
     await trx.updateTable('key_check').set({ sealed }).execute();
     log.info(
@@ -59,6 +61,29 @@ async function resealAll(trx: Trx, box: SecretBox): Promise<number> {
     const private_key = box.reseal(row.private_key, privateKeyContext(row.id));
     await trx.updateTable('certificates').set({ private_key }).where('id', '=', row.id).execute();
     count++;
+  }
+  return count;
+}
+
+async function resealIdentities(trx: Trx, box: SecretBox): Promise<number> {
+  let count = 0;
+  for (const { id, secret } of await trx.selectFrom('iam_access_keys').selectAll().execute()) {
+    const resealed = { secret: box.reseal(secret, secretContext(id)) };
+    await trx.updateTable('iam_access_keys').set(resealed).where('id', '=', id).execute();
+    count++;
+  }
+  for (const { id, credential } of await trx.selectFrom('sts_sessions').selectAll().execute()) {
+    const resealed = { credential: box.reseal(credential, credentialContext(id)) };
+    await trx.updateTable('sts_sessions').set(resealed).where('id', '=', id).execute();
+    count++;
+  }
+  for (const row of await trx.selectFrom('dsql_clusters').selectAll().execute()) {
+    const { id } = row;
+    const origin_urls = box.reseal(row.origin_urls, originUrlsContext(id));
+    const role_secret = box.reseal(row.role_secret, roleSecretContext(id));
+    const resealed = { origin_urls, role_secret };
+    await trx.updateTable('dsql_clusters').set(resealed).where('id', '=', id).execute();
+    count += 2;
   }
   return count;
 }

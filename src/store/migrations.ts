@@ -1,5 +1,6 @@
 /** The schema `millrace` of the store, step by step. A step that was released is never edited. */
 import { type Kysely, type Migration, sql } from 'kysely';
+import { identityTables } from './iam-schema.ts';
 
 export const STORE_SCHEMA = 'millrace';
 /** Whoever listens is told here that something changed. */
@@ -88,4 +89,5 @@ const run = (text: string) => async (db: Kysely<unknown>) => {
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-tables': { up: run(TABLES) },
   '0002-changes': { up: run(CHANGES) },
+  '0003-identities': { up: run(identityTables(CHANGE_CHANNEL)) },
 };

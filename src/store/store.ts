@@ -4,13 +4,17 @@ import type pg from 'pg';
 import { GatewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/time.ts';
+import { AccessKeyStore } from './access-keys.ts';
 import { CertificateStore } from './certificates.ts';
+import { ClusterStore } from './clusters.ts';
 import { ConfigurationStore } from './configurations.ts';
 import { makeClient, makePool, type StoreAddress, unavailability } from './connection.ts';
 import { CredentialStore } from './credentials.ts';
+import { type IamSnapshot, IamSnapshotReader } from './iam-snapshot.ts';
 import { takeKeyIntoUse } from './key-change.ts';
 import type { MasterKeys } from './master-keys.ts';
 import { migrations, STORE_SCHEMA } from './migrations.ts';
+import { PrincipalStore } from './principals.ts';
 import { SecretBox } from './secrets.ts';
 import type { Db, StoreSession } from './session.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
@@ -35,10 +39,14 @@ export class Store {
   readonly certificates: CertificateStore;
   readonly tokens: TokenStore;
   readonly audit: AuditStore;
+  readonly principals: PrincipalStore;
+  readonly accessKeys: AccessKeyStore;
+  readonly clusters: ClusterStore;
   readonly #options: StoreOptions;
   readonly #pool: pg.Pool;
   readonly #db: Db;
   readonly #session: StoreSession;
+  readonly #iamReader: IamSnapshotReader;
   readonly #watches = new Set<StoreWatch>();
   #opening: Promise<void> | null = null;
 
@@ -57,6 +65,10 @@ export class Store {
     this.certificates = new CertificateStore(session);
     this.tokens = new TokenStore(session);
     this.audit = new AuditStore(session);
+    this.principals = new PrincipalStore(session);
+    this.accessKeys = new AccessKeyStore(session);
+    this.clusters = new ClusterStore(session);
+    this.#iamReader = new IamSnapshotReader(session.box, options.log);
   }
 
   /**
@@ -83,9 +95,23 @@ export class Store {
 
   /** Tells of changes until it is closed, and at first of what is there; see {@link StoreWatch}. */
   watch(onChange: () => Promise<number | null>): StoreWatch {
+    return this.#watch('revision', onChange);
+  }
+
+  /** All identities, as of one moment. */
+  async iamSnapshot(): Promise<IamSnapshot> {
+    return await this.#run((db) => this.#iamReader.read(db));
+  }
+
+  /** The same as {@link watch} for identities and clusters, which it does not tell of. */
+  watchIdentities(onChange: () => Promise<number | null>): StoreWatch {
+    return this.#watch('iam_revision', onChange);
+  }
+
+  #watch(table: RevisionTableName, onChange: () => Promise<number | null>): StoreWatch {
     const watch = new StoreWatch({
       connect: () => makeClient(this.#options.address),
-      revision: () => this.#revision(),
+      revision: () => this.#revision(table),
       onChange,
       log: this.#options.log,
     });
@@ -108,9 +134,9 @@ export class Store {
     }
   }
 
-  async #revision(): Promise<string> {
+  async #revision(table: RevisionTableName): Promise<string> {
     const { revision } = await this.#run((db) =>
-      db.selectFrom('revision').select('revision').executeTakeFirstOrThrow(),
+      db.selectFrom(table).select('revision').executeTakeFirstOrThrow(),
     );
     return String(revision);
   }
@@ -140,6 +166,8 @@ export class Store {
     throw error;
   }
 }
+
+type RevisionTableName = 'revision' | 'iam_revision';
 
 /** As an error that tells the user what is wrong, when it is the store that is away. */
 function asStoreError(error: unknown): unknown {

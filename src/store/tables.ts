@@ -1,5 +1,13 @@
 /** The tables of the store, as `migrations.ts` makes them. Secrets are sealed: see `secrets.ts`. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type {
+  AccessKeyTable,
+  ClusterTable,
+  IamRevisionTable,
+  PolicyTable,
+  PrincipalTable,
+  StsSessionTable,
+} from './iam-schema.ts';
 
 type Time = ColumnType<Date, Date, Date>;
 type TimeOrNull = ColumnType<Date | null, Date | null, Date | null>;
@@ -115,4 +123,10 @@ export type Tables = {
   audit: AuditTable;
   revision: RevisionTable;
   key_check: KeyCheckTable;
+  iam_principals: PrincipalTable;
+  iam_access_keys: AccessKeyTable;
+  iam_policies: PolicyTable;
+  sts_sessions: StsSessionTable;
+  dsql_clusters: ClusterTable;
+  iam_revision: IamRevisionTable;
 };
