@@ -1,28 +1,12 @@
 /** What is kept of a cluster. */
 
-/** As `ClusterStatus` of the API, as far as there are such clusters here. */
-export type ClusterStatus = 'CREATING' | 'ACTIVE' | 'DELETING' | 'FAILED';
+import type { Random } from '../../base/time.ts';
+import type { StoredCluster } from '../../store/clusters.ts';
 
-export type ClusterRecord = {
-  /** 26 characters of a-z and 0-9. */
-  readonly id: string;
-  readonly region: string;
-  /** Twelve digits. */
-  readonly accountId: string;
-  readonly status: ClusterStatus;
-  readonly createdAtMs: number;
-  readonly isDeletionProtected: boolean;
-  readonly tags: Readonly<Record<string, string>>;
-  /** JSON text of its resource policy, or null. */
-  readonly policy: string | null;
-  /**
-   * The PostgreSQL servers below: URLs of one database, of which the one that takes writes is used;
-   * empty for an embedded server of its own. They hold passwords.
-   */
-  readonly originUrls: readonly string[];
-  /** 32 random bytes that the passwords of its roles in PostgreSQL are derived from. */
-  readonly roleSecret: Buffer;
-};
+/** As `ClusterStatus` of the API, as far as there are such clusters here. */
+export type ClusterStatus = StoredCluster['status'];
+
+export type ClusterRecord = Omit<StoredCluster, 'home' | 'policyVersion'>;
 
 export const clusterArn = ({ region, accountId, id }: ClusterIdentity): string =>
   `arn:aws:dsql:${region}:${accountId}:cluster/${id}`;
@@ -32,3 +16,11 @@ export const clusterEndpoint = ({ region, id }: ClusterIdentity): string =>
   `${id}.dsql.${region}.on.aws`;
 
 type ClusterIdentity = Pick<ClusterRecord, 'region' | 'accountId' | 'id'>;
+
+const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+const ID_LENGTH = 26;
+
+/** As many as 130 random bits in base32. */
+export function newClusterId(random: Random): string {
+  return Array.from(random.bytes(ID_LENGTH), (byte) => ID_ALPHABET[byte & 31]).join('');
+}
