@@ -5,6 +5,7 @@ import type { ConfigurationConfig } from '../config/model.ts';
 import type { PurgeOutcome, PurgeTarget } from '../gateway/purge.ts';
 import type { ConfigurationStatus } from '../gateway/status.ts';
 import type { Store } from '../store/store.ts';
+import type { AwsPlane } from './aws/aws-plane.ts';
 
 export type ControlContext = {
   readonly store: Store;
@@ -19,6 +20,8 @@ export type ControlContext = {
   changesApplied(): Promise<void>;
   /** Where clients of the gateway connect, for connection strings; null when nothing listens. */
   clientAddress(): { readonly host: string; readonly port: number } | null;
+  /** The APIs of AWS; null where there is no DSQL endpoint. */
+  readonly aws: AwsPlane | null;
   readonly random: Random;
   readonly log: Log;
 };

@@ -1,6 +1,7 @@
 /** The control plane beside a running gateway: serves what the store holds, and the API. */
 import type { Log } from '../../base/log.ts';
 import type { ApiConfig, ConfigurationConfig } from '../../config/model.ts';
+import type { AwsPlane } from '../../control/aws/aws-plane.ts';
 import type { ControlContext } from '../../control/context.ts';
 import { type ApiServer, serveApi } from '../../control/http/server.ts';
 import { servedOf } from '../../control/served.ts';
@@ -30,6 +31,8 @@ export type ControlOptions = {
   /** Null for no API. */
   readonly api: ApiConfig | null;
   readonly plane: Plane;
+  /** The APIs of AWS beside it; none unless said. */
+  readonly aws?: AwsPlane;
   readonly version: string;
   readonly log: Log;
 };
@@ -91,6 +94,7 @@ function contextOf(options: ControlOptions, api: ApiConfig, watch: StoreWatch): 
     purge: (configuration, target) => plane.purge(configuration, target),
     changesApplied: () => atMost(watch.look(), APPLY_TIMEOUT_MS),
     clientAddress: () => clientAddressOf(plane.addresses()),
+    aws: options.aws ?? null,
     random,
     log,
   };

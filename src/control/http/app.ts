@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type * as z from 'zod';
 import { GatewayError } from '../../base/errors.ts';
 import { ApiError } from '../api-error.ts';
+import { mountAws } from '../aws/aws-app.ts';
 import type { ControlContext } from '../context.ts';
 import { authenticate } from './authentication.ts';
 import type { Endpoint, Paged } from './endpoint.ts';
@@ -128,6 +129,7 @@ export function makeApp(
     c.header('Cache-Control', 'no-store');
     c.header('X-Content-Type-Options', 'nosniff');
   });
+  if (context.aws !== null) mountAws(app, context, context.aws);
   app.get(`${BASE_PATH}/openapi.json`, (c) => c.json(document));
   for (const row of endpoints) {
     const path = BASE_PATH + row.path.replaceAll(/\{(\w+)\}/g, ':$1');
