@@ -25,3 +25,11 @@ export function settingsOf(packet: StartupPacket): StartupSettings {
   if (problem === null) for (const [name, value] of packet.parameters) put(name, value);
   return { parameters, problem };
 }
+
+/** As PostgreSQL cuts it. */
+const APPLICATION_NAME_MAX = 63;
+
+/** As PostgreSQL shows a name: with what is not printable ASCII replaced. */
+export function asApplicationName(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, APPLICATION_NAME_MAX);
+}

@@ -2,14 +2,11 @@
 import type { StartupPacket } from '../../protocol/startup.ts';
 import { settingsOf } from '../../protocol/startup-settings.ts';
 import { DsqlError } from '../dsql-error.ts';
-import { refusedSetting } from '../statements/settings.ts';
+import { fixedSettings, refusedSetting } from '../statements/settings.ts';
 import { CLUSTER_OPTION } from './cluster-name.ts';
 
 /** As `options` names it: the reader of switches makes underscores of dashes. */
 const CLUSTER_SETTING = CLUSTER_OPTION.replaceAll('-', '_');
-
-/** The version that Aurora DSQL gives as its own. */
-export const SERVER_VERSION = '16.15';
 
 /** The only database of a cluster. */
 export const DATABASE = 'postgres';
@@ -35,8 +32,7 @@ export function askedParameters(packet: StartupPacket): AskedParameters {
 /** @throws DsqlError for the first that Aurora DSQL does not take */
 export function checkParameters(settings: ReadonlyMap<string, string>): void {
   for (const [name, value] of settings) {
-    // A role is taken on inside a transaction only.
-    const refused = refusedSetting(name === 'role' ? 'ROLE' : name);
+    const refused = refusedSetting(name, value);
     if (refused !== null) throw refused;
     if (name === 'client_encoding' && !/^(?:utf-?8|unicode)$/i.test(value)) {
       throw new DsqlError('22023', `invalid value for parameter "client_encoding": "${value}"`, {
@@ -65,7 +61,7 @@ export function toldParameters(
     ['IntervalStyle', of('intervalstyle', 'postgres')],
     ['is_superuser', 'off'],
     ['server_encoding', 'UTF8'],
-    ['server_version', SERVER_VERSION],
+    ['server_version', fixedSettings.get('server_version') ?? ''],
     ['session_authorization', role],
     ['standard_conforming_strings', 'on'],
     ['TimeZone', of('timezone', 'UTC')],

@@ -33,7 +33,11 @@ export type Deferred = {
 
 export type RoleStatements = {
   /** @throws ServerError | DsqlError */
-  prepare(statement: RoleStatement, text: string, invoker: Invoker): Promise<Deferred>;
+  prepare(
+    statement: RoleStatement,
+    text: string,
+    invoker: Invoker,
+  ): Promise<Deferred & { readonly tag: string }>;
   /** Whether the role may be used by whoever `mappedArn` is. */
   mayLogIn(role: string, mappedArn: string): 'ok' | 'no-role' | 'no-login' | 'unmapped';
 };

@@ -1,13 +1,11 @@
 /** What SHOW answers where Aurora DSQL says something else than the PostgreSQL below. */
 import { DsqlError } from '../dsql-error.ts';
-import { SERVER_VERSION } from '../login/startup-parameters.ts';
+import { fixedSettings } from '../statements/settings.ts';
 
 const SHOWN: ReadonlyMap<string, string> = new Map([
-  ['server_version', SERVER_VERSION],
-  ['server_version_num', '160015'],
+  ...fixedSettings,
   ['transaction_isolation', 'repeatable read'],
   ['default_transaction_isolation', 'repeatable read'],
-  ['max_connections', '20'],
   ['is_superuser', 'off'],
 ]);
 

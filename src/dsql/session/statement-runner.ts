@@ -1,12 +1,14 @@
 /** Runs statements that were judged, each in the way that its kind asks for. */
 import { TEXT } from '../../protocol/result.ts';
 import { DsqlError } from '../dsql-error.ts';
+import { encodeQuery, RowSink } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
-import type { Action, JudgedStatement, RoleStatement, Write } from '../statements/judgement.ts';
+import type { Action, Guard, JudgedStatement, Write } from '../statements/judgement.ts';
 import { encodeExecution } from '../transactions/execution-messages.ts';
 import type { Execution, Transaction } from '../transactions/transaction.ts';
 import type { CopyIn } from './copy-in.ts';
 import { type Description, describe, EMPTY_DESCRIPTION } from './descriptions.ts';
+import { isOwnSetting } from './own-settings.ts';
 import { SqlStatements } from './prepared-by-sql.ts';
 import { BOOLEAN, parameterStatus, table, warning } from './replies.ts';
 import type { Invoker, SessionServices } from './session-context.ts';
@@ -103,7 +105,7 @@ export class StatementRunner {
       case 'deallocate':
         return this.#deallocate(action.name);
       case 'ddl':
-        return await this.#ddl(statement, call, sink);
+        return await this.#ddl(text, action.guards, call, sink);
       case 'copy':
         return await this.#copy(action.direction, statement, call, sink);
       case 'write':
@@ -134,9 +136,10 @@ export class StatementRunner {
     return (await transaction.execute(executionOf(text, call, write), sink)).tag;
   }
 
-  async #ddl({ text }: JudgedStatement, call: Call, sink: ReplySink): Promise<string> {
+  async #ddl(text: string, guards: readonly Guard[], call: Call, sink: ReplySink): Promise<string> {
     const transaction = await this.#options.block.enter();
     this.#options.block.noteDdl();
+    await checkGuards(transaction, guards);
     return await pass(transaction, text, call, sink);
   }
 
@@ -213,15 +216,17 @@ export class StatementRunner {
     const { block, invoker } = this.#options;
     await block.enter();
     block.noteDdl();
-    block.defer(await this.#services.roles.prepare(action.role, text, invoker));
-    return roleTag(action.role);
+    const change = await this.#services.roles.prepare(action.role, text, invoker);
+    block.defer(change);
+    return change.tag;
   }
 
   async #job({ action, text }: JudgedStatement, call: Call, sink: ReplySink): Promise<string> {
     if (action.kind !== 'job') throw new Error('no job');
     const { block, invoker, settings } = this.#options;
-    await block.enter();
+    const transaction = await block.enter();
     block.noteDdl();
+    await checkGuards(transaction, action.guards);
     const { committed } = settings;
     const job = await this.#services.jobs.prepare(action.job, text, invoker, committed);
     block.defer(job);
@@ -312,24 +317,19 @@ async function pass(
   return (await transaction.passThrough(messages, sink)).tag;
 }
 
+/** @throws DsqlError in the words of the first guard that has some */
+async function checkGuards(transaction: Transaction, guards: readonly Guard[]): Promise<void> {
+  for (const { sqlstate, query, parameters } of guards) {
+    const sink = new RowSink();
+    await transaction.passThrough(encodeQuery(query, parameters), sink);
+    const words = sink.rows()[0]?.[0];
+    if (words != null) throw new DsqlError(sqlstate, words);
+  }
+}
+
 /** A row of one text, as SELECT answers it. */
 function answer(name: string, value: string, { bind }: Call, sink: ReplySink): void {
   const { description, rows } = table([{ name, type: TEXT }], [[value]]);
   if (bind === null) sink.take(description);
   sink.take(rows);
-}
-
-function roleTag(role: RoleStatement): string {
-  switch (role.kind) {
-    case 'create':
-      return 'CREATE ROLE';
-    case 'alter':
-      return 'ALTER ROLE';
-    case 'drop':
-      return 'DROP ROLE';
-    case 'membership':
-      return role.isGrant ? 'GRANT ROLE' : 'REVOKE ROLE';
-    case 'iam':
-      return role.isGrant ? 'GRANT' : 'REVOKE';
-  }
 }

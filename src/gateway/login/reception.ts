@@ -11,6 +11,7 @@ import {
   encodeErrorResponse,
   encodeGatewayError,
 } from '../../protocol/error-response.ts';
+import { asApplicationName } from '../../protocol/startup-settings.ts';
 import { isTrackedParameter, Settings } from '../../session/settings.ts';
 import { ClientConnection } from '../clients/client-connection.ts';
 import type { ClientRegistry } from '../clients/client-registry.ts';
@@ -30,9 +31,6 @@ export type ReceptionContext = {
   readonly random: Random;
   readonly log: Log;
 };
-
-/** As PostgreSQL cuts it. */
-const APPLICATION_NAME_MAX = 63;
 
 /** Takes the connections of one listener: logs clients in, and delivers cancel requests. */
 export class Reception {
@@ -139,9 +137,4 @@ function hasAnyway({ parameters }: Database, name: string, value: string): boole
     if (known.toLowerCase() === name) return fresh.toLowerCase() === value.toLowerCase();
   }
   return false;
-}
-
-/** PostgreSQL keeps printable ASCII only. */
-function asApplicationName(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, APPLICATION_NAME_MAX);
 }
