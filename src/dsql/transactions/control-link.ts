@@ -1,0 +1,49 @@
+/** The adjudicator's own link, which sees who waits for whom. */
+import type { Rows, ServerLink } from '../server/server-link.ts';
+import { Serial } from './serial.ts';
+
+/** A control link that does not answer within this is closed, and another is opened. */
+const CONTROL_ANSWER_MAX_MS = 5_000;
+
+export class ControlLink {
+  readonly #open: () => Promise<ServerLink>;
+  readonly #serial = new Serial();
+  #link: ServerLink | null = null;
+  #isClosed = false;
+
+  constructor(open: () => Promise<ServerLink>) {
+    this.#open = open;
+  }
+
+  /** @throws when there is no link, or it did not answer; the next one tries a new link */
+  query(text: string, parameters?: readonly (string | null)[]): Promise<Rows> {
+    return this.#serial.run(async () => {
+      const link = await this.#current();
+      // Closing it makes the query fail.
+      const timer = setTimeout(() => link.close(), CONTROL_ANSWER_MAX_MS);
+      try {
+        return await link.query(text, parameters);
+      } finally {
+        clearTimeout(timer);
+      }
+    });
+  }
+
+  async #current(): Promise<ServerLink> {
+    if (this.#isClosed) throw new Error('the adjudicator is closed');
+    if (this.#link?.isOpen) return this.#link;
+    this.#link = null;
+    const link = await this.#open();
+    if (this.#isClosed) {
+      link.close();
+      throw new Error('the adjudicator is closed');
+    }
+    this.#link = link;
+    return link;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#link?.close();
+  }
+}

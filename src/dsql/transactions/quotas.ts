@@ -1,0 +1,33 @@
+/** What a transaction may be, in the words of DSQL. Source: dsql.md, section 6. */
+import { DsqlError } from '../dsql-error.ts';
+
+export const ROWS_MAX = 3_000;
+export const AGE_MAX_SECONDS = 300;
+export const SIZE_BYTES_MAX = 10 * 1_048_576;
+
+/**
+ * What a transaction keeps in memory to be able to run again: texts, parameters, and the rows that
+ * it has inserted. It is well above what may be committed.
+ */
+export const JOURNAL_BYTES_MAX = 4 * SIZE_BYTES_MAX;
+
+/** @throws DsqlError */
+export function checkRows(rowCount: number): void {
+  if (rowCount > ROWS_MAX) throw new DsqlError('54000', 'transaction row limit exceeded');
+}
+
+/** @throws DsqlError */
+export function checkAge(ageMs: number): void {
+  if (ageMs <= AGE_MAX_SECONDS * 1_000) return;
+  throw new DsqlError('54000', `transaction age limit of ${AGE_MAX_SECONDS}s exceeded`, {
+    detail: `Current transaction age ${Math.floor(ageMs / 1_000)}s exceeds ${AGE_MAX_SECONDS}s`,
+  });
+}
+
+/** @throws DsqlError */
+export function checkSize(bytes: number): void {
+  if (bytes <= SIZE_BYTES_MAX) return;
+  throw new DsqlError('54000', 'transaction size limit 10mb exceeded', {
+    detail: `Current transaction size ${Math.ceil(bytes / 1_048_576)}mb > 10mb`,
+  });
+}
