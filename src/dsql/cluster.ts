@@ -22,7 +22,7 @@ import { startupValues } from './session/startup-values.ts';
 import { StatementJudge } from './statements/statement-judge.ts';
 import { Jobs } from './sys/jobs.ts';
 import { Adjudicator } from './transactions/adjudicator.ts';
-import { TRANSACTION_MS_MAX } from './transactions/quotas.ts';
+import { AGE_MAX_SECONDS } from './transactions/quotas.ts';
 
 /** Transactions at once: each has a server process of PostgreSQL. Others wait for one to end. */
 export const LINKS_MAX = 80;
@@ -55,6 +55,7 @@ export class Cluster implements OpenCluster, ClusterEntrance {
   readonly #first: ClusterRecord;
   readonly #parts: ClusterParts;
   readonly #below: Below;
+  readonly #adjudicator: Adjudicator;
   readonly #services: SessionServices;
   /** Each settles when its session is over. */
   readonly #sessions = new Map<ClientSession, Promise<void>>();
@@ -67,15 +68,16 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     this.quota = new ConnectionQuota(limits, clock.nowMs());
     const { servers, links, roles, jobs } = below;
     const judge = new StatementJudge(parser);
+    this.#adjudicator = new Adjudicator({
+      clock,
+      control: () => servers.open(null, PRIVILEGED_SETTINGS),
+      guard: (role) => servers.open(roleLogin(record.roleSecret, role)),
+    });
     this.#services = {
       links,
       roles,
       jobs,
-      adjudicator: new Adjudicator({
-        clock,
-        control: () => servers.open(null, PRIVILEGED_SETTINGS),
-        guard: (role) => servers.open(roleLogin(record.roleSecret, role)),
-      }),
+      adjudicator: this.#adjudicator,
       judge: (text) => judge.judge(text),
       catalogue: new CatalogueEpoch(),
       clock,
@@ -142,7 +144,7 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     const session = new ClientSession(this.#services, client, port);
     const ending = setTimeout(() => session.end(sessionTooOld()), SESSION_MS_MAX);
     // What is open then may go on, but not for longer than a transaction can.
-    const lastMs = SESSION_MS_MAX + TRANSACTION_MS_MAX;
+    const lastMs = SESSION_MS_MAX + AGE_MAX_SECONDS * 1_000;
     const cutting = setTimeout(() => session.cut(sessionTooOld()), lastMs);
     const run = session.run();
     this.#sessions.set(session, run);
@@ -159,7 +161,7 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     const words = 'terminating connection due to administrator command';
     for (const session of this.#sessions.keys()) session.cut(new DsqlError('57P01', words));
     await Promise.all(this.#sessions.values());
-    await this.#services.adjudicator.close();
+    this.#adjudicator.close();
     await closeBelow(this.#below);
   }
 }
@@ -197,4 +199,3 @@ async function closeBelow({ servers, privileged, links, roles, jobs }: Below): P
   privileged.close();
   await links.close();
 }
-
