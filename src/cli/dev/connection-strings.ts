@@ -1,5 +1,7 @@
 /** Connection strings that a user can paste as they are. */
 import { type AuroraReady, auroraText } from './aurora-report.ts';
+import { type DsqlReady, dsqlText } from './dsql-report.ts';
+import { shellQuote } from './shell-quote.ts';
 
 export type ConnectionParts = {
   readonly host: string;
@@ -18,11 +20,6 @@ export function connectionUrl(parts: ConnectionParts): string {
   return `postgres://${user}${password}@${host}:${parts.port}/${database}`;
 }
 
-/** Quotes a word for a POSIX shell. */
-export function shellQuote(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 export type Ready = {
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number };
   /** `adminUrl`: as superuser of the embedded PostgreSQL, null for a database of the user's. */
@@ -31,10 +28,12 @@ export type Ready = {
   readonly aurora: AuroraReady | null;
   /** The control API, or null when there is no store to manage. */
   readonly api: { readonly url: string; readonly token: string } | null;
+  /** The DSQL endpoint, or null when there is none. */
+  readonly dsql: DsqlReady | null;
 };
 
 /** The one line of `dev --json`. The order of the keys is part of the contract. */
-export function readyJson({ gateway, origin, aurora, api }: Ready): string {
+export function readyJson({ gateway, origin, aurora, api, dsql }: Ready): string {
   const { url, host, port } = gateway;
   const { adminUrl } = origin;
   const originParts = adminUrl === null ? { url: origin.url } : { url: origin.url, adminUrl };
@@ -43,13 +42,14 @@ export function readyJson({ gateway, origin, aurora, api }: Ready): string {
     origin: originParts,
     ...(aurora === null ? {} : { aurora }),
     ...(api === null ? {} : { api }),
+    ...(dsql === null ? {} : { dsql }),
   };
   return `${JSON.stringify(parts)}\n`;
 }
 
 /** What `dev` prints for people. */
 export function readyText(
-  { gateway, origin, aurora, api }: Ready,
+  { gateway, origin, aurora, api, dsql }: Ready,
   paint: { bold(text: string): string; dim(text: string): string },
 ): string {
   const block = (title: string, url: string) => [
@@ -65,7 +65,8 @@ export function readyText(
     ...(origin.adminUrl === null
       ? []
       : [paint.bold('Origin, as its superuser'), `  psql ${shellQuote(origin.adminUrl)}`, '']),
-    ...(aurora === null ? [] : auroraBlock(aurora, paint)),
+    ...(aurora === null ? [] : titled(auroraText(aurora), paint)),
+    ...(dsql === null ? [] : titled(dsqlText(dsql), paint)),
     ...(api === null
       ? []
       : [
@@ -79,7 +80,9 @@ export function readyText(
   ].join('\n');
 }
 
-function auroraBlock(ready: AuroraReady, paint: { bold(text: string): string }): string[] {
-  const [title, ...lines] = auroraText(ready);
+function titled(
+  [title, ...lines]: readonly [string, ...string[]],
+  paint: { bold(text: string): string },
+): string[] {
   return [paint.bold(title), ...lines, ''];
 }

@@ -14,7 +14,9 @@ import { freshPassword, keysOf, openWith, storeAt, storeOnServer } from '../cont
 import type { RunningGateway } from '../start-gateway.ts';
 import { readVersion } from '../version.ts';
 import { keepDemo } from './demo-configuration.ts';
+import { type DevDsql, startDevDsql } from './dev-dsql.ts';
 import { DEV_ADDRESS, type DevOptions, devConfig } from './dev-options.ts';
+import type { DsqlReady } from './dsql-report.ts';
 import { onFirstFreePort } from './first-free-port.ts';
 
 /** In the data directory, mode 0600: how `millrace config` finds a running `millrace dev`. */
@@ -23,6 +25,7 @@ const KEY_FILE = 'store.key';
 
 export type DevControl = {
   readonly api: { readonly url: string; readonly token: string };
+  readonly dsql: DsqlReady | null;
   readonly close: () => Promise<void>;
 };
 
@@ -109,7 +112,10 @@ export async function startDevControl(
 ): Promise<DevControl | null> {
   const store = await openDevStore(options, server, log);
   if (store === null) return null;
+  let dsql: DevDsql | null = null;
   try {
+    dsql = options.hasDsql ? await startDevDsql(options, store, log) : null;
+    const aws = dsql?.running.plane;
     const token = await tokenOf(options);
     // A store of somebody else's has no place for a database that ends with this program.
     const isStored = server !== null && options.storeUrl === null;
@@ -118,7 +124,7 @@ export async function startDevControl(
     const version = readVersion();
     const start = (port: number) => {
       const api = { address: DEV_ADDRESS, port, tls: null, token };
-      return ControlPlane.start({ store, api, plane, version, log });
+      return ControlPlane.start({ store, api, plane, version, log, ...(aws ? { aws } : {}) });
     };
     const [listening] = gateway.addresses();
     const isAnyPort = options.isPortExplicit && options.port === 0;
@@ -128,10 +134,13 @@ export async function startDevControl(
     if (!options.isEphemeral) await writeApiFile(options.dataDir, api);
     const close = async () => {
       await started.close();
+      await dsql?.running.close();
       await store.close();
     };
-    return { api, close };
+    const sdkUrl = started.api === null ? null : new URL(started.api.url).origin;
+    return { api, dsql: dsql?.ready(sdkUrl) ?? null, close };
   } catch (error) {
+    await dsql?.running.close();
     await store.close();
     throw error;
   }

@@ -32,6 +32,11 @@ export type DevOptions = {
   /** A connection URL, or null for the embedded PostgreSQL. May hold a password. */
   readonly storeUrl: string | null;
   readonly workers: WorkerCount;
+  /** Whether there is to be a DSQL endpoint, where there is a store for it. */
+  readonly hasDsql: boolean;
+  readonly dsqlPort: number;
+  /** Whether the user asked for this very port. */
+  readonly isDsqlPortExplicit: boolean;
 };
 
 export type DevArgs = {
@@ -43,6 +48,8 @@ export type DevArgs = {
   readonly like?: string | undefined;
   readonly store?: string | undefined;
   readonly workers?: string | undefined;
+  readonly dsql?: boolean | undefined;
+  readonly 'dsql-port'?: string | undefined;
 };
 
 /** Throws MR_USAGE for options that cannot be read, or that contradict each other. */
@@ -78,6 +85,20 @@ export function devOptions(args: DevArgs): DevOptions {
     like,
     storeUrl: args.store ?? null,
     workers: args.workers === undefined ? 1 : parseWorkers(args.workers, 'dev'),
+    ...dsqlOptions(args),
+  };
+}
+
+/** Who wants any port for the gateway wants it for everything, unless told otherwise. */
+function dsqlOptions(
+  args: DevArgs,
+): Pick<DevOptions, 'hasDsql' | 'dsqlPort' | 'isDsqlPortExplicit'> {
+  const isAny = args.port !== undefined && Number(args.port) === 0;
+  const given = args['dsql-port'] ?? (isAny ? '0' : undefined);
+  return {
+    hasDsql: args.dsql !== false,
+    dsqlPort: given === undefined ? DEV_PORT_DEFAULT : parsePort(given, 'dev'),
+    isDsqlPortExplicit: given !== undefined,
   };
 }
 

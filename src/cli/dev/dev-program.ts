@@ -123,6 +123,7 @@ function report(
     origin: { url: database.url, adminUrl: adminUrlOf(database) },
     aurora: aurora === null ? null : auroraReady(aurora),
     api,
+    dsql: control?.dsql ?? null,
   };
   const paint = picocolors.createColors(terminal.usesColor);
   terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));

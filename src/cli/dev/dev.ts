@@ -43,6 +43,19 @@ export const devArgs = {
     valueHint: 'auto|number',
     description: 'Processes that serve clients, auto for one on each core. Without this option 1',
   },
+  dsql: {
+    type: 'boolean',
+    default: true,
+    description: 'Run a DSQL endpoint with one cluster as well; there is one with a store only',
+    negativeDescription: 'Run no DSQL endpoint',
+  },
+  'dsql-port': {
+    type: 'string',
+    valueHint: 'port',
+    description:
+      'Port of the DSQL endpoint at 127.0.0.2; 0 picks a free one. Without this option 5432, or ' +
+      'the next free one',
+  },
   json: {
     type: 'boolean',
     description: 'Print one line of JSON on standard output when ready, all else on standard error',

@@ -1,6 +1,6 @@
 /** The certificate of the DSQL endpoint, where nobody has given one. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { GatewayError } from '../../base/errors.ts';
 import { CertificateAuthority, type KeyPair } from '../../embedded/certificates.ts';
 
@@ -21,8 +21,8 @@ export type DsqlCertificates = {
  * @throws GatewayError `MR_CONFIG_INVALID` when its files cannot be read or used
  */
 export async function openAuthority(directory: string): Promise<DsqlCertificates> {
-  const caFile = join(directory, CA_FILE);
-  const keyFile = join(directory, CA_KEY_FILE);
+  const caFile = resolve(directory, CA_FILE);
+  const keyFile = resolve(directory, CA_KEY_FILE);
   const kept = await readKept(caFile, keyFile);
   try {
     const authority = new CertificateAuthority(NAME, kept ?? undefined);

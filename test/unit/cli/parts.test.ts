@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/base/errors.ts';
-import { readyJson, readyText, shellQuote } from '../../../src/cli/dev/connection-strings.ts';
+import { readyJson, readyText } from '../../../src/cli/dev/connection-strings.ts';
 import { demoOrigin, devConfig } from '../../../src/cli/dev/dev-options.ts';
 import { onFirstFreePort } from '../../../src/cli/dev/first-free-port.ts';
+import { shellQuote } from '../../../src/cli/dev/shell-quote.ts';
 import { describeFailure } from '../../../src/cli/failure.ts';
 import { StopSignals, signalExitCode } from '../../../src/cli/stop-signals.ts';
 import { stopGateway } from '../../../src/cli/stopping.ts';
@@ -50,7 +51,7 @@ describe('what dev prints', () => {
   const url = 'postgres://u:p@127.0.0.1:1/d';
   const origin = { url, adminUrl: null };
   const gateway = { port: 1, host: '127.0.0.1', url };
-  const ready = { gateway, origin, aurora: null, api: null };
+  const ready = { gateway, origin, aurora: null, api: null, dsql: null };
   const api = { url: 'http://127.0.0.1:2/client/v4', token: 't' };
   const plain = { bold: (text: string) => text, dim: (text: string) => text };
 
@@ -88,6 +89,27 @@ describe('what dev prints', () => {
     expect(text).toContain('  demo-instance-2  writer  127.0.0.22:7  process 102\n');
     expect(text).toContain('  authority of its certificates  /tmp/home/ca.crt\n');
     expect(text).toContain('  kill -9 102\n');
+  });
+
+  it('has the DSQL endpoint under the keys that scripts read, and commands to paste', () => {
+    const dsql = {
+      endpoint: 'abc.dsql.us-east-1.on.aws',
+      host: '127.0.0.2',
+      port: 5432,
+      region: 'us-east-1',
+      ca_file: '/data/ca.pem',
+      access_key_id: 'AKIAEXAMPLE',
+      secret_access_key: 'secret',
+      api_url: 'http://127.0.0.1:5433',
+    };
+    const line = readyJson({ ...ready, api, dsql });
+    expect(Object.keys(JSON.parse(line))).toEqual(['gateway', 'origin', 'api', 'dsql']);
+    expect(JSON.parse(line).dsql).toEqual(dsql);
+    const text = readyText({ ...ready, dsql }, plain);
+    expect(text).toContain("psql 'host=abc.dsql.us-east-1.on.aws hostaddr=127.0.0.2 port=5432");
+    expect(text).toContain('    127.0.0.2 abc.dsql.us-east-1.on.aws\n');
+    expect(text).toContain("AWS_ENDPOINT_URL_STS='http://127.0.0.1:5433'");
+    expect(readyText({ ...ready, dsql: { ...dsql, api_url: null } }, plain)).not.toContain('STS');
   });
 
   it('has the superuser of the embedded PostgreSQL behind the URL of the origin', () => {
