@@ -3,41 +3,30 @@ import type { Clock } from '../../src/base/time.ts';
 import { DsqlError } from '../../src/dsql/dsql-error.ts';
 import type { PostgresLink } from '../../src/dsql/server/postgres-link.ts';
 import { type ReplySink, ServerError } from '../../src/dsql/server/server-link.ts';
-import type { RelationName, RowLock, Write } from '../../src/dsql/statements/judgement.ts';
+import type { JudgedStatement, Write } from '../../src/dsql/statements/judgement.ts';
+import { StatementJudge } from '../../src/dsql/statements/statement-judge.ts';
 import { Adjudicator } from '../../src/dsql/transactions/adjudicator.ts';
+import { encodeExecution } from '../../src/dsql/transactions/execution-messages.ts';
 import type { Execution, Transaction } from '../../src/dsql/transactions/transaction.ts';
+import { loadParser } from '../../src/origin/parser.ts';
 import { decodeDataRow } from '../../src/protocol/result.ts';
 import { linkTo } from './dsql-below.ts';
 
-const plainName = (name: string): RelationName => {
-  const [last = '', schema = null] = name.split('.').reverse();
-  const bare = (part: string): string => part.replaceAll('"', '');
-  return { schema: schema === null ? null : bare(schema), name: bare(last) };
-};
+const judge = new StatementJudge(await loadParser());
 
-const TARGET = /\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+((?:[a-z_]\w*|"[^"]+")(?:\.\w+)?)/gi;
-const LOCK = /\bFROM\s+([\w".]+)[^;]*\b(FOR\s+UPDATE|FOR\s+KEY\s+SHARE)\s*$/i;
+/** The one statement of a text. */
+export function judged(text: string): JudgedStatement {
+  const { statements, refused } = judge.judge(text);
+  if (refused !== null) throw refused;
+  const [statement] = statements;
+  if (statement === undefined || statements.length > 1) throw new Error('one statement, please');
+  return statement;
+}
 
-/** What the judge says of the plain statements of these tests; null for reads. */
+/** What it writes and locks; null for reads. */
 export function writeOf(text: string): Write | null {
-  const lock = LOCK.exec(text);
-  const named = [...text.replace(/\bDO\s+UPDATE\s+SET\b/gi, '').matchAll(TARGET)];
-  const targets = lock === null ? named.map((match) => plainName(match[1] ?? '')) : [];
-  if (lock === null && targets.length === 0) return null;
-  const [into] = targets;
-  const isPlain = /^\s*INSERT\b/i.test(text) && !/\bON\s+CONFLICT\b/i.test(text);
-  const locks: RowLock[] = [];
-  if (lock !== null) {
-    const strength = /UPDATE/i.test(lock[2] ?? '') ? 'FOR UPDATE' : 'FOR KEY SHARE';
-    locks.push({ strength, relations: [plainName(lock[1] ?? '')] });
-  }
-  return {
-    relations: targets,
-    targets,
-    insert:
-      isPlain && into !== undefined ? { into, hasReturning: /\bRETURNING\b/i.test(text) } : null,
-    locks,
-  };
+  const { action } = judged(text);
+  return action.kind === 'write' ? action.write : null;
 }
 
 /** Keeps the rows of an answer as text. */
@@ -112,8 +101,13 @@ export class CourtClient {
 
   async run(statement: string | Execution): Promise<string> {
     const execution = typeof statement === 'string' ? simple(statement) : statement;
+    const { kind } = judged(execution.text).action;
+    if (kind === 'set') return (await this.transaction.set(execution.text)).tag;
     const sink = new TextRows();
-    const { tag } = await this.transaction.execute(execution, sink);
+    const { tag } =
+      kind === 'ddl'
+        ? await this.transaction.passThrough(encodeExecution(execution), sink)
+        : await this.transaction.execute(execution, sink);
     return sink.rows.length === 0 ? tag : `${tag} ${JSON.stringify(sink.rows)}`;
   }
 

@@ -32,7 +32,7 @@ const TRANSIENT_TAGS: ReadonlySet<string> = new Set([
   'SHOW',
 ]);
 /** What a statement without writes may be that has to be run again. */
-const LASTING_TAGS: ReadonlySet<string> = new Set(['EXPLAIN', 'SET CONSTRAINTS']);
+const SET_CONSTRAINTS = 'SET CONSTRAINTS';
 
 export class AdjudicatedTransaction implements Transaction, Guarded {
   readonly processId: number;
@@ -197,9 +197,7 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
   async #read(execution: Execution, sink: ReplySink): Promise<Outcome> {
     const messages = encodeExecution(execution);
     const tag = await this.#stream(messages, sink, execution);
-    if (LASTING_TAGS.has(tag)) {
-      this.#stage.journal.addMessages(messages, tag);
-    }
+    if (tag === SET_CONSTRAINTS) this.#stage.journal.addMessages(messages, tag);
     await this.#yield();
     return { tag };
   }

@@ -22,8 +22,6 @@ export type Entry =
   /** Settings, constraints, changes of the catalogue: run again as they came. */
   | { readonly kind: 'messages'; readonly messages: Uint8Array; readonly tag: string | null };
 
-const HARMLESS_TAGS: ReadonlySet<string> = new Set(['EXPLAIN', 'SET CONSTRAINTS']);
-
 export class Journal {
   readonly entries: Entry[] = [];
   /** Captured rows, as text. */
@@ -51,7 +49,7 @@ export class Journal {
 
   /** @throws DsqlError as above */
   addMessages(messages: Uint8Array, tag: string | null): void {
-    if (tag !== null && !HARMLESS_TAGS.has(tag)) this.changesCatalogue = true;
+    if (tag !== null && tag !== 'SET CONSTRAINTS') this.changesCatalogue = true;
     this.#add({ kind: 'messages', messages: Buffer.from(messages), tag }, messages.length);
   }
 
