@@ -181,9 +181,10 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
     if (this.#isOver) throw new GatewayError('MR_ORIGIN_LOST');
     if (this.#isFailed) throw transactionFailed();
     this.#isBusy = true;
+    const ageMs = this.#court.clock.nowMs() - this.#attempts.start.startMs;
     return await this.#turns.run(async () => {
       try {
-        checkAge(this.#court.clock.nowMs() - this.#attempts.start.startMs);
+        checkAge(ageMs);
         return await task();
       } catch (error) {
         this.#isFailed = true;

@@ -24,7 +24,7 @@ export const SERVER_SETTINGS: Readonly<Record<string, string>> = { deadlock_time
  * How long a statement waits for somebody who cannot be moved out of the way: a transaction that
  * is executing, or one that is not the endpoint's.
  */
-const LOCK_WAIT_MS_MAX = 5_000;
+const LOCK_WAIT_MS_MAX = 2_000;
 
 /** How long what is known of the cluster's constraints counts. */
 const DEFERRABLE_AGE_MS_MAX = 10_000;

@@ -1,4 +1,5 @@
 /** How a statement gets through: tried, tried again, or done in copies. */
+import { DsqlError } from '../dsql-error.ts';
 import { ServerError } from '../server/server-link.ts';
 import { changeConflict, type Meaning, meaningOf, transactionFailed } from './conflict.ts';
 import type { Court } from './court.ts';
@@ -97,7 +98,11 @@ export class Attempts {
     const meaning = this.meaningOf(error);
     const isStuck = meaning === 'struck' && this.stage.isPinned;
     if (!mayRetry || isStuck) throw asTold(error, meaning);
-    if (meaning === 'genuine') throw error;
+    if (meaning === 'genuine') {
+      // It could not be set aside, to see whose error it is; but nobody here has committed since.
+      const isOwn = error instanceof DsqlError && first !== null && this.#isAlone;
+      throw isOwn && meaningOf(first, false) === 'constraint' ? first : error;
+    }
     if (this.stage.state === 'overlay') throw inOverlay(error, meaning, first);
     return meaning;
   }
@@ -112,10 +117,13 @@ export class Attempts {
 
   /** Whether a constraint failed for reasons that it could see. */
   async #isGenuine(meaning: Meaning): Promise<boolean> {
-    const { startCommit, snapshot } = this.start;
-    if (meaning !== 'constraint' || this.stage.isReplaying) return false;
-    if (this.court.commitCount !== startCommit) return false;
-    return await this.court.isUnchanged(snapshot);
+    if (meaning !== 'constraint' || this.stage.isReplaying || !this.#isAlone) return false;
+    return await this.court.isUnchanged(this.start.snapshot);
+  }
+
+  /** No transaction of the endpoint's has committed since it began. */
+  get #isAlone(): boolean {
+    return this.court.commitCount === this.start.startCommit;
   }
 
   /** @throws DsqlError `40001` */
