@@ -88,6 +88,7 @@ export function judgeAlterTable(node: JsonObject, context: StatementContext): Ac
   const guards = commands.flatMap((command) => judgeCommand(command, table, context));
   const first = commands[0];
   if (context.isAsync && first !== undefined) {
+    if (commands.length > 1) throw unsupported('unsupported ALTER TABLE ASYNC statement');
     const constraint = textOf(first, 'name');
     return { kind: 'job', job: { type: 'VALIDATE_CONSTRAINT', table, constraint }, guards };
   }

@@ -129,7 +129,7 @@ function refuseLong(builtin: string | null, typeName: JsonObject): void {
   );
 }
 
-/** Behind `numeric`, or `pg_catalog.numeric`, that begins at `at`; -1 when it is written otherwise. */
+/** Behind `numeric` or `pg_catalog.numeric` that begins at `at`; -1 when that is not known. */
 function endOfTypeName(at: number, { bytes, end }: StatementContext): number {
   if (at < 0) return -1;
   const token = new TokenReader(bytes, at, end);

@@ -112,7 +112,7 @@ function arnAt(token: TokenReader): string | DsqlError {
   return token.text.slice(1, -1).replaceAll("''", "'");
 }
 
-/** Where the ASYNC of `CREATE [UNIQUE] INDEX ASYNC` or `ALTER TABLE ASYNC …` stands; -1 for none. */
+/** Where the ASYNC of `CREATE [UNIQUE] INDEX ASYNC` or `ALTER TABLE ASYNC` stands, or -1. */
 function asyncOf(token: TokenReader): number {
   if (token.isWord('alter')) return asyncOfAlter(token);
   if (!token.isWord('create')) return -1;

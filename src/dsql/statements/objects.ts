@@ -64,6 +64,7 @@ export function judgeCreateSchema(node: JsonObject): Action {
 
 /** @throws DsqlError */
 export function judgeStatistics(node: JsonObject, context: StatementContext): Action {
+  if ('defnames' in node) refuseSystemEntity(qualifiedName(node['defnames']));
   for (const element of nodesOf('StatsElem', node['exprs'])) {
     judgeExpression(element['expr'], context);
   }

@@ -27,9 +27,10 @@ export function judgeQuery({ kind, node }: Node, context: StatementContext): Act
   };
 }
 
-/** A plain INSERT, of which RETURNING tells every row. */
+/** A plain INSERT: all that it does is to add the rows that RETURNING tells. */
 function insertOf(kind: string, node: JsonObject, walk: QueryWalk): Write['insert'] {
-  if (kind !== 'InsertStmt' || 'onConflictClause' in node || walk.writeCount !== 1) return null;
+  if (kind !== 'InsertStmt' || 'onConflictClause' in node) return null;
+  if (walk.writeCount !== 1 || walk.callsUserFunction) return null;
   return { into: relationOf(node['relation']), hasReturning: 'returningClause' in node };
 }
 

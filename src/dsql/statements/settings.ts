@@ -3,8 +3,8 @@
  * says of those that it answers itself. Anything else is refused.
  */
 import type { Json, JsonObject } from '../../sql/facts/parser.ts';
-import { asList } from '../../sql/facts/parser.ts';
-import { type DsqlError, unsupported } from '../dsql-error.ts';
+import { asList, asObject } from '../../sql/facts/parser.ts';
+import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { Action } from './judgement.ts';
 import { foldCase } from './tokens.ts';
 import { constantOf, isTrue, nodeOf, optionsOf, textOf } from './tree.ts';
@@ -60,11 +60,24 @@ function flatten(name: string, args: Json | undefined): string {
   return asList(args)
     .map((argument) => {
       const text = constantOf(argument) ?? '';
-      // SET TIME ZONE INTERVAL '…': the setting takes it in this form as well.
-      if (nodeOf('TypeCast', argument) !== null) return `INTERVAL '${text.replaceAll("'", "''")}'`;
+      const cast = nodeOf('TypeCast', argument);
+      if (cast !== null) return intervalOf(text, cast);
       return isNames && !isPlainName(text) ? `"${text.replaceAll('"', '""')}"` : text;
     })
     .join(', ');
+}
+
+/** The parser's mask of fields for `HOUR`. */
+const HOUR_FIELD = '1024';
+
+/** SET TIME ZONE INTERVAL '…': the setting takes it in this form as well, but for its fields. */
+function intervalOf(text: string, cast: JsonObject): string {
+  const fields = constantOf(asList(asObject(cast['typeName'])?.['typmods'])[0]);
+  if (text.includes(':')) return `INTERVAL '${text.replaceAll("'", "''")}'`;
+  if (fields !== HOUR_FIELD || !Number.isInteger(Number(text))) {
+    throw new DsqlError('22023', `invalid value for parameter "TimeZone": "${text}"`);
+  }
+  return `INTERVAL '${Number(text)} hours'`;
 }
 
 /** SET TRANSACTION, SET SESSION CHARACTERISTICS, SET TRANSACTION SNAPSHOT. */

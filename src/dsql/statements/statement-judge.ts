@@ -19,8 +19,9 @@ const JUDGEMENTS_MAX = 4_096;
 const JUDGEMENT_BYTES_MAX = 16 << 20;
 /** A guess at the memory of one judgement beside its text. */
 const JUDGEMENT_BYTES = 2_048;
-/** Longer texts are judged anew each time. */
-const REMEMBERED_LENGTH_MAX = 64 << 10;
+/** Longer texts, and those of more statements, are judged anew each time. */
+const REMEMBERED_LENGTH_MAX = 16 << 10;
+const REMEMBERED_STATEMENTS_MAX = 8;
 
 export class StatementJudge {
   readonly #parser: SqlParser;
@@ -39,7 +40,8 @@ export class StatementJudge {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
     const judgement = this.#judge(text);
-    if (text.length <= REMEMBERED_LENGTH_MAX) this.#known.set(text, judgement);
+    const isSmall = judgement.statements.length <= REMEMBERED_STATEMENTS_MAX;
+    if (isSmall && text.length <= REMEMBERED_LENGTH_MAX) this.#known.set(text, judgement);
     return judgement;
   }
 
@@ -51,7 +53,7 @@ export class StatementJudge {
       refuseTooComplex(bytes);
       const forms = takeCustomForms(bytes);
       const parsed = parseText(this.#parser, slice(forms.bytes, 0, forms.bytes.length));
-      for (const statement of inOrder(parsed, forms)) {
+      for (const statement of inOrder(bytes, parsed, forms)) {
         statements.push(
           'role' in statement
             ? judgeIam(bytes, statement)
@@ -96,15 +98,16 @@ function judgeIam(bytes: Uint8Array, { start, end, role }: IamStatement): Judged
  * @throws DsqlError for an `AWS IAM …` inside of another statement, such as a function's body
  */
 function inOrder(
+  bytes: Uint8Array,
   parsed: readonly ParsedStatement[],
   { iam }: CustomForms,
 ): (ParsedStatement | IamStatement)[] {
   const all = [...parsed, ...iam].toSorted((a, b) => a.start - b.start);
   for (const [index, statement] of all.entries()) {
     const before = all[index - 1];
-    if (before !== undefined && statement.start < before.end) {
-      throw new DsqlError('42601', 'syntax error at or near "AWS"');
-    }
+    if (before === undefined || statement.start >= before.end) continue;
+    const word = slice(bytes, statement.start, statement.start + 'AWS'.length);
+    throw new DsqlError('42601', `syntax error at or near "${word}"`);
   }
   return all;
 }

@@ -2,16 +2,13 @@
 import { type DsqlError, unsupported } from '../dsql-error.ts';
 import type { RelationName } from './judgement.ts';
 
-const schemas: ReadonlySet<string> = new Set([
-  'pg_catalog',
-  'information_schema',
-  'sys',
-  'pg_toast',
-]);
+const schemas: ReadonlySet<string> = new Set(['information_schema', 'sys']);
 
 export const systemEntity = (): DsqlError => unsupported('feature not supported on system entity');
 
-export const isSystemSchema = (schema: string): boolean => schemas.has(schema);
+/** PostgreSQL keeps names with `pg_` for itself; the temporary schema of a link is one of them. */
+export const isSystemSchema = (schema: string): boolean =>
+  schema.startsWith('pg_') || schemas.has(schema);
 
 /** @throws DsqlError for what is in a schema of the system, or named like its catalogues */
 export function refuseSystemEntity({ schema, name }: RelationName): void {
