@@ -141,12 +141,23 @@ function asyncOfAlter(token: TokenReader): number {
   }
   if (token.isWord('only')) token.next();
   for (;;) {
-    if (token.name === null && token.kind !== TokenKind.OtherLiteral) return -1;
-    token.next();
+    if (!skipName(token)) return -1;
     if (!token.isDot()) break;
     token.next();
   }
   if (!token.isWord('validate')) return -1;
   token.next();
   return token.isWord('constraint') ? at : -1;
+}
+
+/** Goes behind a name, which may be `U&"…" UESCAPE '…'`; false when it is at none. */
+function skipName(token: TokenReader): boolean {
+  const isUnicode = token.kind === TokenKind.OtherLiteral;
+  if (token.name === null && !isUnicode) return false;
+  token.next();
+  if (isUnicode && token.isWord('uescape')) {
+    token.next();
+    token.next();
+  }
+  return true;
 }
