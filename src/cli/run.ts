@@ -33,14 +33,26 @@ function unknownCommand(name: string) {
   return usageError(meant === null ? 'unknown command' : `unknown command, did you mean ${meant}?`);
 }
 
-/** The command of one word or two, as `config create`, and what follows it. */
+/** Words of the longest name, as in `iam user create`. */
+const NAME_WORDS_MAX = 3;
+
+/** The command, of as many words as it has, and what follows it. */
 function splitCommand(argv: readonly string[]): { name: string; rest: readonly string[] } {
-  const [first = 'help', second = '', ...rest] = argv;
-  const pair = `${first} ${second}`;
-  const begins = Object.keys(commandArgs).some((name) => name.startsWith(`${first} `));
-  if (!begins || second.startsWith('-')) return { name: first, rest: argv.slice(1) };
-  return { name: second === '' ? first : pair, rest };
+  const [first = 'help'] = argv;
+  const option = argv.findIndex((arg) => arg.startsWith('-'));
+  const words = argv.slice(0, option === -1 ? NAME_WORDS_MAX : Math.min(option, NAME_WORDS_MAX));
+  for (let count = words.length; count > 1; count--) {
+    const name = words.slice(0, count).join(' ');
+    if (isCommandName(name)) return { name, rest: argv.slice(count) };
+  }
+  // Of one that only begins as a command does, the first word that does not fit as well.
+  const fitting = words.findIndex((_, at) => !isBeginning(words.slice(0, at + 1).join(' ')));
+  const count = fitting === -1 ? words.length : fitting + 1;
+  return { name: words.slice(0, count).join(' ') || first, rest: argv.slice(Math.max(count, 1)) };
 }
+
+const isBeginning = (words: string): boolean =>
+  Object.keys(commandArgs).some((name) => name.startsWith(`${words} `));
 
 async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
   const version = readVersion();

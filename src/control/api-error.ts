@@ -28,6 +28,7 @@ export const apiErrors = {
   mysql: [2109, 400, 'Only PostgreSQL-compatible databases are supported'],
   tooLarge: [2110, 413, 'The request is too large'],
   unpurged: [2111, 503, 'Not all of the cache could be purged; try again'],
+  noClusters: [2112, 409, 'No DSQL endpoint runs here, so there is no place for clusters'],
   noRoute: [7003, 404, 'Could not route to that path; is an identifier in it invalid?'],
   wrongMethod: [7001, 405, 'Method not available for that path'],
   unauthorized: [9109, 403, 'The token may read only'],

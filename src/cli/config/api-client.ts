@@ -84,8 +84,14 @@ export class ApiClient {
    * @throws GatewayError `MR_API_UNREACHABLE`, or `MR_API_REFUSED` with the reason of the API
    */
   async call<T>(method: string, path: string, body?: object): Promise<T> {
-    const { url, token, tokenFrom, account } = this.#target;
-    const place = `${url}/accounts/${encodeURIComponent(account)}/hyperdrive/configs${path}`;
+    const { account } = this.#target;
+    return await this.callIn<T>(account, method, `/hyperdrive/configs${path}`, body);
+  }
+
+  /** The same for any path below that of an account. */
+  async callIn<T>(account: string, method: string, path: string, body?: object): Promise<T> {
+    const { url, token, tokenFrom } = this.#target;
+    const place = `${url}/accounts/${encodeURIComponent(account)}${path}`;
     const { status, success, result, errors } = await this.#fetch(place, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

@@ -3,8 +3,11 @@ import type { Endpoint } from '../http/endpoint.ts';
 import { actionEndpoints } from './actions.ts';
 import { administrationEndpoints } from './administration.ts';
 import { certificateEndpoints } from './certificates.ts';
+import { clusterEndpoints } from './clusters.ts';
 import { configurationEndpoints } from './configurations.ts';
 import { credentialEndpoints } from './credentials.ts';
+import { iamCredentialEndpoints } from './iam-credentials.ts';
+import { principalEndpoints } from './iam-principals.ts';
 
 export const endpoints: readonly Endpoint[] = [
   ...configurationEndpoints,
@@ -12,4 +15,7 @@ export const endpoints: readonly Endpoint[] = [
   ...credentialEndpoints,
   ...certificateEndpoints,
   ...administrationEndpoints,
+  ...principalEndpoints,
+  ...iamCredentialEndpoints,
+  ...clusterEndpoints,
 ];
