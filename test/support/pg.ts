@@ -28,9 +28,10 @@ export type TestDatabase = {
   drop(): Promise<void>;
 };
 
+const freshName = (): string => `test_${randomBytes(6).toString('hex')}`;
+
 /** An empty database of its own for a test. */
-export async function createDatabase(): Promise<TestDatabase> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
+export async function createDatabase(name = freshName()): Promise<TestDatabase> {
   await asSuperuser(`CREATE DATABASE ${name}`);
   return {
     name,

@@ -84,8 +84,11 @@ export class Clusters<T extends OpenCluster> implements ClusterLifecycle {
   find(id: string): T | 'waking' | null {
     const record = this.#records.get(id);
     if (record === undefined) return null;
-    if (record.status === 'CREATING') return record.home === this.#home ? 'waking' : null;
-    return record.status === 'ACTIVE' ? (this.#runs.get(id)?.found ?? null) : null;
+    const run = this.#runs.get(id)?.found;
+    // One that is open may be known to be ACTIVE a moment later.
+    if (record.status === 'ACTIVE') return run ?? null;
+    if (record.status !== 'CREATING' || record.home !== this.#home) return null;
+    return run ?? 'waking';
   }
 
   /** As it is now: policy and tags change while it is open. */
