@@ -32,6 +32,17 @@ const WAITERS_MAX = 10_000;
 const WAIT_MS = 15_000;
 const CANCEL_KEY_SIZE = 4;
 
+/** What every session of Aurora DSQL begins with, whatever the server below has as its defaults. */
+const SESSION_DEFAULTS = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  search_path: '"$user", public',
+  default_transaction_isolation: 'repeatable read',
+  standard_conforming_strings: 'on',
+  backslash_quote: 'safe_encoding',
+} as const;
+
 export type ClusterParts = {
   readonly parser: SqlParser;
   readonly clock: Clock;
@@ -175,7 +186,7 @@ function belowOf(
   const servers = new Servers({ origins, waitMs: WAIT_MS, clock, log });
   const privileged = new PrivilegedLink(() => servers.open(null, PRIVILEGED_SETTINGS), clock);
   const links = new RoleLinks({
-    open: (role) => servers.open(roleLogin(roleSecret, role)),
+    open: (role) => servers.open(roleLogin(roleSecret, role), SESSION_DEFAULTS),
     serial: () => servers.serial,
     linksMax: LINKS_MAX,
     waitersMax: WAITERS_MAX,
@@ -187,8 +198,7 @@ function belowOf(
     for (const role of changed) links.evict(role);
   };
   const roles = new Roles({ privileged, roleSecret, random, log, onChanged });
-  const openJobLink = (role: string) => servers.open(roleLogin(roleSecret, role));
-  const jobs = new Jobs({ privileged, open: openJobLink, clock, random, log });
+  const jobs = new Jobs({ privileged, links, clock, random, log });
   return { servers, privileged, links, roles, jobs };
 }
 

@@ -14,7 +14,7 @@ let dev: Dev;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-config-'));
-  dev = await devReady(millrace(['dev', '--json', '--port', '0'], { cwd: dir }));
+  dev = await devReady(millrace(['dev', '--json', '--port', '0', '--no-dsql'], { cwd: dir }));
 });
 
 afterAll(async () => {
@@ -142,7 +142,7 @@ describe('millrace config', () => {
     await well('credentials', 'demo', '--mint', '--user', 'web');
     const before = JSON.parse(await well('get', 'demo', '--json')) as { id: string };
     await dev.program.stop();
-    dev = await devReady(millrace(['dev', '--json', '--port', '0'], { cwd: dir }));
+    dev = await devReady(millrace(['dev', '--json', '--port', '0', '--no-dsql'], { cwd: dir }));
     expect(JSON.parse(await well('get', 'demo', '--json'))).toMatchObject({
       id: before.id,
       origin: { port: Number(new URL(dev.originUrl).port) },

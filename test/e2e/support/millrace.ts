@@ -33,9 +33,9 @@ export async function devReady(program: Program): Promise<Dev> {
   }
 }
 
-/** `millrace dev --json` on a free port. */
+/** `millrace dev --json` on a free port, without a DSQL cluster, which takes seconds to make. */
 export function startDev(args: readonly string[] = ['--ephemeral']): Promise<Dev> {
-  return devReady(millrace(['dev', '--json', '--port', '0', ...args]));
+  return devReady(millrace(['dev', '--json', '--port', '0', '--no-dsql', ...args]));
 }
 
 export type PoolMode = 'transaction' | 'session';

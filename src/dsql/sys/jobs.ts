@@ -1,0 +1,261 @@
+/** Builds indexes and validates constraints in the background, as the client's own role. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GatewayError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Clock, Random } from '../../base/time.ts';
+import { DsqlError } from '../dsql-error.ts';
+import type { Invoker } from '../roles/role-change.ts';
+import type { PrivilegedLink } from '../server/privileged-link.ts';
+import type { RoleLinks } from '../server/role-links.ts';
+import { ServerError, type ServerLink } from '../server/server-link.ts';
+import type { Job } from '../statements/judgement.ts';
+import { checkJobId, makeJobId } from './job-id.ts';
+import { type JobPlan, planJob } from './job-plan.ts';
+import { BEAT_MS, JobRecords } from './job-records.ts';
+
+/** Each takes a server process and much of the disk. */
+const RUNNING_MAX = 2;
+/** Those that wait among them. */
+const JOBS_MAX = 50;
+/** As long as a transaction may last. */
+const WAIT_MS_MAX = 300_000;
+const POLL_MS = 500;
+/** A new index is in the catalogue when its statement is answered, unless that takes longer. */
+const SHOWN_MS_MAX = 1_000;
+const SHOWN_POLL_MS = 20;
+
+export type JobsOptions = {
+  readonly privileged: PrivilegedLink;
+  readonly links: Pick<RoleLinks, 'checkOut' | 'apply' | 'checkIn' | 'discard'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+/** A job that begins when {@link commit} is called. */
+export type DeferredJob = {
+  readonly jobId: string;
+  /** @throws DsqlError | GatewayError when it cannot begin */
+  commit(): Promise<void>;
+};
+
+type Running = {
+  readonly jobId: string;
+  readonly plan: JobPlan;
+  readonly role: string;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly ended: Promise<boolean>;
+  end(hasSucceeded: boolean): void;
+  isStarted: boolean;
+  /** While it runs. */
+  link: ServerLink | null;
+};
+
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #records: JobRecords;
+  /** Those of this process that have not ended, in order; the first ones run. */
+  readonly #jobs = new Map<string, Running>();
+  /** Waits for jobs of other processes, each once. */
+  readonly #polls = new Map<string, Promise<boolean | null>>();
+  #runningCount = 0;
+  #beater: NodeJS.Timeout | null = null;
+  readonly #closed = new AbortController();
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+    this.#records = new JobRecords(options.privileged);
+  }
+
+  /** After the set-up of the roles: gives up the jobs of a process that is gone. */
+  async start(): Promise<void> {
+    await this.#records.beat([]);
+    this.#beater ??= setInterval(() => void this.#beat(), BEAT_MS).unref();
+  }
+
+  /**
+   * Finds out what is wrong with a statement; its job begins at the commit.
+   *
+   * @param text with neither ASYNC nor CONCURRENTLY
+   * @throws DsqlError | ServerError
+   */
+  async prepare(
+    job: Job,
+    text: string,
+    { role }: Invoker,
+    settings: ReadonlyMap<string, string>,
+  ): Promise<DeferredJob> {
+    this.#checkRoom();
+    const plan = await this.#withLink(role, settings, (link) => planJob(link, job, text));
+    const jobId = makeJobId(this.#options.random);
+    return { jobId, commit: () => this.#begin(jobId, plan, role, settings) };
+  }
+
+  /**
+   * @returns whether the job was done
+   * @throws DsqlError for an id that is none, or when the job takes longer than a transaction may
+   */
+  async waitFor(jobId: string): Promise<boolean> {
+    checkJobId(jobId);
+    const timer = new AbortController();
+    const { signal } = timer;
+    const late = sleep(WAIT_MS_MAX, 'late' as const, { signal, ref: false }).catch(
+      () => 'late' as const,
+    );
+    try {
+      const ended = this.#jobs.get(jobId)?.ended ?? this.#poll(jobId);
+      const outcome = await Promise.race([ended, late]);
+      if (outcome === 'late') throw tooOld();
+      if (outcome === null) throw new DsqlError('42704', `job ${jobId} does not exist`);
+      return outcome;
+    } finally {
+      timer.abort();
+    }
+  }
+
+  /** Gives up what runs: its records say so. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    if (this.#beater !== null) clearInterval(this.#beater);
+    const jobs = [...this.#jobs.values()];
+    for (const job of jobs) {
+      if (job.link !== null) this.#options.links.discard(job.link);
+    }
+    await Promise.all(jobs.map((job) => this.#end(job, 'the endpoint was stopped')));
+  }
+
+  #checkRoom(): void {
+    if (this.#jobs.size < JOBS_MAX) return;
+    throw new DsqlError('53400', `more than ${JOBS_MAX} jobs are waiting or running`);
+  }
+
+  async #begin(
+    jobId: string,
+    plan: JobPlan,
+    role: string,
+    settings: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    this.#checkRoom();
+    await this.#records.insert(jobId, plan);
+    if (plan.sql === null) return;
+    let end: (hasSucceeded: boolean) => void = () => {};
+    const ended = new Promise<boolean>((resolve) => {
+      end = resolve;
+    });
+    const job: Running = { jobId, plan, role, settings, ended, end, isStarted: false, link: null };
+    this.#jobs.set(jobId, job);
+    this.#runNext();
+    if (plan.index !== null) await this.#untilShown(job, plan.index);
+  }
+
+  /** Runs as many as may run. */
+  #runNext(): void {
+    for (const job of this.#jobs.values()) {
+      if (this.#runningCount >= RUNNING_MAX) return;
+      if (!job.isStarted) void this.#run(job);
+    }
+  }
+
+  async #run(job: Running): Promise<void> {
+    const { plan, role, settings } = job;
+    this.#runningCount++;
+    job.isStarted = true;
+    let failure: string | null = null;
+    try {
+      await this.#withLink(role, settings, async (link) => {
+        job.link = link;
+        await link.query(plan.sql ?? '');
+      });
+    } catch (error) {
+      failure = detailsOf(error);
+    }
+    this.#runningCount--;
+    if (!this.#closed.signal.aborted) await this.#end(job, failure);
+    this.#runNext();
+  }
+
+  async #end(job: Running, failure: string | null): Promise<void> {
+    const { jobId, plan } = job;
+    const { log } = this.#options;
+    const status = failure === null ? 'completed' : 'failed';
+    try {
+      if (plan.index !== null) await this.#records.noteIndex(jobId, plan.index);
+      await this.#records.finish(jobId, status, failure ?? '');
+    } catch (error) {
+      const { message: reason } = error as Error;
+      log.warn({ jobId, status, reason }, 'the end of a job could not be noted');
+    }
+    this.#jobs.delete(jobId);
+    log.info({ jobId, type: plan.type, status }, 'a job has ended');
+    job.end(failure === null);
+  }
+
+  /** Until the index can be seen in the catalogue, or the job has ended, or it takes too long. */
+  async #untilShown(job: Running, index: string): Promise<void> {
+    const { clock } = this.#options;
+    const endMs = clock.nowMs() + SHOWN_MS_MAX;
+    while (this.#jobs.has(job.jobId) && clock.nowMs() < endMs) {
+      if (await this.#records.noteIndex(job.jobId, index)) return;
+      await sleep(SHOWN_POLL_MS);
+    }
+  }
+
+  /** Waits for a job that another process runs; null when there is none. */
+  #poll(jobId: string): Promise<boolean | null> {
+    const known = this.#polls.get(jobId);
+    if (known !== undefined) return known;
+    const poll = this.#pollNow(jobId).finally(() => this.#polls.delete(jobId));
+    this.#polls.set(jobId, poll);
+    return poll;
+  }
+
+  /** It ends: a job that nobody runs any more is given up by {@link JobRecords.beat}. */
+  async #pollNow(jobId: string): Promise<boolean | null> {
+    while (!this.#closed.signal.aborted) {
+      const status = await this.#records.statusOf(jobId);
+      if (status !== 'processing') return status === null ? null : status === 'completed';
+      await sleep(POLL_MS, undefined, { ref: false });
+    }
+    throw new GatewayError('MR_SHUTTING_DOWN');
+  }
+
+  async #withLink<T>(
+    role: string,
+    settings: ReadonlyMap<string, string>,
+    work: (link: ServerLink) => Promise<T>,
+  ): Promise<T> {
+    const { links } = this.#options;
+    const link = await links.checkOut(role);
+    try {
+      await links.apply(link, settings);
+      return await work(link);
+    } finally {
+      if (link.isReusable) links.checkIn(link, settings);
+      else links.discard(link);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#records.beat([...this.#jobs.keys()]);
+    } catch (error) {
+      const { message: reason } = error as Error;
+      this.#options.log.warn({ reason }, 'jobs could not be said to go on');
+    }
+  }
+}
+
+/** As Aurora DSQL says it of a unique index; else PostgreSQL's own words. */
+function detailsOf(error: unknown): string {
+  if (!(error instanceof ServerError)) return (error as Error).message;
+  const { sqlstate, message } = error.fields;
+  const isDuplicate = sqlstate === '23505';
+  return isDuplicate ? 'found duplicate key(s) while validating index uniqueness' : message;
+}
+
+const tooOld = (): DsqlError => {
+  const limit = WAIT_MS_MAX / 1_000;
+  return new DsqlError('54000', `transaction age limit of ${limit}s exceeded`, {
+    detail: `Current transaction age ${limit}s exceeds ${limit}s`,
+  });
+};
