@@ -13,6 +13,7 @@ import { roleLogin } from '../../src/dsql/server/role-login.ts';
 import { type ReplySink, ServerError } from '../../src/dsql/server/server-link.ts';
 import { Servers } from '../../src/dsql/server/servers.ts';
 import type { RoleStatement } from '../../src/dsql/statements/judgement.ts';
+import { Jobs } from '../../src/dsql/sys/jobs.ts';
 
 export const LINK_OPTIONS = { connectTimeoutMs: 10_000, log: silentLog };
 
@@ -71,6 +72,7 @@ export class TestBelow {
   readonly privileged: PrivilegedLink;
   readonly links: RoleLinks;
   readonly roles: Roles;
+  readonly jobs: Jobs;
   readonly warnings: string[] = [];
 
   private constructor(url: string, origin: OriginConfig) {
@@ -90,6 +92,8 @@ export class TestBelow {
     });
     const { privileged, roleSecret } = this;
     this.roles = new Roles({ privileged, roleSecret, random: RANDOM, log });
+    const { links } = this;
+    this.jobs = new Jobs({ privileged, links, clock: CLOCK, random: RANDOM, log });
   }
 
   static async open(url: string): Promise<TestBelow> {
@@ -100,6 +104,7 @@ export class TestBelow {
   static async start(url: string): Promise<TestBelow> {
     const below = await TestBelow.open(url);
     await below.roles.setUp();
+    await below.jobs.start();
     return below;
   }
 
@@ -126,6 +131,7 @@ export class TestBelow {
   }
 
   async close(): Promise<void> {
+    await this.jobs.close();
     this.roles.close();
     this.privileged.close();
     await this.links.close();

@@ -185,6 +185,8 @@ export class PostgresLink implements ServerLink, ReplyEvents {
     if (!this.#isOpen) return;
     this.#isDoubted = true;
     if (this.#asked !== null) {
+      // A server process does not notice that its client has gone before it has something to say.
+      void this.cancel();
       this.#lose(null);
       return;
     }

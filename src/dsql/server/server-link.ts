@@ -71,6 +71,6 @@ export interface ServerLink {
   pause(isPaused: boolean): void;
   /** Asks the server to cancel what it does; resolves when it has been told. Never rejects. */
   cancel(): Promise<void>;
-  /** Says Terminate, or cuts it where something is under way. */
+  /** Says Terminate; where something is under way that is cancelled, and the connection cut. */
   close(): void;
 }

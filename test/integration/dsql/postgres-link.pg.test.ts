@@ -226,6 +226,20 @@ describe('a link to PostgreSQL that breaks', () => {
     await expect(link.query('SELECT 1')).rejects.toMatchObject({ code: 'MR_ORIGIN_LOST' });
   });
 
+  it('leaves nothing running when it is closed within an exchange', async () => {
+    const link = await open();
+    const other = await open();
+    const asleep = link.query('SELECT pg_sleep(600)').catch((error) => error);
+    const running = async () => {
+      const sql = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
+      return (await other.query(sql, [String(link.processId)])).rows.length;
+    };
+    await expect.poll(running).toBe(1);
+    link.close();
+    expect(await asleep).toMatchObject({ code: 'MR_ORIGIN_LOST' });
+    await expect.poll(running).toBe(0);
+  });
+
   it('gives no doubt when it is closed here, even within an exchange', async () => {
     const { link, doubts } = await openThroughProxy();
     const asleep = link.query('SELECT pg_sleep(60)').catch((error) => error);
