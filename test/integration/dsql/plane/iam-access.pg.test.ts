@@ -187,9 +187,8 @@ describe('a user', () => {
     const statement = { Effect: 'Allow', Action: '*', Resource: '*' };
     const dated = { DateLessThan: { 'aws:CurrentTime': '2030-01-01T00:00:00Z' } };
     const document = JSON.stringify({ Statement: { ...statement, Condition: dated } });
-    const { code, err } = await millrace(
-      ...['iam', 'policy', 'put', 'its', '--user', 'careful', '--document', document],
-    );
+    const words = ['iam', 'policy', 'put', 'its', '--user', 'careful', '--document', document];
+    const { code, err } = await millrace(...words);
     expect(code).toBe(1);
     expect(err).toContain('The condition operator DateLessThan is not supported');
     expect(await well('iam', 'policy', 'list', '--user', 'careful')).not.toContain('its');
