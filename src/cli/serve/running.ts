@@ -1,8 +1,10 @@
 /** The gateway of `millrace serve` at work, with its control plane when there is a store. */
 import type { Log } from '../../base/log.ts';
-import type { ConfigurationConfig } from '../../config/model.ts';
+import type { ConfigurationConfig, DsqlConfig } from '../../config/model.ts';
+import type { Store } from '../../store/store.ts';
 import { ControlPlane } from '../control/control-plane.ts';
 import type { OpenedStore } from '../control/open-store.ts';
+import type { RunningDsql } from '../dsql/dsql-program.ts';
 import type { RunningGateway } from '../start-gateway.ts';
 import type { StopSignals } from '../stop-signals.ts';
 import { stopBeside, stopGateway } from '../stopping.ts';
@@ -16,6 +18,7 @@ export class Running {
   readonly #source: ConfigSource;
   readonly #log: Log;
   #control: ControlPlane | null = null;
+  #dsql: RunningDsql | null = null;
   #applied: readonly ConfigurationConfig[];
 
   constructor(gateway: RunningGateway, source: ConfigSource, log: Log) {
@@ -49,10 +52,13 @@ export class Running {
   }
 
   async #startControl({ store }: OpenedStore): Promise<void> {
-    const api = this.#source.file.control?.api ?? null;
+    const { api = null, dsql = null } = this.#source.file.control ?? {};
+    if (dsql !== null) await this.#startDsql(dsql, store);
+    const aws = this.#dsql?.plane;
     this.#control = await ControlPlane.start({
       store,
       api,
+      ...(aws === undefined ? {} : { aws }),
       plane: {
         fileConfigurations: () => this.#source.file.config.configurations,
         serve: (configurations) => this.#serve(configurations),
@@ -67,8 +73,19 @@ export class Running {
     if (url !== null) this.#log.info({ url }, 'the API listens');
   }
 
+  async #startDsql(config: DsqlConfig, store: Store): Promise<void> {
+    // Loaded here: without the endpoint nobody needs what is behind it.
+    const { RunningDsql } = await import('../dsql/dsql-program.ts');
+    const options = { config, store, isEphemeral: false, log: this.#log };
+    this.#dsql = await RunningDsql.start(options);
+    const { endpoint, caFile, region } = this.#dsql;
+    const { address, port } = endpoint;
+    this.#log.info({ address, port, region, caFile }, 'the DSQL endpoint listens');
+  }
+
   async #stopControl(): Promise<void> {
     await this.#control?.close();
+    await this.#dsql?.close();
   }
 
   /** Through the one path of reloads, so that a change of the file is never overtaken. */

@@ -34,7 +34,7 @@ export type AdmissionContext<C extends ClusterEntrance> = {
   readonly identities: Identities;
   /** From the accepted connection to the end of authentication. */
   readonly loginTimeoutMs: number;
-  /** The cluster of that id, null when there is none, `waking` when it does not take clients yet. */
+  /** Null when there is none of that id, `waking` when it does not take clients yet. */
   find(id: string): C | null | 'waking';
   /** Milliseconds since 1970. */
   wallMs(): number;

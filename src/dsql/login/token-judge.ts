@@ -94,7 +94,7 @@ function hintOf(
     case 'wrong-host':
       return `The token is signed for another host than ${hosts[0]}.`;
     case 'wrong-region':
-      return `Credential should be scoped to a valid region, not '${token.scope.region}'; the cluster is in ${region}.`;
+      return `Credential should be scoped to ${region}, not '${token.scope.region}'.`;
     case 'wrong-service':
       return "Credential should be scoped to correct service: 'dsql'.";
     case 'wrong-action':

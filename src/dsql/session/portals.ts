@@ -55,7 +55,7 @@ export class PreparedStatements {
   /** Null for all that have a name. */
   delete(name: string | null): boolean {
     if (name !== null) return this.#statements.delete(name);
-    for (const key of [...this.#statements.keys()]) if (key !== '') this.#statements.delete(key);
+    for (const key of this.#statements.keys()) if (key !== '') this.#statements.delete(key);
     return true;
   }
 }

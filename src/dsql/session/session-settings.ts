@@ -35,9 +35,9 @@ export class SessionSettings {
 
   /** RESET ALL. */
   resetAll(): void {
-    for (const name of this.#current.keys()) this.change(name, this.startupValue(name));
-    for (const [name, value] of this.#startup) this.change(name, value);
-    for (const { name } of [...this.#changes]) this.change(name, this.startupValue(name));
+    const names = new Set([...this.#current.keys(), ...this.#startup.keys()]);
+    for (const { name } of this.#changes) names.add(name);
+    for (const name of names) this.change(name, this.startupValue(name));
   }
 
   endTransaction(isCommitted: boolean): void {

@@ -116,8 +116,19 @@ describe('a policy that is written', () => {
       fc.integer(),
     );
     const key = fc.constantFrom(
-      ...['Version', 'Statement', 'Effect', 'Action', 'NotAction', 'Resource', 'Principal'],
-      ...['AWS', 'Condition', 'StringLike', 'aws:PrincipalArn', 'aws:ResourceTag/a', '__proto__'],
+      'Version',
+      'Statement',
+      'Effect',
+      'Action',
+      'NotAction',
+      'Resource',
+      'Principal',
+      'AWS',
+      'Condition',
+      'StringLike',
+      'aws:PrincipalArn',
+      'aws:ResourceTag/a',
+      '__proto__',
     );
     const { node } = fc.letrec((tie) => ({
       node: fc.oneof(
