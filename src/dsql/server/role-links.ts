@@ -198,6 +198,8 @@ export class RoleLinks {
 
   /** Opens links for those who wait, as far as there is room, or makes room. */
   #serve(): void {
+    const isFull = this.#links.size + this.#openingCount >= this.#options.linksMax;
+    if (isFull && this.#idle.size === 0) return;
     const wanted = new Map<string, number>();
     let missing = 0;
     for (const { role } of this.#waiters) {
