@@ -167,7 +167,7 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
   async rollback(): Promise<void> {
     if (this.#isOver) return;
     if (this.#isBusy && !this.#isCommitting) {
-      this.#attempts.isLeaving = true;
+      this.#attempts.leaving.abort();
       this.#runner.cancel();
     }
     await this.#turns.run(async () => {

@@ -8,7 +8,7 @@ import { AdjudicatedTransaction } from './adjudicated-transaction.ts';
 import { BlockWatch, type Watched } from './block-watch.ts';
 import { ControlLink } from './control-link.ts';
 import type { Court } from './court.ts';
-import { Guards } from './guards.ts';
+import { type Guarded, Guards } from './guards.ts';
 import { Turn } from './serial.ts';
 import { START } from './stage.ts';
 import type { Transaction } from './transaction.ts';
@@ -94,6 +94,25 @@ export class Adjudicator implements Court {
     const transaction = new AdjudicatedTransaction(this, link, start);
     this.#open.set(link.processId, transaction);
     return transaction;
+  }
+
+  /**
+   * Has idle transactions give way to what is done on a link beside them, such as the building of an
+   * index, until what is returned is called.
+   */
+  watchOver(link: ServerLink): () => void {
+    const watched: Guarded = {
+      processId: link.processId,
+      isParkable: false,
+      // It is not tried again, so it is the last to be struck.
+      strength: Number.POSITIVE_INFINITY,
+      serial: 0,
+      startCommit: Number.POSITIVE_INFINITY,
+      park: () => {},
+      strike: () => void link.cancel(),
+      lose: () => {},
+    };
+    return this.watch.begin(watched);
   }
 
   noteCommit(): number {

@@ -39,8 +39,8 @@ export class Attempts {
   readonly start: TransactionStart;
   /** What it waited for was locked by a transaction that has committed. */
   hasLost = false;
-  /** Its client goes away. */
-  isLeaving = false;
+  /** Aborted when its client goes away. */
+  readonly leaving = new AbortController();
   /** Who has the turn, or is at COMMIT, is not struck for one who has not. */
   strength = 0;
 
@@ -60,7 +60,7 @@ export class Attempts {
     let release: Release | null = null;
     try {
       for (let n = 0; n < ATTEMPTS_MAX; n++) {
-        if (this.isLeaving) throw transactionFailed();
+        if (this.leaving.signal.aborted) throw transactionFailed();
         try {
           return await this.#once(attempt);
         } catch (error) {
@@ -128,7 +128,7 @@ export class Attempts {
 
   /** @throws DsqlError `40001` */
   async takeTurn(): Promise<Release> {
-    const release = await this.court.turn.take(TURN_WAIT_MS_MAX);
+    const release = await this.court.turn.take(TURN_WAIT_MS_MAX, this.leaving.signal);
     if (release === null) {
       throw changeConflict('Told before its turn: too many transactions try again.');
     }

@@ -31,7 +31,10 @@ export class LinkRunner {
     this.#isRunning = true;
     const end = this.#watch.begin(this.#watched);
     try {
-      return await run();
+      const answer = await run();
+      // It was done before the cancel arrived.
+      this.#isStruck = false;
+      return answer;
     } finally {
       end();
       this.#isRunning = false;

@@ -13,26 +13,31 @@ export class Serial {
 
 export type Release = () => void;
 
-/** What one at a time may have, first come, first served. */
+/** What one at a time may have, first come, first served; null is for who did not get it. */
 export class Turn {
   #isTaken = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** Resolves with null when it is not given within the limit. */
-  take(limitMs: number): Promise<Release | null> {
+  /** @param signal who no longer wants it gives its place to the next */
+  take(limitMs: number, signal: AbortSignal): Promise<Release | null> {
+    if (signal.aborted) return Promise.resolve(null);
     if (!this.#isTaken) {
       this.#isTaken = true;
       return Promise.resolve(this.#release());
     }
     return new Promise((resolve) => {
-      const give = (): void => {
+      const end = (release: Release | null): void => {
         clearTimeout(timer);
-        resolve(this.#release());
+        signal.removeEventListener('abort', giveUp);
+        resolve(release);
       };
-      const timer = setTimeout(() => {
+      const give = (): void => end(this.#release());
+      const giveUp = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(give), 1);
-        resolve(null);
-      }, limitMs);
+        end(null);
+      };
+      const timer = setTimeout(giveUp, limitMs);
+      signal.addEventListener('abort', giveUp);
       this.#waiting.push(give);
     });
   }

@@ -203,6 +203,19 @@ describe('a client that waits', () => {
   });
 });
 
+describe('what is done beside transactions', () => {
+  it('has idle ones give way when it is watched over', async () => {
+    const client = await court.begin();
+    await client.run(write(1, 8));
+    const link = await court.open();
+    const done = court.adjudicator.watchOver(link);
+    expect((await link.query('CREATE INDEX t_v ON t (v)')).tag).toBe('CREATE INDEX');
+    done();
+    expect(await client.commit()).toBe('COMMIT');
+    expect(await valueAt(1)).toBe(8);
+  });
+});
+
 describe('the control link', () => {
   it('is opened anew when it has ended', async () => {
     const conflict = async (): Promise<void> => {
