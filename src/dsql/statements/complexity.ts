@@ -15,10 +15,13 @@ export const TOKENS_MAX = 500_000;
 const tooComplex = (what: string): DsqlError =>
   new DsqlError('54001', 'statement too complex', { detail: what });
 
-/** @throws DsqlError 54001 */
-export function refuseTooLong(bytes: Uint8Array): void {
-  if (bytes.length <= TEXT_BYTES_MAX) return;
-  throw tooComplex(`The text is longer than ${TEXT_BYTES_MAX} bytes.`);
+/** @throws DsqlError 54001, or 22021 for a zero byte, at which the parser would stop reading */
+export function refuseUnfit(bytes: Uint8Array): void {
+  if (bytes.includes(0)) {
+    throw new DsqlError('22021', 'invalid byte sequence for encoding "UTF8": 0x00');
+  }
+  if (bytes.length > TEXT_BYTES_MAX)
+    throw tooComplex(`The text is longer than ${TEXT_BYTES_MAX} bytes.`);
 }
 
 /**

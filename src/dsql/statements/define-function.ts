@@ -2,7 +2,7 @@
 import { asList, asObject, type Json, type JsonObject } from '../../sql/facts/parser.ts';
 import { unsupported } from '../dsql-error.ts';
 import { judgeExpression } from './columns.ts';
-import { refuseTooComplex, refuseTooLong } from './complexity.ts';
+import { refuseTooComplex, refuseUnfit } from './complexity.ts';
 import type { StatementContext } from './context.ts';
 import type { Action } from './judgement.ts';
 import { isBuiltinName } from './known-functions.ts';
@@ -92,7 +92,7 @@ function judgeTextBody(option: Option | undefined, context: StatementContext): b
   if (parts.length !== 1) return false;
   const text = constantOf(parts[0]) ?? '';
   const bytes = Buffer.from(text);
-  refuseTooLong(bytes);
+  refuseUnfit(bytes);
   refuseTooComplex(bytes);
   const walk = new QueryWalk(bytes);
   for (const { kind, node } of parseText(context.parser, text)) {

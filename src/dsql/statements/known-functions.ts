@@ -19,8 +19,7 @@ const stable: ReadonlySet<string> = new Set(
   plainto_tsquery regclass row_security_active satisfies_hash_partition to_regclass to_regcollation
   to_regnamespace to_regoper to_regoperator to_regproc to_regprocedure to_regrole to_regtype
   to_tsquery to_tsvector ts_debug ts_headline ts_lexize ts_match_tq ts_match_tt ts_parse
-  ts_token_type
-  txid_current txid_current_if_assigned txid_current_snapshot txid_snapshot_xip
+  ts_token_type txid_current txid_current_if_assigned txid_current_snapshot txid_snapshot_xip
   txid_snapshot_xmax txid_snapshot_xmin txid_visible_in_snapshot websearch_to_tsquery
   xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document xid`.split(/\s+/),
 );

@@ -30,7 +30,8 @@ export function judgeQuery({ kind, node }: Node, context: StatementContext): Act
 /** A plain INSERT: all that it does is to add the rows that RETURNING tells. */
 function insertOf(kind: string, node: JsonObject, walk: QueryWalk): Write['insert'] {
   if (kind !== 'InsertStmt' || 'onConflictClause' in node) return null;
-  if (walk.writeCount !== 1 || walk.callsUserFunction) return null;
+  const doesMore = walk.writeCount !== 1 || walk.callsUserFunction || walk.locks.length > 0;
+  if (doesMore) return null;
   return { into: relationOf(node['relation']), hasReturning: 'returningClause' in node };
 }
 

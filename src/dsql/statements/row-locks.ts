@@ -1,6 +1,6 @@
 /** FOR UPDATE and FOR KEY SHARE: which relations a SELECT locks rows of. */
 import { asList, asObject, type Json, type JsonObject } from '../../sql/facts/parser.ts';
-import { unsupported } from '../dsql-error.ts';
+import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { RelationName, RowLock } from './judgement.ts';
 import { nodesOf, relationOf, textOf, unwrap } from './tree.ts';
 
@@ -12,16 +12,26 @@ const strengths: ReadonlyMap<string, RowLock['strength']> = new Map([
 /** One item of FROM by the name that it has in the query, and the tables that a lock reaches. */
 type FromItem = { readonly name: string; readonly relations: readonly RelationName[] };
 
+/** Each may name all of FROM, and nobody writes so many. */
+const LOCKING_CLAUSES_MAX = 64;
+
 /**
- * `isCte` tells names of WITH queries, whose rows a lock does not reach.
+ * Of a SelectStmt. `isCte` tells names of WITH queries, whose rows a lock does not reach.
  *
  * @throws DsqlError for other strengths, and for SKIP LOCKED and NOWAIT: nothing is ever waited for
  */
-export function lockOf(
-  clause: JsonObject,
-  select: JsonObject,
-  isCte: (name: string) => boolean,
-): RowLock {
+export function locksOf(select: JsonObject, isCte: (name: string) => boolean): RowLock[] {
+  const clauses = nodesOf('LockingClause', select['lockingClause']);
+  if (clauses.length > LOCKING_CLAUSES_MAX) {
+    throw new DsqlError('54001', 'statement too complex', {
+      detail: `It has more than ${LOCKING_CLAUSES_MAX} locking clauses.`,
+    });
+  }
+  const items = itemsOf(select['fromClause'], isCte);
+  return clauses.map((clause) => lockOf(clause, items));
+}
+
+function lockOf(clause: JsonObject, items: readonly FromItem[]): RowLock {
   const strength = strengths.get(textOf(clause, 'strength'));
   if (strength === undefined) {
     throw unsupported('locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported');
@@ -29,9 +39,10 @@ export function lockOf(
   const policy = clause['waitPolicy'];
   if (policy === 'LockWaitSkip') throw unsupported('SKIP LOCKED not supported');
   if (policy === 'LockWaitError') throw unsupported('NOWAIT not supported');
-  const items = itemsOf(select['fromClause'], isCte);
-  const named = nodesOf('RangeVar', clause['lockedRels']).map((node) => textOf(node, 'relname'));
-  const locked = named.length === 0 ? items : items.filter(({ name }) => named.includes(name));
+  const named = new Set(
+    nodesOf('RangeVar', clause['lockedRels']).map((node) => textOf(node, 'relname')),
+  );
+  const locked = named.size === 0 ? items : items.filter(({ name }) => named.has(name));
   return { strength, relations: locked.flatMap(({ relations }) => relations) };
 }
 

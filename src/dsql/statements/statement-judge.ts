@@ -6,7 +6,7 @@
 import { Generations } from '../../base/generations.ts';
 import type { SqlParser } from '../../sql/facts/parser.ts';
 import { DsqlError } from '../dsql-error.ts';
-import { refuseTooComplex, refuseTooLong } from './complexity.ts';
+import { refuseTooComplex, refuseUnfit } from './complexity.ts';
 import type { StatementContext } from './context.ts';
 import { type CustomForms, type IamStatement, takeCustomForms } from './custom-forms.ts';
 import { applyEdits, type Edit, slice } from './edits.ts';
@@ -49,16 +49,20 @@ export class StatementJudge {
     const statements: JudgedStatement[] = [];
     try {
       const bytes = Buffer.from(text);
-      refuseTooLong(bytes);
+      refuseUnfit(bytes);
       refuseTooComplex(bytes);
       const forms = takeCustomForms(bytes);
       const parsed = parseText(this.#parser, slice(forms.bytes, 0, forms.bytes.length));
+      const isAlone = parsed.length === 1 && forms.iam.length === 0;
+      let nextAsync = 0;
       for (const statement of inOrder(bytes, parsed, forms)) {
-        statements.push(
-          'role' in statement
-            ? judgeIam(bytes, statement)
-            : this.#judgeParsed(statement, forms, parsed.length === 1 && forms.iam.length === 0),
-        );
+        if ('role' in statement) {
+          statements.push(judgeIam(bytes, statement));
+          continue;
+        }
+        while ((forms.asyncAt[nextAsync] ?? Infinity) < statement.start) nextAsync++;
+        const isAsync = (forms.asyncAt[nextAsync] ?? Infinity) < statement.end;
+        statements.push(this.#judgeParsed(statement, forms, isAsync, isAlone));
       }
     } catch (error) {
       if (error instanceof DsqlError) return { statements, refused: error };
@@ -68,11 +72,14 @@ export class StatementJudge {
   }
 
   /** What stands alone keeps what is around it, so that positions in errors are right. */
-  #judgeParsed(statement: ParsedStatement, forms: CustomForms, isAlone: boolean): JudgedStatement {
-    const { bytes } = forms;
+  #judgeParsed(
+    statement: ParsedStatement,
+    { bytes }: CustomForms,
+    isAsync: boolean,
+    isAlone: boolean,
+  ): JudgedStatement {
     const { start, end } = statement;
     const edits: Edit[] = [];
-    const isAsync = forms.asyncAt.some((at) => at >= start && at < end);
     const context: StatementContext = { bytes, start, end, isAsync, parser: this.#parser, edits };
     const action = judgeNode(statement, context);
     const text = isAlone

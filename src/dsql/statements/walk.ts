@@ -9,8 +9,9 @@ import type { Edit } from './edits.ts';
 import type { RelationName, RowLock } from './judgement.ts';
 import { isBuiltin } from './known-functions.ts';
 import { refuseFunction } from './refused-functions.ts';
-import { lockOf } from './row-locks.ts';
+import { locksOf } from './row-locks.ts';
 import { refuseSystemEntity } from './system-entity.ts';
+import { refuseConfigurationOfCall, refuseConfigurationOfCast } from './text-search.ts';
 import { isTrue, nodesOf, qualifiedName, relationOf, textOf, unwrap } from './tree.ts';
 import { unsupportedStatement } from './unsupported.ts';
 import { answerOfCall, type CallPlace } from './version-calls.ts';
@@ -113,6 +114,7 @@ export class QueryWalk {
     if ('funcname' in node) this.#call(node);
     if (kind === 'SelectStmt') this.#locks(node, scope);
     if (kind === 'RangeFunction') this.#tableFunctions(node);
+    if (kind === 'TypeCast') refuseConfigurationOfCast(node);
     if (writers.has(kind)) this.#target(node);
     for (const [key, value] of Object.entries(node)) {
       // A locking clause names what FROM has named already.
@@ -147,6 +149,7 @@ export class QueryWalk {
   #call(node: JsonObject): void {
     const name = qualifiedName(node['funcname']);
     refuseFunction(name);
+    refuseConfigurationOfCall(node);
     if (!isBuiltin(name)) this.callsUserFunction = true;
     this.#rewrite(node, this.#place);
   }
@@ -170,21 +173,20 @@ export class QueryWalk {
   }
 
   #locks(node: JsonObject, scope: CteScope | null): void {
-    for (const clause of nodesOf('LockingClause', node['lockingClause'])) {
-      this.locks.push(lockOf(clause, node, (name) => isCte(scope, name)));
-    }
+    if ('lockingClause' in node) this.locks.push(...locksOf(node, (name) => isCte(scope, name)));
   }
 
-  /** Without RECURSIVE a WITH query sees those before it. */
+  /** Without RECURSIVE a WITH query sees those before it: each adds a scope to that of the last. */
   #ctes(node: JsonObject, outer: CteScope | null): CteScope {
     const clause = asObject(node['withClause']);
     const queries = nodesOf('CommonTableExpr', clause?.['ctes']);
     const names = queries.map((query) => textOf(query, 'ctename'));
     const all: CteScope = { names: new Set(names), outer };
+    const isRecursive = clause?.['recursive'] === true;
+    let before = outer;
     for (const [index, query] of queries.entries()) {
-      const isRecursive = clause?.['recursive'] === true;
-      const scope = isRecursive ? all : { names: new Set(names.slice(0, index)), outer };
-      this.#push(query, scope);
+      this.#push(query, isRecursive ? all : before);
+      before = { names: new Set([names[index] ?? '']), outer: before };
     }
     return all;
   }

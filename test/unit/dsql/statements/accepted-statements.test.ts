@@ -143,6 +143,8 @@ describe('what a statement writes', () => {
     'INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING',
     'WITH d AS (DELETE FROM u RETURNING a) INSERT INTO t SELECT a FROM d',
     'EXPLAIN ANALYZE INSERT INTO t VALUES (1)',
+    'INSERT INTO t SELECT my_function()',
+    'INSERT INTO t SELECT * FROM u FOR UPDATE',
     'UPDATE t SET a = 1',
   ])('has no plain INSERT in %s', (text) => {
     expect(writeOf(text)).toMatchObject({ insert: null });

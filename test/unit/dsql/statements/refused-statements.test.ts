@@ -201,6 +201,21 @@ describe('statements that are refused', () => {
   });
 });
 
+const noConfiguration = '42704 text search configuration "english" does not exist';
+
+describe('text search', () => {
+  it.each([
+    ["SELECT to_tsvector('english', a) FROM t", noConfiguration],
+    ["SELECT pg_catalog.to_tsquery('pg_catalog.english', 'a')", noConfiguration],
+    ["SELECT to_tsquery('english'::regconfig, $1)", noConfiguration],
+    ["CREATE INDEX ASYNC ON t (to_tsvector('english', a))", noConfiguration],
+    ["SELECT to_tsvector('simple', a) @@ plainto_tsquery('simple', 'b') FROM t", 'accepted'],
+    ["SELECT to_tsvector('english')", 'accepted'],
+  ])('%s', (text, expected) => {
+    expect(told(text)).toBe(expected);
+  });
+});
+
 describe('types that no column has', () => {
   it.each(types)('%s', (text, expected) => {
     expect(told(text)).toBe(expected);

@@ -104,6 +104,16 @@ describe('a text that is too much', () => {
     expect(code(`SELECT 1 IN (1${',1'.repeat(TOKENS_MAX / 2)})`)).toBe('54001');
   });
 
+  it('has more locking clauses than anybody writes', () => {
+    expect(code(`SELECT FROM t${' FOR UPDATE'.repeat(65)}`)).toBe('54001');
+    expect(code(`SELECT FROM t${' FOR UPDATE'.repeat(64)}`)).toBe('accepted');
+  });
+
+  it('has a zero byte, behind which the parser sees nothing', () => {
+    expect(code('SELECT 1\0; TRUNCATE t')).toBe('22021');
+    expect(code("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1\0'")).toBe('22021');
+  });
+
   it('is not a script of many statements, nor a long list', () => {
     expect(code('UPDATE t SET a = b + 1 WHERE c = 2; '.repeat(2_000))).toBe('accepted');
     expect(code(`INSERT INTO t VALUES (1)${', (1, now(), DEFAULT)'.repeat(3_000)}`)).toBe(
