@@ -41,16 +41,18 @@ const DENY_ALL: Policy = {
   ],
 };
 
+type ReadPolicy = { readonly document: string; readonly policy: Policy };
 type Opened = { readonly sealed: Buffer; readonly text: string };
 
 /**
  * Reads it again and again: a secret that has been opened once is not opened again as long as it is
- * sealed by the same bytes.
+ * sealed by the same bytes, and a policy is read once.
  */
 export class IamSnapshotReader {
   readonly #box: SecretBox;
   readonly #log: Log;
   #opened = new Map<string, Opened>();
+  #policies = new Map<string, ReadPolicy>();
 
   constructor(box: SecretBox, log: Log) {
     this.#box = box;
@@ -108,16 +110,24 @@ export class IamSnapshotReader {
   #policiesOf(
     rows: readonly { principal_id: string; name: string; document: string }[],
   ): Map<string, Policy[]> {
+    const before = this.#policies;
+    this.#policies = new Map();
     const policies = new Map<string, Policy[]>();
     for (const { principal_id: id, name, document } of rows) {
-      const read = readPolicy(document, 'identity');
-      const problem = 'problem' in read ? read.problem : null;
-      if (problem !== null)
-        this.#log.error({ principal: id, name, problem }, 'a policy is unreadable');
-      const policy = 'problem' in read ? DENY_ALL : read;
+      const known = before.get(`${id} ${name}`);
+      const policy = known?.document === document ? known.policy : this.#parse(id, name, document);
+      this.#policies.set(`${id} ${name}`, { document, policy });
       policies.set(id, [...(policies.get(id) ?? []), policy]);
     }
     return policies;
+  }
+
+  #parse(principal: string, name: string, document: string): Policy {
+    const read = readPolicy(document, 'identity');
+    if (!('problem' in read)) return read;
+    const { problem } = read;
+    this.#log.error({ principal, name, problem }, 'a policy cannot be read: it denies everything');
+    return DENY_ALL;
   }
 
   /** Null for one that cannot be opened, which is told: the others are good anyway. */
