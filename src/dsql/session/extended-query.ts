@@ -1,5 +1,7 @@
 /** Parse, Bind, Describe, Execute and Close. */
-import { DsqlError } from '../dsql-error.ts';
+import { ServerCode } from '../../protocol/codes.ts';
+import { rowTypeOf } from '../../session/statements/result-type.ts';
+import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { ReplySink } from '../server/server-link.ts';
 import type { JudgedStatement } from '../statements/judgement.ts';
 import { decodeBind, decodeExecute, decodeName, decodeParse } from './client-messages.ts';
@@ -11,7 +13,7 @@ import {
   EMPTY_DESCRIPTION,
   ownDescription,
 } from './descriptions.ts';
-import { type Portal, Portals, PreparedStatements } from './portals.ts';
+import { type Portal, Portals, type Prepared, PreparedStatements } from './portals.ts';
 import {
   BIND_COMPLETE,
   commandComplete,
@@ -70,8 +72,9 @@ export class ExtendedQuery {
       const words = 'cannot insert multiple commands into a prepared statement';
       throw new DsqlError('42601', words);
     }
+    const context = this.#context();
     const description = await this.#describe(statement, parameterTypes);
-    this.#statements.set(name, { statement, parameterTypes, description });
+    this.#statements.set(name, { statement, parameterTypes, description, context });
   }
 
   bind(body: Buffer): void {
@@ -142,12 +145,30 @@ export class ExtendedQuery {
 
   async #run(portal: Portal, statement: JudgedStatement, sink: ReplySink): Promise<string> {
     const { prepared, bind } = portal;
+    await this.#checkResult(prepared, statement);
     const call: Call = {
       parameterTypes: prepared.parameterTypes,
       bind: bind.content,
       wantsBinary: bind.resultFormats[0] === 1,
     };
     return await this.#options.runner.run(statement, call, sink);
+  }
+
+  /** What the description of a statement depends on. */
+  #context(): string {
+    const { services, settings } = this.#options;
+    return `${services.catalogue.number} ${[...settings.committed].join()}`;
+  }
+
+  /** As in PostgreSQL a statement returns what it did when it was prepared, or nothing. */
+  async #checkResult(prepared: Prepared, statement: JudgedStatement): Promise<void> {
+    const context = this.#context();
+    if (context === prepared.context) return;
+    const now = await this.#describe(statement, prepared.parameterTypes);
+    if (resultTypeOf(now) !== resultTypeOf(prepared.description)) {
+      throw unsupported('cached plan must not change result type');
+    }
+    prepared.context = context;
   }
 
   async #describe(
@@ -157,11 +178,11 @@ export class ExtendedQuery {
     if (statement === null) return EMPTY_DESCRIPTION;
     const own = ownDescription(statement);
     if (own !== null) return own;
-    const { services, block, settings } = this.#options;
+    const { block } = this.#options;
     const { action } = statement;
     if (action.kind === 'execute') return this.#options.runner.describePrepared(action.name);
     const text = statement.text;
-    const context = `${services.catalogue.number} ${[...settings.committed].join()}`;
+    const context = this.#context();
     const key = `${parameterTypes.join()} ${text}`;
     const known = block.isExplicit ? null : this.#descriptions.get(key, context);
     if (known !== null) return known;
@@ -182,3 +203,7 @@ const endsBlock = ({ action }: JudgedStatement): boolean =>
 /** A SELECT counts the rows of each part, everything else those of the statement. */
 const partTag = (tag: string, count: number): string =>
   tag.startsWith('SELECT ') ? `SELECT ${count}` : tag;
+
+/** As far as PostgreSQL compares it; null for a statement that returns no rows. */
+const resultTypeOf = ({ columns }: Description): string | null =>
+  columns[0] === ServerCode.RowDescription ? rowTypeOf(columns, 0, columns.length) : null;

@@ -16,6 +16,8 @@ export type Prepared = {
   readonly statement: JudgedStatement | null;
   readonly parameterTypes: readonly number[];
   readonly description: Description;
+  /** What the description depended on; see {@link Descriptions.get}. */
+  context: string;
 };
 
 export type Portal = {

@@ -77,6 +77,20 @@ describe('the extended protocol', () => {
     }
   });
 
+  it('returns what it did when a statement was prepared, or says that it cannot', async () => {
+    await other.query('CREATE TABLE wide (id int PRIMARY KEY)');
+    const query = { name: 'all-of-it', text: 'SELECT * FROM wide' };
+    expect((await one.query(query)).fields).toHaveLength(1);
+    await other.query('CREATE TABLE beside (id int PRIMARY KEY)');
+    expect((await one.query(query)).fields).toHaveLength(1);
+    await other.query('ALTER TABLE wide ADD COLUMN more text');
+    expect(await told(one.query(query))).toMatchObject({
+      code: '0A000',
+      message: 'cached plan must not change result type',
+    });
+    expect((await one.query('SELECT * FROM wide')).fields).toHaveLength(2);
+  });
+
   it('takes one statement at a time', async () => {
     expect(await told(one.query('SELECT $1::int; SELECT 2', [1]))).toMatchObject({
       code: '42601',
