@@ -8,8 +8,8 @@ import type { StatementContext } from './context.ts';
 import { TokenKind, TokenReader } from './tokens.ts';
 import { constantOf, locationOf, qualifiedName } from './tree.ts';
 
-/** By PostgreSQL's internal name; the value is what it displays. */
-const storable: ReadonlyMap<string, string> = new Map([
+/** What a column can be, by PostgreSQL's internal name; the value is what it displays. */
+export const storableTypes: ReadonlyMap<string, string> = new Map([
   ['int2', 'smallint'],
   ['int4', 'integer'],
   ['int8', 'bigint'],
@@ -73,10 +73,10 @@ export type ColumnType = {
 /** A type name of `pg_catalog` begins with an underscore for the array of it. */
 function elementOf(name: string): string | null {
   const element = name.startsWith('_') ? name.slice(1) : null;
-  return element !== null && (storable.has(element) || others.has(element)) ? element : null;
+  return element !== null && (storableTypes.has(element) || others.has(element)) ? element : null;
 }
 
-const displayOf = (name: string): string => storable.get(name) ?? others.get(name) ?? name;
+const displayOf = (name: string): string => storableTypes.get(name) ?? others.get(name) ?? name;
 
 /** What a TypeName names. */
 export function typeOf(typeName: JsonObject): ColumnType {
@@ -85,7 +85,7 @@ export function typeOf(typeName: JsonObject): ColumnType {
   const element = isOwn ? null : elementOf(name);
   const suffix = asList(typeName['arrayBounds']).length > 0 || element !== null ? '[]' : '';
   const base = element ?? name;
-  const isKnown = storable.has(base) || others.has(base) || base.startsWith('pg_');
+  const isKnown = storableTypes.has(base) || others.has(base) || base.startsWith('pg_');
   const isBuiltin = !isOwn && (isKnown || schema === 'pg_catalog');
   return {
     builtin: isBuiltin ? base + suffix : null,
@@ -105,7 +105,7 @@ export function judgeColumnType(typeName: JsonObject, context: StatementContext)
   }
   const type = typeOf(typeName);
   const isArray = asList(typeName['arrayBounds']).length > 0;
-  const isStorable = type.builtin === null ? !isArray : storable.has(type.builtin);
+  const isStorable = type.builtin === null ? !isArray : storableTypes.has(type.builtin);
   if (!isStorable || schema === 'information_schema' || typeName['setof'] === true) {
     throw unsupported(`datatype ${type.display} not supported`);
   }

@@ -9,8 +9,11 @@ import { TokenKind, TokenReader } from './tokens.ts';
 /** Aurora DSQL takes no longer messages (its limit of a protocol message). */
 export const TEXT_BYTES_MAX: number = 10 << 20;
 
-/** Of a whole text; a transaction writes at most 3,000 rows, so that this is 80 values in each. */
-export const TOKENS_MAX = 500_000;
+/** Of a whole text; a transaction writes at most 3,000 rows, so that this is 40 values in each. */
+export const TOKENS_MAX = 250_000;
+
+/** Of a whole text. Scripts are longer, but are sent statement by statement. */
+export const STATEMENTS_MAX = 10_000;
 
 const tooComplex = (what: string): DsqlError =>
   new DsqlError('54001', 'statement too complex', { detail: what });
@@ -37,6 +40,7 @@ export function refuseTooComplex(bytes: Uint8Array): void {
   let links = 0;
   let linkCount = 0;
   let count = 0;
+  let ends = 0;
   let isSeparated = true;
   for (let kind = token.next(); kind !== TokenKind.End && kind !== TokenKind.Bad; ) {
     count++;
@@ -44,7 +48,10 @@ export function refuseTooComplex(bytes: Uint8Array): void {
       isSeparated = true;
       if (token.isPunctuation('(') || token.isPunctuation('[')) depth++;
       else if (token.isPunctuation(')') || token.isPunctuation(']')) depth--;
-      else if (token.isPunctuation(';')) links = 0;
+      else if (token.isPunctuation(';')) {
+        links = 0;
+        ends++;
+      }
       depthMax = Math.max(depthMax, depth);
     } else {
       const isLink = kind === TokenKind.Word || kind === TokenKind.QuotedName;
@@ -56,6 +63,7 @@ export function refuseTooComplex(bytes: Uint8Array): void {
     kind = token.next();
   }
   if (count > TOKENS_MAX) throw tooComplex(`It has more than ${TOKENS_MAX} words.`);
+  if (ends > STATEMENTS_MAX) throw tooComplex(`It has more than ${STATEMENTS_MAX} statements.`);
   if (!isParseable({ depthMax, linkCount })) {
     throw tooComplex('Its expressions are nested too deeply, or are chained too long.');
   }

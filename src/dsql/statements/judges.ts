@@ -66,7 +66,8 @@ function judgeCall(node: JsonObject): Action {
   const args = asList(call?.['args']);
   const jobId = constantOf(args[0]);
   const isKnown = schema === 'sys' && name === 'wait_for_job' && args.length === 1;
-  if (!isKnown || jobId === null) throw unsupportedStatement('CallStmt');
+  if (!isKnown) throw unsupportedStatement('CallStmt');
+  if (jobId === null) throw unsupported('sys.wait_for_job takes the id of a job as a literal');
   return { kind: 'wait-for-job', jobId };
 }
 
@@ -112,6 +113,9 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['DropRoleStmt', judgeDropRole],
   ['GrantRoleStmt', judgeGrantRole],
 ]);
+
+/** The parser's names of the statements that are accepted in some form, for the documentation. */
+export const acceptedKinds: readonly string[] = [...queryKinds, ...judges.keys()].toSorted();
 
 /** @throws DsqlError what the client is told of a statement that is refused */
 export function judgeNode(statement: Node, context: StatementContext): Action {

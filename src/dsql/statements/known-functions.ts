@@ -5,6 +5,7 @@
 import { builtinFunctionEffect } from '../../sql/facts/builtin-functions.ts';
 import { pureFunctions } from '../../sql/facts/pure-builtins.generated.ts';
 import type { RelationName } from './judgement.ts';
+import { isSystemSchema } from './system-entity.ts';
 
 /** Those that a statement may call and that are neither pure nor volatile. */
 const stable: ReadonlySet<string> = new Set(
@@ -35,5 +36,5 @@ export function isBuiltinName(name: string): boolean {
 }
 
 export function isBuiltin({ schema, name }: RelationName): boolean {
-  return schema === 'pg_catalog' || (schema === null && isBuiltinName(name));
+  return schema === null ? isBuiltinName(name) : isSystemSchema(schema);
 }

@@ -5,6 +5,7 @@ import { judgeExpression } from './columns.ts';
 import type { StatementContext } from './context.ts';
 import { refuseTemporary } from './create-table.ts';
 import type { Action, RelationName } from './judgement.ts';
+import { isBuiltinName } from './known-functions.ts';
 import {
   isSystemSchema,
   refuseSystemEntity,
@@ -102,6 +103,11 @@ function refuseObject(type: string, value: Json | undefined): void {
 export function judgeRename(node: JsonObject): Action {
   const type = textOf(node, 'renameType');
   if (!renamed.has(type)) throw unsupported('unsupported object in RENAME statement');
+  const name = textOf(node, 'newname');
+  // Under such a name its calls would pass for PostgreSQL's own, which do not write.
+  if (type === 'OBJECT_FUNCTION' && isBuiltinName(name)) {
+    throw unsupported(`RENAME of a function to ${name} not supported`);
+  }
   if (type === 'OBJECT_SCHEMA') {
     const schema = textOf(node, 'subname');
     if (schema === 'public' || isSystemSchema(schema)) throw systemEntity();

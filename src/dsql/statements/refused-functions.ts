@@ -10,7 +10,8 @@ import type { RelationName } from './judgement.ts';
 
 const listOf = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/));
 
-const names = listOf(`
+/** By name; those of a family are in {@link refusedFunctionPrefixes}. */
+export const refusedFunctionNames: ReadonlySet<string> = listOf(`
   pg_backend_pid inet_server_addr inet_server_port inet_client_addr inet_client_port
 
   set_config setseed
@@ -42,7 +43,7 @@ const names = listOf(`
   pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
   pg_tablespace_databases system`);
 
-const prefixes: readonly string[] = [
+export const refusedFunctionPrefixes: readonly string[] = [
   'pg_advisory_',
   'pg_try_advisory_',
   'pg_rotate_logfile',
@@ -72,7 +73,10 @@ const isOfExtension = (name: string): boolean =>
 
 /** Of a function of `pg_catalog`. */
 export function isRefusedBuiltin(name: string): boolean {
-  return names.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
+  return (
+    refusedFunctionNames.has(name) ||
+    refusedFunctionPrefixes.some((prefix) => name.startsWith(prefix))
+  );
 }
 
 /**

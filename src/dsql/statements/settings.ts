@@ -9,7 +9,8 @@ import type { Action } from './judgement.ts';
 import { foldCase } from './tokens.ts';
 import { constantOf, isTrue, nodeOf, optionsOf, textOf } from './tree.ts';
 
-const allowed: ReadonlySet<string> = new Set(
+/** By name in lower case; `role` is allowed in one form only. */
+export const allowedSettings: ReadonlySet<string> = new Set(
   `application_name client_encoding datestyle extra_float_digits intervalstyle timezone
   search_path enable_bitmapscan enable_hashjoin enable_indexonlyscan enable_indexscan
   enable_material enable_mergejoin enable_nestloop enable_seqscan
@@ -44,7 +45,7 @@ function namesTemporarySchema(searchPath: string): boolean {
  */
 export function refusedSetting(name: string, value: string | null = null): DsqlError | null {
   const folded = foldCase(name);
-  if (!allowed.has(folded)) return refusal(name);
+  if (!allowedSettings.has(folded)) return refusal(name);
   if (folded === 'search_path' && value !== null && namesTemporarySchema(value)) {
     return unsupported('temporary schemas not supported in search_path');
   }

@@ -190,5 +190,6 @@ describe('what a statement writes', () => {
     expect(writeOf('SELECT my_function(1)')).toEqual(nothing);
     expect(writeOf('SELECT s.lower(1)')).toEqual(nothing);
     expect(writeOf("SELECT lower('A'), pg_catalog.upper('a')")).toEqual({ kind: 'read' });
+    expect(writeOf('SELECT information_schema._pg_expandarray($1)')).toEqual({ kind: 'read' });
   });
 });

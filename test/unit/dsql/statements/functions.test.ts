@@ -129,6 +129,12 @@ describe('functions of clients', () => {
     expect(told(create('my_lower'))).toBe('accepted');
   });
 
+  it('do not come to such a name later', () => {
+    expect(told('ALTER FUNCTION f(int) RENAME TO lower')).toBe(
+      'RENAME of a function to lower not supported',
+    );
+  });
+
   it('are not altered to what could not be made', () => {
     expect(told('ALTER FUNCTION f() SET work_mem = 1')).toBe(
       'setting configuration parameter "work_mem" not supported',

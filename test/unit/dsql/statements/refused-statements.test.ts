@@ -141,6 +141,8 @@ const statements: readonly Row[] = [
   ['SELECT a FROM t GROUP BY ALL', '42601 syntax error at end of input'],
   ['DO $$ BEGIN END $$', notAllowed('Do')],
   ['CALL p()', notAllowed('Call')],
+  ["CALL wait_for_job('x')", notAllowed('Call')],
+  ['CALL sys.wait_for_job($1)', 'sys.wait_for_job takes the id of a job as a literal'],
   ['DECLARE c CURSOR FOR SELECT 1', notAllowed('DeclareCursor')],
   ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', notAllowed('DeclareCursor')],
   ['FETCH 1 FROM c', notAllowed('Fetch')],

@@ -1,5 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { TEXT_BYTES_MAX, TOKENS_MAX } from '../../../../src/dsql/statements/complexity.ts';
+import {
+  STATEMENTS_MAX,
+  TEXT_BYTES_MAX,
+  TOKENS_MAX,
+} from '../../../../src/dsql/statements/complexity.ts';
 import { StatementJudge } from '../../../../src/dsql/statements/statement-judge.ts';
 import { loadParser } from '../../../../src/origin/parser.ts';
 import type { SqlParser } from '../../../../src/sql/facts/parser.ts';
@@ -102,6 +106,11 @@ describe('a text that is too much', () => {
 
   it('has too many words', () => {
     expect(code(`SELECT 1 IN (1${',1'.repeat(TOKENS_MAX / 2)})`)).toBe('54001');
+  });
+
+  it('has too many statements', () => {
+    expect(code('COMMIT;'.repeat(STATEMENTS_MAX + 1))).toBe('54001');
+    expect(code('COMMIT;'.repeat(STATEMENTS_MAX))).toBe('accepted');
   });
 
   it('has more locking clauses than anybody writes', () => {
