@@ -8,6 +8,7 @@ import type { Log } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { type LinkLogin, openLink, type PostgresLink } from './postgres-link.ts';
+import { ROLE_SETTINGS } from './role-login.ts';
 import { type Proof, proveWrites } from './write-proof.ts';
 
 /** More servers than these are a mistake. */
@@ -70,11 +71,12 @@ export class Servers {
    * Opens a link to the server that takes writes, waiting for one if need be.
    *
    * @param login null for the endpoint's own
+   * @param parameters settings of the session from its start
    * @throws GatewayError `MR_ORIGIN_…`: `NO_WRITER` when servers answer and none takes writes
    */
   async open(
     login: LinkLogin | null,
-    parameters: Readonly<Record<string, string>> = {},
+    parameters: Readonly<Record<string, string>> = login === null ? {} : ROLE_SETTINGS,
   ): Promise<PostgresLink> {
     const endMs = this.#options.clock.nowMs() + this.#options.waitMs;
     for (;;) {

@@ -11,6 +11,8 @@ import { type IndexText, readIndexText } from './index-text.ts';
 
 /** Longest name in PostgreSQL, in bytes. */
 const NAME_BYTES_MAX = 63;
+/** A table of this size is indexed within a second. */
+const QUICK_BYTES_MAX = 16 * 1_048_576;
 /** Names that are tried for an index that the client gives none. */
 const NAMES_MAX = 1_000;
 
@@ -18,6 +20,11 @@ export type JobPlan = {
   readonly type: Job['type'];
   /** Null when there is nothing to do: IF NOT EXISTS. */
   readonly sql: string | null;
+  /**
+   * Does the same in no time, but holds up those who write to the table meanwhile: null where that
+   * would be long.
+   */
+  readonly quickSql: string | null;
   /** The catalogue that the object is in: `pg_class` or `pg_constraint`. */
   readonly classId: number;
   /** 0 while it does not exist. */
@@ -32,6 +39,7 @@ const PG_CONSTRAINT = 2606;
 
 type Table = {
   readonly oid: string;
+  readonly bytes: number;
   readonly schema: string;
   readonly name: string;
 };
@@ -65,7 +73,7 @@ const pathOf = (schema: string | null, name: string): string =>
 async function findTable(link: ServerLink, { schema, name }: RelationName): Promise<Table> {
   const { rows } = await link.query(
     `SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-      pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+      pg_catalog.has_schema_privilege(n.oid, 'CREATE'), pg_catalog.pg_relation_size(c.oid)
      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = pg_catalog.to_regclass($1)`,
     [pathOf(schema, name)],
@@ -75,11 +83,16 @@ async function findTable(link: ServerLink, { schema, name }: RelationName): Prom
     const path = schema === null ? name : `${schema}.${name}`;
     throw new DsqlError('42P01', `relation "${path}" does not exist`);
   }
-  const [oid, itsSchema, itsName, kind, isOwner, mayCreate] = found;
+  const [oid, itsSchema, itsName, kind, isOwner, mayCreate, bytes] = found;
   if (kind !== 'r') throw new DsqlError('42809', `"${name}" is not a table`);
   if (isOwner !== 't') throw new DsqlError('42501', `must be owner of table ${name}`);
   if (mayCreate !== 't') throw new DsqlError('42501', `permission denied for schema ${itsSchema}`);
-  return { oid: oid ?? '', schema: itsSchema ?? '', name: itsName ?? '' };
+  return {
+    oid: oid ?? '',
+    bytes: Number(bytes),
+    schema: itsSchema ?? '',
+    name: itsName ?? '',
+  };
 }
 
 async function planIndex(
@@ -95,11 +108,13 @@ async function planIndex(
   }
   const chosen = await rehearse(link, table, index);
   const name = given ?? (await freeName(link, table.schema, chosen));
-  const head = `CREATE ${index.isUnique ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${quoteName(name)}`;
-  const on = `ON ${index.isOnly ? 'ONLY ' : ''}${pathOf(table.schema, table.name)}`;
+  const create = `CREATE ${index.isUnique ? 'UNIQUE ' : ''}INDEX`;
+  const on = `ON ${index.isOnly ? 'ONLY ' : ''}${pathOf(table.schema, table.name)} ${index.rest}`;
+  const isSmall = table.bytes <= QUICK_BYTES_MAX;
   return {
     type: job.type,
-    sql: isTaken ? null : `${head} ${on} ${index.rest}`,
+    sql: isTaken ? null : `${create} CONCURRENTLY ${quoteName(name)} ${on}`,
+    quickSql: isSmall ? `${create} ${quoteName(name)} ${on}` : null,
     classId: PG_CLASS,
     objectId: 0,
     objectName: `${table.schema}.${name}`,
@@ -172,6 +187,7 @@ async function planValidation(
   return {
     type: 'VALIDATE_CONSTRAINT',
     sql: `${alter} VALIDATE CONSTRAINT ${quoteName(constraint)}`,
+    quickSql: null,
     classId: PG_CONSTRAINT,
     objectId: Number(oid),
     objectName: `${table.schema}.${table.name}.${constraint}`,

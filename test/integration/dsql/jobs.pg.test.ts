@@ -98,6 +98,15 @@ describe('CREATE INDEX ASYNC', () => {
     expect(await below.jobs.waitFor(jobId)).toBe(true);
   });
 
+  it('does not wait for transactions that only read, such as one that waits for the job', async () => {
+    const reader = await below.links.checkOut('admin');
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM people');
+    const jobId = await run(indexJob('while_read'), 'CREATE INDEX while_read ON people (age)');
+    expect(await below.jobs.waitFor(jobId)).toBe(true);
+    await reader.query('COMMIT');
+    below.links.checkIn(reader, NONE);
+  });
+
   it('fails as a job where rows are not unique, and leaves an index that is not valid', async () => {
     const text = 'CREATE UNIQUE INDEX unique_name ON people (name)';
     const jobId = await run(indexJob('unique_name'), text);
