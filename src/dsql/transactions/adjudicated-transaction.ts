@@ -23,14 +23,10 @@ import type { Execution, Outcome, Transaction } from './transaction.ts';
  */
 const YIELDING_ENTRIES_MAX = 32;
 
-/** What leaves nothing behind that a rollback to the start would undo. */
-const TRANSIENT_TAGS: ReadonlySet<string> = new Set([
-  '',
-  'DEALLOCATE',
-  'DEALLOCATE ALL',
-  'PREPARE',
-  'SHOW',
-]);
+/** First words of tags: what leaves nothing behind that a rollback to the start would undo. */
+const TRANSIENT: ReadonlySet<string> = new Set(['', 'DEALLOCATE', 'PREPARE', 'SELECT', 'SHOW']);
+const COPY = 'COPY';
+
 /** What a statement without writes may be that has to be run again. */
 const SET_CONSTRAINTS = 'SET CONSTRAINTS';
 
@@ -114,14 +110,14 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
   async passThrough(messages: Uint8Array, sink: ReplySink): Promise<Outcome> {
     return await this.#enter(async () => {
       const stage = this.#stage;
-      const tag = await this.#stream(messages, sink, null, (given) => {
+      const { tag, hasCopiedIn } = await this.#stream(messages, sink, null);
+      const [command = ''] = tag.split(' ', 1);
+      if (hasCopiedIn) {
         // Rows of a COPY pass by but once.
-        if (given.hasCopiedIn) stage.isPinned = true;
-      });
-      if (stage.isPinned && tag.startsWith('COPY ')) {
-        this.#addRows(rowsOfTag(tag));
+        stage.isPinned = true;
         if (stage.state === 'overlay') stage.isDoomed = true;
-      } else if (!TRANSIENT_TAGS.has(tag) && !tag.startsWith('COPY ')) {
+        this.#addRows(rowsOfTag(tag));
+      } else if (command !== COPY && !TRANSIENT.has(command)) {
         stage.journal.addMessages(messages, tag);
       }
       return { tag };
@@ -197,7 +193,7 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
 
   async #read(execution: Execution, sink: ReplySink): Promise<Outcome> {
     const messages = encodeExecution(execution);
-    const tag = await this.#stream(messages, sink, execution);
+    const { tag } = await this.#stream(messages, sink, execution);
     if (tag === SET_CONSTRAINTS) this.#stage.journal.addMessages(messages, tag);
     await this.#yield();
     return { tag };
@@ -208,17 +204,12 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
     messages: Uint8Array,
     sink: ReplySink,
     execution: Execution | null,
-    onEnd: (given: StreamingSink) => void = () => {},
-  ): Promise<string> {
+  ): Promise<{ tag: string; hasCopiedIn: boolean }> {
     const given = new StreamingSink(sink);
     const mayRetry = (): boolean => !given.hasGiven;
-    const run = async (): Promise<string> => {
-      try {
-        const { tags } = await this.#runner.exchange(messages, given);
-        return tags.at(-1) ?? '';
-      } finally {
-        onEnd(given);
-      }
+    const run = async (): Promise<{ tag: string; hasCopiedIn: boolean }> => {
+      const { tags } = await this.#runner.exchange(messages, given);
+      return { tag: tags.at(-1) ?? '', hasCopiedIn: given.hasCopiedIn };
     };
     return await this.#attempts.have({ ...PLAIN, execution, mayRetry, run });
   }

@@ -97,8 +97,8 @@ export class Adjudicator implements Court {
   }
 
   /**
-   * Has idle transactions give way to what is done on a link beside them, such as the building of an
-   * index, until what is returned is called.
+   * Has idle transactions give way to what is done on a link beside them, such as the building of
+   * an index, until what is returned is called.
    */
   watchOver(link: ServerLink): () => void {
     const watched: Guarded = {

@@ -27,14 +27,18 @@ export interface Transaction {
   /** Rows inserted, updated and deleted so far. */
   readonly rowCount: number;
   /**
-   * Runs a statement. The sink gets what its client is to see: RowDescription (simple protocol
-   * only), DataRow, notices; not the CommandComplete. Answers to writes and locks are complete when
-   * the sink gets the first of them.
+   * Runs a statement. The sink gets what the client is to see of it: RowDescription (simple
+   * protocol only), DataRow, notices; not the CommandComplete. Answers to writes and locks are
+   * complete when the sink gets the first of them.
    * @throws ServerError | DsqlError the statement failed, and with it the transaction
    * @throws GatewayError the link was lost
    */
   execute(execution: Execution, sink: ReplySink): Promise<Outcome>;
-  /** Runs what cannot conflict and is never run again: DDL, EXPLAIN, COPY TO. Errors as above. */
+  /**
+   * Runs what is neither a query nor a setting, as it comes: changes of the catalogue, PREPARE,
+   * questions of the session's own, COPY. By its command tag it is run again, or need not be; what
+   * COPY FROM has stored stays, and is in the way of others until the end. Errors as above.
+   */
   passThrough(messages: Uint8Array, sink: ReplySink): Promise<Outcome>;
   /**
    * Runs SET, RESET or set_config, alone or followed by a SELECT in the same text, as one simple

@@ -9,6 +9,7 @@ import {
   TextRows,
   told,
 } from '../../support/dsql-court.ts';
+import { lose, park } from '../../support/dsql-rivals.ts';
 import { createDatabase, type TestDatabase } from '../../support/pg.ts';
 
 const TABLES = `DROP SCHEMA IF EXISTS other CASCADE;
@@ -63,23 +64,8 @@ async function rowsOf(query: string): Promise<string> {
   return JSON.stringify(rows);
 }
 
-const SENTINEL = 'UPDATE s SET v = v + 1 WHERE id = 1';
-
-/** Has it lose its locks, and get them back when it goes on. */
-async function parkOf(client: CourtClient): Promise<void> {
-  expect(await client.run(SENTINEL)).toBe('UPDATE 1');
-  const other = await court.begin();
-  expect(await other.run(SENTINEL)).toBe('UPDATE 1');
-  await other.rollback();
-}
-
-/** Has it lose against a transaction that commits: it goes on in copies. */
-async function defeat(client: CourtClient): Promise<void> {
-  expect(await client.run(SENTINEL)).toBe('UPDATE 1');
-  const other = await court.begin();
-  expect(await other.run(SENTINEL)).toBe('UPDATE 1');
-  expect(await other.commit()).toBe('COMMIT');
-}
+const parkOf = (client: CourtClient): Promise<void> => park(court, client);
+const defeat = (client: CourtClient): Promise<void> => lose(court, client);
 
 describe('a parked transaction', () => {
   it('gives the same defaults, generated and odd values again', async () => {
