@@ -160,6 +160,15 @@ describe('a parked transaction', () => {
     expect(await reader.commit()).toBe('COMMIT');
   });
 
+  it('has lost when it cannot do again what it told', async () => {
+    const client = await court.begin();
+    const random = 'UPDATE t SET v = (random() * 1000000000)::int WHERE id = 1';
+    expect(await client.run(`${random} RETURNING v`)).toMatch(/^UPDATE 1 /);
+    await parkOf(client);
+    expect(await told(client.commit())).toBe('40001');
+    expect(await rowsOf('SELECT v FROM t WHERE id = 1')).toBe('[[0]]');
+  });
+
   it('measures a write by EXPLAIN ANALYZE again, whose times differ', async () => {
     const client = await court.begin();
     const plan = 'EXPLAIN (ANALYZE) UPDATE t SET v = v + 1 WHERE id = 4';
