@@ -31,9 +31,10 @@ function commandLines(text: string): string[] {
 
 /** What is wrong with a command line by the definitions, or an empty list. */
 function wrongWith(line: string): string[] {
-  const [, first = '', ...words] = line.replace(/[[\]]/g, '').split(/\s+/);
-  const pair = `${first} ${words[0]}`;
-  const [name, rest] = isCommandName(pair) ? [pair, words.slice(1)] : [first, words];
+  const words = line.replace(/[[\]]/g, '').split(/\s+/).slice(1);
+  // Names have up to three words.
+  const count = [3, 2].find((most) => isCommandName(words.slice(0, most).join(' '))) ?? 1;
+  const [name, rest] = [words.slice(0, count).join(' '), words.slice(count)];
   if (name === 'help')
     return rest.every((word) => isCommandName(word) || word === 'COMMAND') ? [] : [line];
   if (!isCommandName(name)) return [`${line}: no such command`];
