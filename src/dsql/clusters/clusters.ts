@@ -126,6 +126,8 @@ export class Clusters<T extends OpenCluster> implements ClusterLifecycle {
     await this.#watch?.close();
     await Promise.allSettled([...this.#runs.values()].map((run) => run.stop()));
     await Promise.allSettled(this.#leaving.values());
+    // What waits there ends at once, as everything has been stopped.
+    await this.#queue;
     if (!this.#options.isEphemeral) return;
     // Nobody finds their data again.
     for (const { id, home, originUrls } of this.#records.values()) {
