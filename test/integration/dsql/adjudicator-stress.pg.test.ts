@@ -164,7 +164,6 @@ describe.each(settings)('%s', (_, changes) => {
     const court = new TestCourt(database.url);
     try {
       const { sums, counts } = await run(court, works, 7);
-      if (process.env['SHOW']) console.log(_name, counts);
       expect(counts.committed).toBeGreaterThan(CLIENTS);
       const { rows } = await superuser.query('SELECT id, v FROM a ORDER BY id');
       expect(rows).toEqual(
