@@ -21,7 +21,7 @@ export class Mappings {
     const { rows } = await link.query(
       `SELECT r.rolname, r.rolcanlogin, t.arn
        FROM pg_roles AS r LEFT JOIN sys.iam_trusts AS t ON t.pg_role_oid = r.oid
-       WHERE shobj_description(r.oid, 'pg_authid') = $1
+       WHERE starts_with(shobj_description(r.oid, 'pg_authid'), $1)
        ORDER BY t.iam_oid LIMIT $2`,
       [ROLE_MARK, String(MAPPINGS_MAX + 1)],
     );

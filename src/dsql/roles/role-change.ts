@@ -87,7 +87,7 @@ async function checkRight(
  */
 async function findRole(link: ServerLink, role: string): Promise<Found | null> {
   const { rows } = await link.query(
-    `SELECT r.oid, r.rolcanlogin, shobj_description(r.oid, 'pg_authid') = $2
+    `SELECT r.oid, r.rolcanlogin, starts_with(shobj_description(r.oid, 'pg_authid'), $2)
      FROM pg_roles AS r WHERE r.rolname = $1`,
     [role, ROLE_MARK],
   );

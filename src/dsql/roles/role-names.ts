@@ -1,4 +1,5 @@
 /** Which roles of PostgreSQL are a cluster's, and which a client may change. */
+import { hmac } from '../../auth/scram-keys.ts';
 import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
 
@@ -7,6 +8,15 @@ export const ADMIN = 'admin';
 
 /** The comment that roles of a cluster have: all others of the server are left alone. */
 export const ROLE_MARK = 'role of an Aurora DSQL cluster of Millrace';
+
+/**
+ * The comment of `admin`, which also tells of which cluster it is: roles are of the whole server,
+ * so two clusters on one would take each other's roles over. Without that it is of any who comes.
+ */
+export const adminMark = (roleSecret: Uint8Array): string =>
+  `${ROLE_MARK}, ${hmac(roleSecret, '\0mark').toString('hex', 0, FINGERPRINT_BYTES)}`;
+
+const FINGERPRINT_BYTES = 8;
 
 /** `admin` and the predefined roles of PostgreSQL are what they are. */
 const isFixed = (role: string): boolean => role === ADMIN || role.startsWith('pg_');

@@ -34,9 +34,9 @@ export function createSql(statement: Of<'create'>, parts: CreateParts): readonly
  * What makes a role a cluster's. The adjudicator has PostgreSQL look for deadlocks, and so for who
  * waits for whom, at once: only a superuser may set that.
  */
-export function ownSql(role: string, database: string | null): readonly string[] {
+export function ownSql(role: string, database: string | null, text = ROLE_MARK): readonly string[] {
   const name = quoteName(role);
-  const mark = `COMMENT ON ROLE ${name} IS${quoteText(ROLE_MARK)}`;
+  const mark = `COMMENT ON ROLE ${name} IS${quoteText(text)}`;
   if (database === null) return [mark];
   const where = `${name} IN DATABASE ${quoteName(database)}`;
   return [mark, `ALTER ROLE ${where} SET deadlock_timeout = '10ms'`];

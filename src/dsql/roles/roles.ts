@@ -9,8 +9,8 @@ import { ServerError } from '../server/server-link.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
 import { Mappings, type MayLogIn } from './mappings.ts';
 import { changeRoles, type Invoker } from './role-change.ts';
-import { ADMIN } from './role-names.ts';
-import { tagOf } from './role-sql.ts';
+import { ADMIN, adminMark } from './role-names.ts';
+import { ownSql, tagOf } from './role-sql.ts';
 import { type Endpoint, setUp } from './set-up.ts';
 
 /** What another process has changed counts here after this at most. */
@@ -54,9 +54,10 @@ export class Roles {
    */
   async setUp(): Promise<void> {
     const { privileged, roleSecret, random, log } = this.#options;
-    const verifier = await roleVerifier(roleSecret, ADMIN, random);
+    const verifierOf = (role: string) => roleVerifier(roleSecret, role, random);
+    const parts = { verifierOf, mark: adminMark(roleSecret), log };
     this.#endpoint = await patiently(() =>
-      privileged.transaction((link) => setUp(link, { verifier, log })),
+      privileged.transaction((link) => setUp(link, parts)),
     ).catch((error: unknown) => {
       if (!(error instanceof ServerError)) throw error;
       const { sqlstate, message } = error.fields;
@@ -94,6 +95,12 @@ export class Roles {
         this.#options.onChanged?.(touched(statement));
       },
     };
+  }
+
+  /** Leaves the roles to whatever cluster comes next: this one is deleted. */
+  async release(): Promise<void> {
+    this.close();
+    for (const sql of ownSql(ADMIN, null)) await this.#options.privileged.query(sql);
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { ServerLink } from '../server/server-link.ts';
 import { quoteName, quoteText } from '../server/sql-text.ts';
-import { SYS_MARK, SYS_OBJECTS } from '../sys/sys-schema.sql.ts';
+import { SYS_MARK, SYS_MARK_OF_ANY, SYS_OBJECTS } from '../sys/sys-schema.sql.ts';
 import { ADMIN, ROLE_MARK } from './role-names.ts';
 import { ownSql } from './role-sql.ts';
 
@@ -16,9 +16,14 @@ export const ROLES_LOCK = '4711202611220007';
 /** Extensions whose functions reach beyond the database, or past the adjudicator. */
 const EXTENSIONS = ['adminpack', 'dblink', 'file_fdw', 'lo', 'postgres_fdw'];
 
+/** Roles that are taken over; each takes a few milliseconds. */
+const ADOPTED_MAX = 1_000;
+
 export type SetUpParts = {
-  /** What PostgreSQL is to keep of `admin`'s password. */
-  readonly verifier: string;
+  /** What PostgreSQL is to keep of the password of a role. */
+  verifierOf(role: string): Promise<string>;
+  /** The comment that `admin` has: see {@link adminMark}. */
+  readonly mark: string;
   readonly log: Log;
 };
 
@@ -35,10 +40,11 @@ export type Endpoint = {
  *   is somebody else's; its text says what to do
  * @throws ServerError what PostgreSQL refused
  */
-export async function setUp(link: ServerLink, { verifier, log }: SetUpParts): Promise<Endpoint> {
+export async function setUp(link: ServerLink, parts: SetUpParts): Promise<Endpoint> {
+  const { log } = parts;
   await link.query(`SELECT pg_advisory_xact_lock(${ROLES_LOCK})`);
   const endpoint = await readEndpoint(link);
-  await makeAdmin(link, verifier, endpoint);
+  await makeAdmin(link, parts, endpoint);
   await giveRights(link, endpoint);
   await makeSys(link, endpoint);
   if (endpoint.isSuperuser) await closeDoors(link);
@@ -71,10 +77,10 @@ async function readEndpoint(link: ServerLink): Promise<Endpoint> {
   return endpoint;
 }
 
-async function makeAdmin(link: ServerLink, verifier: string, endpoint: Endpoint): Promise<void> {
+async function makeAdmin(link: ServerLink, parts: SetUpParts, endpoint: Endpoint): Promise<void> {
   const { rows } = await link.query(
     `SELECT r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls,
-      shobj_description(r.oid, 'pg_authid') = $2,
+      shobj_description(r.oid, 'pg_authid'),
       EXISTS (SELECT FROM pg_database AS d WHERE d.datdba = r.oid),
       (SELECT g.rolname FROM pg_auth_members AS m JOIN pg_roles AS g ON g.oid = m.roleid
         WHERE m.member = r.oid
@@ -82,23 +88,46 @@ async function makeAdmin(link: ServerLink, verifier: string, endpoint: Endpoint)
      FROM pg_roles AS r WHERE r.rolname = $1`,
     [ADMIN, ROLE_MARK],
   );
-  const password = `PASSWORD${quoteText(verifier)}`;
+  const password = `PASSWORD${quoteText(await parts.verifierOf(ADMIN))}`;
   const [found] = rows;
   if (found === undefined) {
     await link.query(`CREATE ROLE ${ADMIN} LOGIN ${password}`);
   } else {
-    const [hasMore, isOurs, ownsDatabase, group] = found;
-    const comment = `COMMENT ON ROLE ${ADMIN} IS '${ROLE_MARK}'`;
-    if (isOurs !== 't') {
-      throw refused(`role ${ADMIN} is there already; rename it, or hand it over by ${comment}`);
-    }
+    const [hasMore, mark, ownsDatabase, group] = found;
+    checkMark(mark ?? null, parts.mark);
     if (hasMore === 't') throw refused(`role ${ADMIN} may do more than a client should`);
     if (ownsDatabase === 't') throw refused(`role ${ADMIN} owns a database`);
     if (group !== null) throw refused(`role ${ADMIN} is a member of ${quoteName(group ?? '')}`);
     await link.query(`ALTER ROLE ${ADMIN} LOGIN ${password}`);
+    if (mark === ROLE_MARK) await adopt(link, parts);
   }
   const database = endpoint.isSuperuser ? endpoint.database : null;
-  for (const sql of ownSql(ADMIN, database)) await link.query(sql);
+  for (const sql of ownSql(ADMIN, database, parts.mark)) await link.query(sql);
+}
+
+/** Whether role `admin` is this cluster's, or is handed over to whoever comes. */
+function checkMark(found: string | null, own: string): void {
+  if (found === own || found === ROLE_MARK) return;
+  const comment = `COMMENT ON ROLE ${ADMIN} IS '${ROLE_MARK}'`;
+  if (!found?.startsWith(ROLE_MARK)) {
+    throw refused(`role ${ADMIN} is there already; rename it, or hand it over by ${comment}`);
+  }
+  const why = 'a server holds the roles of one cluster';
+  throw refused(`role ${ADMIN} is another cluster’s, and ${why}; if that is gone: ${comment}`);
+}
+
+/** The roles of a cluster that is gone become this one's: it logs in to them by its own secret. */
+async function adopt(link: ServerLink, parts: SetUpParts): Promise<void> {
+  const { rows } = await link.query(
+    `SELECT r.rolname FROM pg_roles AS r
+     WHERE shobj_description(r.oid, 'pg_authid') = $1 AND r.rolname <> $2 LIMIT $3`,
+    [ROLE_MARK, ADMIN, String(ADOPTED_MAX + 1)],
+  );
+  if (rows.length > ADOPTED_MAX) throw refused(`there are more than ${ADOPTED_MAX} roles`);
+  for (const [role] of rows) {
+    const verifier = quoteText(await parts.verifierOf(role ?? ''));
+    await link.query(`ALTER ROLE ${quoteName(role ?? '')} PASSWORD${verifier}`);
+  }
 }
 
 /** Everybody may connect; only `admin` may make schemas, and tables in `public`. */
@@ -114,20 +143,22 @@ async function giveRights(link: ServerLink, { database }: Endpoint): Promise<voi
 
 async function makeSys(link: ServerLink, endpoint: Endpoint): Promise<void> {
   const { rows } = await link.query(
-    `SELECT r.rolname, r.rolsuper, obj_description(n.oid, 'pg_namespace') = $1
+    `SELECT r.rolname, r.rolsuper, obj_description(n.oid, 'pg_namespace')
      FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner WHERE n.nspname = 'sys'`,
-    [SYS_MARK],
   );
   const [found] = rows;
   if (found === undefined) {
     await link.query('CREATE SCHEMA sys');
-    await link.query(`COMMENT ON SCHEMA sys IS${quoteText(SYS_MARK)}`);
   } else {
-    const [owner, isSuper, isOurs] = found;
-    const isEndpoints = isOurs === 't' && (isSuper === 't' || owner === endpoint.user);
+    const [owner, isSuper, mark] = found;
+    const isEndpoints =
+      mark?.startsWith(SYS_MARK_OF_ANY) && (isSuper === 't' || owner === endpoint.user);
     if (!isEndpoints) throw refused('there is a schema sys already, which is somebody else’s');
+    // To make the objects again would wait for everybody who has read from them.
+    if (mark === SYS_MARK) return;
   }
   for (const sql of SYS_OBJECTS) await link.query(sql);
+  await link.query(`COMMENT ON SCHEMA sys IS${quoteText(SYS_MARK)}`);
 }
 
 /** What PostgreSQL lets everybody do, and a cluster of Aurora DSQL does not have. */

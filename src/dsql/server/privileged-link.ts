@@ -10,7 +10,7 @@ const WAITING_MAX = 200;
 const WORK_MS_MAX = 20_000;
 const STATEMENT_MS_MAX = 15_000;
 /** Other sessions that hold what a role statement needs hold it for no longer than a commit. */
-const LOCK_MS_MAX = 5_000;
+const LOCK_MS_MAX = 1_000;
 const AGE_MS_MAX = 55 * 60_000;
 
 /** Names that others have made mean nothing in what is run with so many rights. */

@@ -71,18 +71,19 @@ export class Servers {
    * Opens a link to the server that takes writes, waiting for one if need be.
    *
    * @param login null for the endpoint's own
-   * @param parameters settings of the session from its start
+   * @param parameters settings of the session from its start, beside {@link ROLE_SETTINGS}
    * @throws GatewayError `MR_ORIGIN_…`: `NO_WRITER` when servers answer and none takes writes
    */
   async open(
     login: LinkLogin | null,
-    parameters: Readonly<Record<string, string>> = login === null ? {} : ROLE_SETTINGS,
+    parameters: Readonly<Record<string, string>> = {},
   ): Promise<PostgresLink> {
+    const settings = login === null ? parameters : { ...ROLE_SETTINGS, ...parameters };
     const endMs = this.#options.clock.nowMs() + this.#options.waitMs;
     for (;;) {
       const primary = this.#primary ?? (await this.#await(endMs));
       try {
-        return await this.#connect(primary, login, parameters);
+        return await this.#connect(primary, login, settings);
       } catch (error) {
         this.#checkWorthAnother(GatewayError.from(error), endMs);
         this.#doubt(primary, (error as Error).message);

@@ -3,8 +3,11 @@
  * views. All names are bound when the objects are made, so no `search_path` can bend them.
  */
 
-/** How it is recognised when it is there already. */
-export const SYS_MARK = 'schema sys of an Aurora DSQL cluster of Millrace';
+/** How it is recognised when it is there already, in whatever version. */
+export const SYS_MARK_OF_ANY = 'schema sys of an Aurora DSQL cluster of Millrace';
+
+/** The version of {@link SYS_OBJECTS}. */
+export const SYS_MARK: string = `${SYS_MARK_OF_ANY}, version 1`;
 
 /** How long finished jobs are shown, as in Aurora DSQL. */
 export const JOBS_SHOWN = '30 minutes';

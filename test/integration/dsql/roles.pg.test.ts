@@ -119,6 +119,36 @@ describe('a server that cannot be set up', () => {
     }
   });
 
+  it('has the roles of another cluster, until they are left to the next one', async () => {
+    const own = await startOwnServer();
+    try {
+      const first = await TestBelow.start(own.url());
+      await first.makeRole('app');
+      await first.change(iam(true, 'app'));
+      await first.as('app', 'SELECT 1');
+      await expect(TestBelow.start(own.url())).rejects.toThrow('another cluster’s');
+      expect(await first.as('admin', 'SELECT 1')).toEqual([['1']]);
+      await first.roles.release();
+      await first.close();
+      const second = await TestBelow.start(own.url());
+      expect(await second.as('app', 'SELECT current_user')).toEqual([['app']]);
+      expect(second.roles.mayLogIn('app', ARN)).toBe('ok');
+      expect(second.roles.mayLogIn('admin', ARN)).toBe('ok');
+      await second.change(membership(true, 'app', 'admin'));
+      await second.close();
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('is set up again while somebody has read from schema sys', async () => {
+    const reader = await below.links.checkOut('admin');
+    await reader.query('BEGIN; SELECT * FROM sys.jobs, sys.iam_pg_role_mappings');
+    await below.roles.setUp();
+    await reader.query('COMMIT');
+    below.links.discard(reader);
+  });
+
   it('is one whose endpoint lacks rights; with CREATEROLE and its own database it works', async () => {
     const own = await startOwnServer();
     const root = await linkTo(own.url());
