@@ -37,11 +37,13 @@ function wrongWith(line: string): string[] {
   const [name, rest] = [words.slice(0, count).join(' '), words.slice(count)];
   if (name === 'help')
     return rest.every((word) => isCommandName(word) || word === 'COMMAND') ? [] : [line];
+  const group = words.filter((word) => word !== '…').join(' ');
+  if (Object.keys(commandArgs).some((each) => each.startsWith(`${group} `))) return [];
   if (!isCommandName(name)) return [`${line}: no such command`];
   return rest
     .filter((word) => word.startsWith('--') && word !== '--help')
     .map((word) => word.slice(2).split('=')[0] as string)
-    .filter((option) => !Object.hasOwn(commandArgs[name], option))
+    .filter((option) => !Object.hasOwn(commandArgs[name], option.replace(/^no-/, '')))
     .map((option) => `${line}: no option --${option}`);
 }
 
