@@ -13,6 +13,7 @@ import { Roles } from './roles/roles.ts';
 import { PRIVILEGED_SETTINGS, PrivilegedLink } from './server/privileged-link.ts';
 import { RoleLinks } from './server/role-links.ts';
 import { roleLogin } from './server/role-login.ts';
+import type { ServerLink } from './server/server-link.ts';
 import { Servers } from './server/servers.ts';
 import { CatalogueEpoch } from './session/catalogue-epoch.ts';
 import type { ClientPort } from './session/client-port.ts';
@@ -59,6 +60,7 @@ type Below = {
   readonly links: RoleLinks;
   readonly roles: Roles;
   readonly jobs: Jobs;
+  readonly adjudicator: Adjudicator;
 };
 
 export class Cluster implements OpenCluster, ClusterEntrance {
@@ -66,7 +68,6 @@ export class Cluster implements OpenCluster, ClusterEntrance {
   readonly #first: ClusterRecord;
   readonly #parts: ClusterParts;
   readonly #below: Below;
-  readonly #adjudicator: Adjudicator;
   readonly #services: SessionServices;
   /** Each settles when its session is over. */
   readonly #sessions = new Map<ClientSession, Promise<void>>();
@@ -77,18 +78,13 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     this.#parts = parts;
     this.#below = below;
     this.quota = new ConnectionQuota(limits, clock.nowMs());
-    const { servers, links, roles, jobs } = below;
+    const { links, roles, jobs, adjudicator } = below;
     const judge = new StatementJudge(parser);
-    this.#adjudicator = new Adjudicator({
-      clock,
-      control: () => servers.open(null, PRIVILEGED_SETTINGS),
-      guard: (role) => servers.open(roleLogin(record.roleSecret, role)),
-    });
     this.#services = {
       links,
       roles,
       jobs,
-      adjudicator: this.#adjudicator,
+      adjudicator,
       judge: (text) => judge.judge(text),
       catalogue: new CatalogueEpoch(),
       clock,
@@ -168,11 +164,22 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     }
   }
 
-  async close(): Promise<void> {
+  /** Another cluster may have this PostgreSQL from now on. */
+  async #release(): Promise<void> {
+    if (this.#first.originUrls.length === 0) return;
+    try {
+      await this.#below.roles.release();
+    } catch (error) {
+      const { message: reason } = error as Error;
+      this.#parts.log.warn({ reason }, 'the roles of a cluster were not released');
+    }
+  }
+
+  async close(isDeleted: boolean): Promise<void> {
     const words = 'terminating connection due to administrator command';
     for (const session of this.#sessions.keys()) session.cut(new DsqlError('57P01', words));
     await Promise.all(this.#sessions.values());
-    this.#adjudicator.close();
+    if (isDeleted) await this.#release();
     await closeBelow(this.#below);
   }
 }
@@ -198,11 +205,19 @@ function belowOf(
     for (const role of changed) links.evict(role);
   };
   const roles = new Roles({ privileged, roleSecret, random, log, onChanged });
-  const jobs = new Jobs({ privileged, links, clock, random, log });
-  return { servers, privileged, links, roles, jobs };
+  const adjudicator = new Adjudicator({
+    clock,
+    control: () => servers.open(null, PRIVILEGED_SETTINGS),
+    guard: (role) => servers.open(roleLogin(roleSecret, role)),
+  });
+  const watchOver = (link: ServerLink) => adjudicator.watchOver(link);
+  const jobs = new Jobs({ privileged, links, watchOver, clock, random, log });
+  return { servers, privileged, links, roles, jobs, adjudicator };
 }
 
-async function closeBelow({ servers, privileged, links, roles, jobs }: Below): Promise<void> {
+async function closeBelow(below: Below): Promise<void> {
+  const { servers, privileged, links, roles, jobs, adjudicator } = below;
+  adjudicator.close();
   roles.close();
   await jobs.close();
   servers.close();

@@ -93,7 +93,14 @@ export class TestBelow {
     const { privileged, roleSecret } = this;
     this.roles = new Roles({ privileged, roleSecret, random: RANDOM, log });
     const { links } = this;
-    this.jobs = new Jobs({ privileged, links, clock: CLOCK, random: RANDOM, log });
+    this.jobs = new Jobs({
+      privileged,
+      links,
+      watchOver: () => () => {},
+      clock: CLOCK,
+      random: RANDOM,
+      log,
+    });
   }
 
   static async open(url: string): Promise<TestBelow> {

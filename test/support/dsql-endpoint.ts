@@ -160,7 +160,7 @@ export class TestEndpoint {
   async stop(): Promise<void> {
     for (const client of this.#clients) void client.end().catch(() => {});
     this.endpoint?.close();
-    await this.cluster?.close();
+    await this.cluster?.close(false);
     await this.server.stop();
   }
 }

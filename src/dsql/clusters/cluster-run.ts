@@ -9,8 +9,11 @@ import { pause } from './pause.ts';
 
 /** A cluster that clients can be let in to. */
 export type OpenCluster = {
-  /** Ends its sessions and links. */
-  close(): Promise<void>;
+  /**
+   * Ends its sessions and links.
+   * @param isDeleted it is never opened again: what is below it may be another cluster's
+   */
+  close(isDeleted: boolean): Promise<void>;
 };
 
 export type ClusterOpener<T extends OpenCluster> = (
@@ -81,16 +84,16 @@ export class ClusterRun<T extends OpenCluster> {
   }
 
   /** Every call waits for the same end. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  stop(isDeleted = false): Promise<void> {
+    this.#stopped ??= this.#stop(isDeleted);
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(isDeleted: boolean): Promise<void> {
     this.#stopping.abort();
     await this.#work.catch(() => {});
     try {
-      await this.#close();
+      await this.#close(isDeleted);
     } finally {
       await this.#server?.stop();
     }
@@ -123,7 +126,7 @@ export class ClusterRun<T extends OpenCluster> {
     const urls = this.#server === null ? this.#record.originUrls : [this.#server.url];
     const at = urls.join(' ');
     if (this.#open !== null && at === this.#openUrl) return;
-    await this.#close();
+    await this.#close(false);
     const parsed = await Promise.all(urls.map((url) => parseOriginUrl(url)));
     this.#open = await this.#options.open(
       this.#record,
@@ -150,12 +153,12 @@ export class ClusterRun<T extends OpenCluster> {
     });
   }
 
-  async #close(): Promise<void> {
+  async #close(isDeleted: boolean): Promise<void> {
     const open = this.#open;
     this.#open = null;
     this.#openUrl = '';
     await open
-      ?.close()
+      ?.close(isDeleted)
       .catch((error: unknown) => this.#warn(error, 'a cluster was not closed well'));
   }
 

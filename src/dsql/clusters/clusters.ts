@@ -215,7 +215,7 @@ export class Clusters<T extends OpenCluster> implements ClusterLifecycle {
   async #delete(record: StoredCluster, known: ClusterRun<T> | undefined): Promise<void> {
     const { id } = record;
     const run = known ?? new ClusterRun(record, this.#runOptions(id));
-    await run.stop();
+    await run.stop(true);
     await run.removeData();
     this.#runs.delete(id);
     await this.#options.store.clusters.remove(id, ACTOR);

@@ -235,7 +235,9 @@ export class StatementRunner {
   }
 
   async #waitForJob(jobId: string, call: Call, sink: ReplySink): Promise<string> {
-    await this.#options.block.enter();
+    const { block } = this.#options;
+    // Without need there is no transaction: the job may wait for the end of all snapshots.
+    if (block.isExplicit) await block.enter();
     const hasSucceeded = await this.#services.jobs.waitFor(jobId);
     const inText = hasSucceeded ? 't' : 'f';
     const value = call.wantsBinary ? String.fromCharCode(Number(hasSucceeded)) : inText;

@@ -31,6 +31,8 @@ const QUICK_PAUSE_MS = 60;
 export type JobsOptions = {
   readonly privileged: PrivilegedLink;
   readonly links: Pick<RoleLinks, 'checkOut' | 'apply' | 'checkIn' | 'discard'>;
+  /** Has idle transactions give way to what runs on the link, until the answer is called. */
+  watchOver(link: ServerLink): () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -168,8 +170,13 @@ export class Jobs {
     try {
       await this.#withLink(role, settings, async (link) => {
         job.link = link;
-        if (plan.quickSql !== null && (await doneQuickly(link, plan.quickSql))) return;
-        await link.query(plan.sql ?? '');
+        const endWatch = this.#options.watchOver(link);
+        try {
+          if (plan.quickSql !== null && (await doneQuickly(link, plan.quickSql))) return;
+          await link.query(plan.sql ?? '');
+        } finally {
+          endWatch();
+        }
       });
     } catch (error) {
       failure = detailsOf(error);
