@@ -70,6 +70,10 @@ export class TestEndpoint {
   record: ClusterRecord;
   /** How far the clock that tokens are judged by is ahead. */
   aheadMs = 0;
+  /** How far the clock that sessions and transactions are timed by is ahead. */
+  sessionAheadMs = 0;
+  /** Whether the cluster takes no clients yet. */
+  isWaking = false;
   readonly #clients = new Set<pg.Client>();
 
   private constructor(server: OwnServer) {
@@ -94,7 +98,7 @@ export class TestEndpoint {
     const { origin } = await parseOriginUrl(test.server.url());
     test.cluster = await Cluster.open(test.record, [origin], {
       parser: await loadParser(),
-      clock: { nowMs: () => performance.now() },
+      clock: { nowMs: () => performance.now() + test.sessionAheadMs },
       random: RANDOM,
       log: silentLog,
       limits,
@@ -108,7 +112,10 @@ export class TestEndpoint {
       serverTls: serverTls({ cert, key, clientCa: null }),
       identities: test.identities,
       loginTimeoutMs: 10_000,
-      find: (id) => (id === CLUSTER_ID ? test.cluster : null),
+      find: (id) => {
+        if (id !== CLUSTER_ID) return null;
+        return test.isWaking ? 'waking' : test.cluster;
+      },
       wallMs: () => Date.now() + test.aheadMs,
       nowMs: () => performance.now(),
       log: silentLog,

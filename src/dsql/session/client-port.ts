@@ -1,8 +1,11 @@
 /** A client's socket as a session sees it: messages in, bytes out, neither without a limit. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { GatewayError } from '../../base/errors.ts';
 import { closeGently } from '../../net/closing.ts';
 import { type Message, SocketReader } from '../../net/socket-reader.ts';
+import { DsqlError } from '../dsql-error.ts';
+import { SessionEnd } from './session-end.ts';
 
 /** Aurora DSQL's own limit. Source: its User Guide, "Cluster quotas and database limits". */
 const MESSAGE_LENGTH_MAX = 10 * 1_048_576;
@@ -34,7 +37,7 @@ export class ClientPort {
   /**
    * The client's next message, or null when it has closed. Who asks while another one waits gets
    * the same message.
-   * @throws GatewayError for a message that is too long; what {@link interrupt} was given
+   * @throws SessionEnd for a message that is too long; what {@link interrupt} was given
    */
   async read(): Promise<Message | null> {
     this.#reading ??= this.#next();
@@ -48,7 +51,11 @@ export class ClientPort {
   /** A client that does not read its answers is not asked for more. */
   async #next(): Promise<Message | null> {
     if (this.#socket.writableNeedDrain) await this.#drained();
-    return await this.#reader.message(() => MESSAGE_LENGTH_MAX);
+    try {
+      return await this.#reader.message(() => MESSAGE_LENGTH_MAX);
+    } catch (error) {
+      throw wordsOf(error);
+    }
   }
 
   /** Settles when the client has read, has gone, or is to go. */
@@ -96,4 +103,10 @@ export class ClientPort {
   get isGone(): boolean {
     return this.#socket.destroyed;
   }
+}
+
+/** A length out of bounds in the words of Aurora DSQL, anything else as it is. */
+function wordsOf(error: unknown): unknown {
+  const isLength = error instanceof GatewayError && error.code === 'MR_PROTOCOL_VIOLATION';
+  return isLength ? new SessionEnd(new DsqlError('08P01', 'invalid message length')) : error;
 }
