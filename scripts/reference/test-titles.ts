@@ -9,26 +9,39 @@ export type TestTitle = {
   readonly title: string;
 };
 
+export type TestFile = { readonly file: string; readonly text: string };
+
 /**
  * A title follows `it(`, `describe(` or the `)(` of an `each`; a script of the conformance tests is
  * an object with a name. Formatted code is relied on, as by the house rules.
  */
-const TITLE = /(?:\b(?:it|describe)(?:\.\w+)?\(|\)\(|^ {4}name: )\s*(?:'([^'\n]*)'|"([^"\n]*)")/gm;
+const TITLE =
+  /(?:\b(?:it|describe)(?:\.\w+)?\(|\)\(|^ {4}name: )\s*(?:'([^'\n]*)'|"([^"\n]*)"|`([^`\n]*)`)/gm;
 
-export function titlesOf(file: string, text: string): TestTitle[] {
+/** Titles with where they begin in the text. */
+export function titlesWithin(text: string): { readonly title: string; readonly at: number }[] {
   return [...text.matchAll(TITLE)].map((match) => ({
-    file,
-    title: (match[1] ?? match[2]) as string,
+    title: (match[1] ?? match[2] ?? match[3]) as string,
+    at: match.index,
   }));
 }
 
-/** In the order of files and lines. */
-export function readTestTitles(root: string): TestTitle[] {
+export function titlesOf(file: string, text: string): TestTitle[] {
+  return titlesWithin(text).map(({ title }) => ({ file, title }));
+}
+
+/** In the order of their names. */
+export function readTestFiles(root: string): TestFile[] {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .map((name) => `test/${name.replaceAll('\\', '/')}`)
     .filter(
       (name) => name.endsWith('.test.ts') || /^test\/conformance\/scripts\/.*\.ts$/.test(name),
     )
     .sort()
-    .flatMap((file) => titlesOf(file, readFileSync(join(root, file), 'utf8')));
+    .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
+}
+
+/** In the order of files and lines. */
+export function readTestTitles(root: string): TestTitle[] {
+  return readTestFiles(root).flatMap(({ file, text }) => titlesOf(file, text));
 }

@@ -215,6 +215,7 @@ const isReadable = (text: string): boolean => {
 };
 
 describe('a statement that is refused', () => {
+  // dsql §5.48, §8.6
   it('is so in every spelling, alone and behind others', () => {
     fc.assert(
       fc.property(
@@ -275,6 +276,7 @@ describe('a statement that is accepted', () => {
   });
 });
 
+// dsql §8.6
 it('gives an answer for any text', () => {
   const piece = fc.oneof(
     fc.constantFrom('aws', 'iam', 'create', 'index', 'async', 'alter', 'table', "'", '"', '$$'),

@@ -79,6 +79,7 @@ const LOCKED = 'SELECT 1 [["0"]]';
 const ROW_1_FOR_UPDATE = 'SELECT v FROM t WHERE id=1 FOR UPDATE';
 const ROW_1_FOR_KEY_SHARE = 'SELECT v FROM t WHERE id=1 FOR KEY SHARE';
 
+// dsql §6.2-6.6, §6.8
 describe.each([
   ['A', 'B'],
   ['B', 'A'],
@@ -275,6 +276,7 @@ describe.each([
     ));
 });
 
+// dsql §6.5, §6.22
 describe('a transaction with an older snapshot', () => {
   it('is told of its own work until COMMIT, and of its own errors at once', () =>
     play([
@@ -349,6 +351,7 @@ describe('a transaction with an older snapshot', () => {
     ]));
 });
 
+// dsql §5.63, §6.22
 describe('a transaction alone', () => {
   it('is told at once that a key is there', () =>
     play([
@@ -364,6 +367,7 @@ describe('a transaction alone', () => {
     ]));
 });
 
+// dsql §6.2
 describe('of three transactions', () => {
   it.each(['ABC', 'CBA', 'BAC', 'BCA'])('on one row the first to commit wins: %s', (order) =>
     play([

@@ -136,6 +136,7 @@ describe.each(states)('a transaction that is %s', (state) => {
 });
 
 describe('a link that ends at COMMIT', () => {
+  // dsql §8.2
   it('leaves the outcome open; nothing is run again', async () => {
     await superuser.query(`CREATE TABLE d (id int PRIMARY KEY,
       t int REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)`);
@@ -166,6 +167,7 @@ describe('a link that ends at COMMIT', () => {
 });
 
 describe('a client that waits', () => {
+  // dsql §6.2
   it('for a holder outside the endpoint goes on in copies, and commits when that is gone', async () => {
     await superuser.query('BEGIN');
     await superuser.query(write(1, 5));
@@ -235,6 +237,7 @@ describe('the control link', () => {
 });
 
 describe('circles', () => {
+  // dsql §6.2
   it('of statements that wait for each other are broken, and both are told of their work', async () => {
     for (let round = 0; round < 5; round++) {
       const [first, second] = [await court.begin(), await court.begin()];
@@ -249,6 +252,7 @@ describe('circles', () => {
     }
   });
 
+  // dsql §6.8
   it('of commits leave one winner', async () => {
     const clients = [await court.begin(), await court.begin(), await court.begin()];
     for (const [at, client] of clients.entries()) await client.run(write(1, at));
@@ -259,6 +263,7 @@ describe('circles', () => {
 });
 
 describe('COPY FROM', () => {
+  // dsql §5.46
   it('stays where it is: who waits for it goes on in copies', async () => {
     const copying = await court.begin();
     const rows = Buffer.from('9\t9\n');

@@ -35,6 +35,7 @@ const fill = (count: number): string =>
   `INSERT INTO t SELECT n, 0 FROM generate_series(1, ${count}) n`;
 
 describe('rows', () => {
+  // dsql §6.11
   it('may be 3,000, in one statement or several', async () => {
     const client = await court.begin();
     expect(await client.run(fill(2_000))).toBe('INSERT 0 2000');
@@ -44,6 +45,7 @@ describe('rows', () => {
     expect(await client.commit()).toBe('COMMIT');
   });
 
+  // dsql §6.11
   it('are too many with one more, which the statement is told', async () => {
     const client = await court.begin();
     await expect(client.run(fill(3_001))).rejects.toMatchObject({
@@ -56,6 +58,7 @@ describe('rows', () => {
     expect(rows).toEqual([{ n: 0 }]);
   });
 
+  // dsql §6.11
   it('count once, however often they are written again', async () => {
     await superuser.query(fill(10));
     const client = await court.begin();
@@ -73,6 +76,7 @@ describe('size', () => {
   const MEBIBYTE = 1_048_576;
   const body = 'x'.repeat(MEBIBYTE);
 
+  // dsql §6.12
   it('may be just below 10 MiB, and is told at COMMIT above it', async () => {
     const small = await court.begin();
     for (let id = 0; id < 9; id++) {
@@ -93,6 +97,7 @@ describe('size', () => {
     expect(rows).toEqual([{ n: 9 }]);
   });
 
+  // dsql §6.12
   it('counts what the server made of short texts', async () => {
     const client = await court.begin();
     await client.run(
@@ -115,6 +120,7 @@ describe('size', () => {
 });
 
 describe('age', () => {
+  // dsql §6.13
   it('may be 300 s, and is told by the next statement above it', async () => {
     const client = await court.begin();
     nowMs += 300_000;
@@ -128,6 +134,7 @@ describe('age', () => {
     expect(await client.commit()).toBe('ROLLBACK');
   });
 
+  // dsql §6.13
   it('is told by COMMIT, when a statement ran for too long', async () => {
     const client = await court.begin();
     const running = client.run('INSERT INTO t SELECT 1, 1 FROM pg_sleep(0.05)');

@@ -260,6 +260,7 @@ describe('a transaction that goes on in copies', () => {
   });
 });
 
+// dsql §6.22
 describe('constraints at COMMIT', () => {
   it('fail with their own error', async () => {
     const client = await court.begin();
@@ -298,6 +299,7 @@ describe('constraints at COMMIT', () => {
   });
 });
 
+// dsql §5.60
 describe('row locks', () => {
   it('of a join lock the tables that are named, and leave marks only there', async () => {
     const client = await court.begin();

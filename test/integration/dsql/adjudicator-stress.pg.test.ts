@@ -154,6 +154,7 @@ describe.each(settings)('%s', (_, changes) => {
     await superuser.query(`ALTER DATABASE ${database.name} RESET ALL`);
   });
 
+  // dsql §8.5
   it.each([
     ['increments', [increment]],
     ['reads before writes', [readAndWrite]],
@@ -182,6 +183,7 @@ describe.each(settings)('%s', (_, changes) => {
 });
 
 describe('a rule over several rows', () => {
+  // dsql §6.3, §6.4
   it('holds when all who could break it lock one of them FOR UPDATE', async () => {
     const court = new TestCourt(database.url);
     try {

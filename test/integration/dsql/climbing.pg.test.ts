@@ -120,6 +120,7 @@ const ATTEMPTS: readonly (readonly [string, string])[] = [
 ];
 
 describe.each(['admin', 'app'])('role %s', (role) => {
+  // dsql §3.13
   it.each(ATTEMPTS)('cannot %s', async (_, sql) => {
     expect(await failureOf(below.as(role, sql))).toMatch(/^42501 /);
     expect(await below.as(role, 'SELECT current_user, session_user')).toEqual([[role, role]]);
@@ -141,6 +142,7 @@ describe.each(['admin', 'app'])('role %s', (role) => {
     expect(await failureOf(below.as(role, gift))).toMatch(/^42501 /);
   });
 
+  // dsql §3.7
   it('is what it was afterwards', async () => {
     const attributes = `SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls,
       (SELECT count(*) FROM pg_auth_members WHERE member = r.oid) FROM pg_roles AS r
@@ -165,6 +167,7 @@ describe('a role that is not admin', () => {
 });
 
 describe('functions that others call', () => {
+  // dsql §3.13
   it('have the rights of who made them, or of who calls them, and never the endpoint’s', async () => {
     await below.as(
       'app',
@@ -180,6 +183,7 @@ describe('functions that others call', () => {
 });
 
 describe('names of others in the way', () => {
+  // dsql §3.13
   it('change neither what the endpoint does nor what sys says', async () => {
     await below.as(
       'admin',

@@ -58,6 +58,7 @@ const denied = (hint: unknown) => ({
 });
 
 describe('the way to a cluster', () => {
+  // dsql §1.6, §1.45
   it('is TLS: a connection without it is refused', async () => {
     const { port } = test.endpoint;
     expect(await raw(connectTcp(port, '127.0.0.1'))).toContain('requires a connection with TLS');
@@ -67,6 +68,7 @@ describe('the way to a cluster', () => {
     expect(await told(plain.connect())).toMatchObject({ code: '28000', severity: 'FATAL' });
   });
 
+  // dsql §1.8
   it('is TLS by a request, as classic clients do', async () => {
     const { port } = test.endpoint;
     const socket = connectTcp(port, '127.0.0.1');
@@ -78,6 +80,7 @@ describe('the way to a cluster', () => {
     expect((await raw(secure))[0]).toBe('R');
   });
 
+  // dsql §1.7, §1.9
   it('is TLS at once with the ALPN protocol postgresql, and only with it', async () => {
     const servername = test.host;
     const socket = await direct({ servername, ALPNProtocols: ['postgresql'] });
@@ -87,17 +90,20 @@ describe('the way to a cluster', () => {
     expect(await raw(silent)).toBe('');
   });
 
+  // dsql §1.1, §1.6
   it('has a certificate for every cluster of the region', async () => {
     const socket = await direct({ servername: test.host, ALPNProtocols: ['postgresql'] });
     expect(socket.authorized).toBe(true);
     socket.destroy();
   });
 
+  // dsql §1.15
   it('asks for the password in clear text inside TLS', async () => {
     const socket = await direct({ servername: test.host, ALPNProtocols: ['postgresql'] });
     expect(await raw(socket)).toBe('R\0\0\0\x08\0\0\0\x03');
   });
 
+  // dsql §1.11
   it('is closed to who sends no name in TLS', async () => {
     const socket = await direct({ ALPNProtocols: ['postgresql'] });
     const answer = await raw(socket);
@@ -106,6 +112,7 @@ describe('the way to a cluster', () => {
     expect(answer).toContain('Munable to accept connection, sni was not received\0');
   });
 
+  // dsql §1.12
   it('is found by amzn-cluster-id where the name of the host says nothing', async () => {
     const wish = { servername: 'localhost', options: `-c amzn-cluster-id=${CLUSTER_ID}` };
     const client = await test.connect(wish);
@@ -115,6 +122,7 @@ describe('the way to a cluster', () => {
     );
   });
 
+  // dsql §1.4, §1.44
   it('leads to the database postgres only', async () => {
     expect(await told(test.connect({ database: 'other' }))).toMatchObject({
       code: '3D000',
@@ -125,6 +133,7 @@ describe('the way to a cluster', () => {
 });
 
 describe('a login', () => {
+  // dsql §1.17, §1.19
   it('tells the parameters of PostgreSQL 16, and that nobody is a superuser', async () => {
     const client = new pg.Client(await test.config({ applicationName: 'naïve' }));
     const parameters: Record<string, string> = {};
@@ -156,12 +165,14 @@ describe('a login', () => {
     await client.end();
   });
 
+  // dsql §2.11, §3.2
   it('is that of a role that an identity is associated with', async () => {
     const client = await test.connect({ user: 'app', signer: 'app' });
     const { rows } = await client.query('SELECT current_user, session_user');
     expect(rows).toEqual([{ current_user: 'app', session_user: 'app' }]);
   });
 
+  // dsql §1.41
   it('is refused for a role that there is not', async () => {
     expect(await told(test.connect({ user: 'nobody', signer: 'app' }))).toMatchObject({
       code: '28000',
@@ -170,12 +181,14 @@ describe('a login', () => {
     });
   });
 
+  // dsql §1.42
   it('is refused for an identity that the role is not associated with', async () => {
     expect(await told(test.connect({ user: 'app' }))).toMatchObject(
       denied(expect.stringContaining('no association')),
     );
   });
 
+  // dsql §1.43
   it('is refused for a role without LOGIN', async () => {
     const admin = await test.connect();
     await admin.query('CREATE ROLE silent');
@@ -184,6 +197,7 @@ describe('a login', () => {
     );
   });
 
+  // dsql §1.5, §1.41, §3.13
   it('is refused for the superuser of the PostgreSQL below, and for its own roles', async () => {
     for (const user of ['postgres', 'pg_monitor', 'pg_read_all_data']) {
       const answer = await told(test.connect({ user, signer: 'root' }));
@@ -191,6 +205,7 @@ describe('a login', () => {
     }
   });
 
+  // dsql §1.36, §2.11
   it('is refused with a token for the other class of roles', async () => {
     const password = await test.token({ user: 'app' });
     expect(await told(test.connect({ password }))).toMatchObject(
@@ -202,6 +217,7 @@ describe('a login', () => {
     );
   });
 
+  // dsql §1.33, §1.35, §2.12
   it('is refused when the policies deny it', async () => {
     const arn = 'arn:aws:iam::000000000000:user/root';
     test.identities.denied.set(arn, 'dsql:DbConnectAdmin');
@@ -215,6 +231,7 @@ describe('a login', () => {
     );
   });
 
+  // dsql §1.34, §2.14
   it('is refused when the token has expired, while who is in stays in', async () => {
     const client = await test.connect();
     const password = await test.token();
@@ -225,12 +242,14 @@ describe('a login', () => {
     expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   });
 
+  // dsql §2.15
   it('takes the same token for many connections', async () => {
     const password = await test.token();
     const clients = [await test.connect({ password }), await test.connect({ password })];
     for (const client of clients) await client.end();
   });
 
+  // dsql §1.33, §2.3
   it('is refused with a password that is no token', async () => {
     expect(await told(test.connect({ password: 'secret' }))).toMatchObject(
       denied(expect.stringMatching(/^The password is not a valid token: /)),
@@ -239,6 +258,7 @@ describe('a login', () => {
     expect(await told(test.connect({ password: long }))).toMatchObject({ code: '08P01' });
   });
 
+  // dsql §1.22
   it.each([
     ['default_transaction_read_only=on', 'default_transaction_read_only'],
     ['statement_timeout=5', 'statement_timeout'],
@@ -254,6 +274,7 @@ describe('a login', () => {
     });
   });
 
+  // dsql §1.23, §1.29
   it('takes the startup parameters of the list, which RESET goes back to', async () => {
     const client = await test.connect({ options: '-c timezone=Europe/Berlin -c datestyle=german' });
     const shown = async () =>
@@ -280,6 +301,7 @@ describe('a login', () => {
     });
   });
 
+  // dsql §1.38, §2.19
   it('is refused when the cluster has as many connections as it takes', async () => {
     const clients: pg.Client[] = [];
     let answer: unknown = null;
@@ -302,6 +324,7 @@ describe('a login', () => {
     for (const client of clients) await client.end();
   });
 
+  // dsql §1.20
   it('sends its cancel requests in vain', async () => {
     const client = await test.connect();
     const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };

@@ -12,6 +12,7 @@ afterAll(async () => {
 });
 
 describe('a client of the endpoint', () => {
+  // dsql §1.4, §1.5
   it('works as admin on the database postgres', async () => {
     const client = await test.connect();
     const { rows } = await client.query(
@@ -31,6 +32,7 @@ describe('a client of the endpoint', () => {
     ]);
   });
 
+  // dsql §6.2, §6.6
   it('hears of a conflict at COMMIT, and of no wait before', async () => {
     const one = await test.connect();
     const other = await test.connect();

@@ -50,6 +50,7 @@ const callable = `prorettype NOT IN ('internal'::regtype, 'trigger'::regtype,
   'table_am_handler'::regtype, 'tsm_handler'::regtype, 'fdw_handler'::regtype)
   AND NOT 'internal'::regtype::oid = ANY (proargtypes::oid[])`;
 
+// dsql §3.13
 it('every volatile function is refused or has been reviewed', async () => {
   const names = await namesOf(`
     SELECT DISTINCT proname::text AS name FROM pg_proc
@@ -61,6 +62,7 @@ it('every volatile function is refused or has been reviewed', async () => {
   expect(names.length).toBeGreaterThan(150);
 });
 
+// dsql §3.13
 it('no operator, cast, type or aggregate reaches a function that is refused', async () => {
   const names = await namesOf(`
     SELECT proname::text AS name FROM pg_proc WHERE oid IN (

@@ -54,6 +54,7 @@ const isValid = (index: string) =>
   below.as('admin', `SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('${index}')`);
 
 describe('CREATE INDEX ASYNC', () => {
+  // dsql §5.70, §5.72, §5.73
   it('builds in the background, and says so in sys.jobs', async () => {
     const jobId = await run(indexJob('by_name'), 'CREATE INDEX by_name ON people (name)');
     expect(jobId).toMatch(/^[a-z2-7]{26}$/);
@@ -107,6 +108,7 @@ describe('CREATE INDEX ASYNC', () => {
     below.links.checkIn(reader, NONE);
   });
 
+  // dsql §5.77
   it('fails as a job where rows are not unique, and leaves an index that is not valid', async () => {
     const text = 'CREATE UNIQUE INDEX unique_name ON people (name)';
     const jobId = await run(indexJob('unique_name'), text);
@@ -186,6 +188,7 @@ describe('ALTER TABLE ASYNC … VALIDATE CONSTRAINT', () => {
     constraint,
   });
 
+  // dsql §5.64, §5.71
   it('validates in the background', async () => {
     await below.as('admin', 'ALTER TABLE people ADD CONSTRAINT old CHECK (age > 0) NOT VALID');
     const jobId = await run(job('old'), '');
@@ -215,6 +218,7 @@ describe('ALTER TABLE ASYNC … VALIDATE CONSTRAINT', () => {
 });
 
 describe('jobs', () => {
+  // dsql §5.75, §5.76
   it('that nobody has heard of are not waited for', async () => {
     expect(await failureOf(below.jobs.waitFor('a'))).toBe('22P02 Unable to convert text to UUID');
     const id = 'a'.repeat(26);

@@ -40,6 +40,7 @@ const rolesAre = (text: string) =>
   below.privileged.query(text).then(({ rows }) => rows.map(([value]) => value));
 
 describe('a server that was set up', () => {
+  // dsql §3.7
   it('has a role admin that may create tables and schemas, and log in', async () => {
     await below.as('admin', 'CREATE TABLE first (n int); CREATE SCHEMA of_admin');
     const attributes = await below.as(
@@ -58,6 +59,7 @@ describe('a server that was set up', () => {
     expect(await below.as('admin', 'SELECT 1')).toEqual([['1']]);
   });
 
+  // dsql §3.5, §3.13
   it('shows its mappings and jobs to every role, and lets nobody write them', async () => {
     await below.makeRole('looker');
     expect(await below.as('looker', 'SELECT * FROM sys.iam_pg_role_mappings')).toEqual([]);
@@ -77,6 +79,7 @@ describe('a server that was set up', () => {
     }
   });
 
+  // dsql §5.75
   it('has wait_for_job as a procedure', async () => {
     expect(await failureOf(below.as('admin', "SELECT sys.wait_for_job('a')"))).toMatch(
       /^42809 .* is a procedure$/,
@@ -184,6 +187,7 @@ describe('a server that cannot be set up', () => {
 });
 
 describe('role statements', () => {
+  // dsql §3.1
   it('make roles that log in by a password nobody has to know', async () => {
     expect(await below.change(createRole('app'))).toBe('CREATE ROLE');
     expect(await below.as('app', 'SELECT current_user')).toEqual([['app']]);
@@ -210,6 +214,7 @@ describe('role statements', () => {
     expect(await rolesAre(flags)).toEqual(['ft']);
   });
 
+  // dsql §3.1
   it('have no effect until they are committed, and tell what is wrong with them at once', async () => {
     const admin = { role: 'admin', isAdmin: true };
     const deferred = await below.roles.prepare(createRole('later'), '', admin);
@@ -222,6 +227,7 @@ describe('role statements', () => {
     );
   });
 
+  // dsql §3.11
   it.each([
     [createRole('x'), '42501 permission denied to create role'],
     [alter('app', true), '42501 permission denied to alter role'],
@@ -240,6 +246,7 @@ describe('role statements', () => {
     expect(await below.change(membership(false, 'clerk', 'looker'), 'boss')).toBe('REVOKE ROLE');
   });
 
+  // dsql §3.7, §3.11
   it.each([
     [createRole('pg_mine'), '0A000 Role pg_mine not supported'],
     [createRole('admin'), '0A000 Role admin not supported'],
@@ -272,6 +279,7 @@ describe('role statements', () => {
     expect(await failureOf(below.change(statement))).toBe(failure);
   });
 
+  // dsql §3.12
   it('drop what is there and pass over what is not', async () => {
     await below.makeRole('brief');
     const both = { kind: 'drop', roles: ['brief', 'never'], isIfExists: true } as const;
@@ -279,6 +287,7 @@ describe('role statements', () => {
     expect(await rolesAre("SELECT 1 FROM pg_roles WHERE rolname = 'brief'")).toEqual([]);
   });
 
+  // dsql §3.7
   it('let admin have any role, and so what is owned by it', async () => {
     await below.makeRole('owner');
     await below.as('admin', 'CREATE SCHEMA shared; GRANT CREATE, USAGE ON SCHEMA shared TO owner');
@@ -298,6 +307,7 @@ describe('role statements', () => {
 });
 
 describe('IAM mappings', () => {
+  // dsql §3.2, §3.3
   it('say who may log in, from when they are committed', async () => {
     const may = (role: string, arn = ARN) => below.roles.mayLogIn(role, arn);
     await below.makeRole('mapped');

@@ -56,6 +56,7 @@ async function write(): Promise<string> {
 }
 
 describe('links to a cluster of PostgreSQL', () => {
+  // dsql §8.2, §8.3
   it('lead to the server that takes writes, and follow it when it fails', async () => {
     const link = await servers.open(null);
     await link.query('CREATE TABLE kept (at timestamptz DEFAULT now())');

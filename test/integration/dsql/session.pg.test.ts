@@ -30,6 +30,7 @@ const values = async (client: pg.Client) =>
   (await client.query('SELECT v FROM t ORDER BY id')).rows.map(({ v }) => v);
 
 describe('a simple query', () => {
+  // dsql §1.14
   it('may hold several statements, which are one transaction', async () => {
     const results = await one.query(
       'UPDATE t SET v = 1 WHERE id = 1; SELECT v FROM t WHERE id = 1',
@@ -46,6 +47,7 @@ describe('a simple query', () => {
     expect(await one.query(' -- nothing\n')).toMatchObject({ rows: [] });
   });
 
+  // dsql §5.48
   it('goes on to a refused statement, and undoes what stands before it', async () => {
     const answer = await told(one.query('UPDATE t SET v = 3; TRUNCATE t'));
     expect(answer).toMatchObject({ code: '0A000', message: 'unsupported statement: Truncate' });
@@ -61,6 +63,7 @@ describe('a simple query', () => {
 });
 
 describe('the extended protocol', () => {
+  // dsql §1.14
   it('binds parameters of all kinds, and returns them', async () => {
     const { rows } = await one.query('SELECT $1::int AS i, $2::text AS t, $3::jsonb AS j', [
       7,
@@ -70,6 +73,7 @@ describe('the extended protocol', () => {
     expect(rows).toEqual([{ i: 7, t: 'naïve', j: { a: [1] } }]);
   });
 
+  // dsql §1.14
   it('keeps named statements for the whole session', async () => {
     const query = { name: 'by-id', text: 'SELECT v FROM t WHERE id = $1' };
     for (const id of [1, 2, 3]) {
@@ -98,6 +102,7 @@ describe('the extended protocol', () => {
     });
   });
 
+  // dsql §7.9
   it('hands rows out in parts', async () => {
     const { host, port, user, database, password, ssl } = await test.config();
     const sql = postgres({ host, port, user, database, password, ssl, max: 1 } as object);
@@ -131,6 +136,7 @@ describe('the extended protocol', () => {
 });
 
 describe('a transaction block', () => {
+  // dsql §6.15
   it('is aborted by an error, and ends with ROLLBACK', async () => {
     await one.query('BEGIN');
     await one.query('UPDATE t SET v = 5');
@@ -146,6 +152,7 @@ describe('a transaction block', () => {
     expect((await values(one))[0]).toBe(0);
   });
 
+  // dsql §6.15, §5.30
   it('is aborted by a refused statement as well', async () => {
     await one.query('BEGIN');
     expect(await told(one.query('SAVEPOINT a'))).toMatchObject({
@@ -156,6 +163,7 @@ describe('a transaction block', () => {
     await one.query('ROLLBACK');
   });
 
+  // dsql §6.1
   it('has the snapshot of its beginning', async () => {
     await one.query('BEGIN');
     await other.query('UPDATE t SET v = 9 WHERE id = 1');
@@ -175,12 +183,14 @@ describe('a transaction block', () => {
     expect(notices).toEqual(['25001', '25P01', '25P01']);
   });
 
+  // dsql §5.61
   it('may be READ ONLY, and then writes nothing', async () => {
     await one.query('BEGIN READ ONLY');
     expect(await told(one.query('UPDATE t SET v = 1'))).toMatchObject({ code: '25006' });
     await one.query('ROLLBACK');
   });
 
+  // dsql §5.43, §5.61
   it('knows no level but repeatable read', async () => {
     expect(await told(one.query('BEGIN ISOLATION LEVEL SERIALIZABLE'))).toMatchObject({
       code: '0A000',
@@ -193,6 +203,7 @@ describe('a transaction block', () => {
     await one.query('COMMIT');
   });
 
+  // dsql §6.9, §6.10
   it('holds one change of the schema, and nothing written beside it', async () => {
     const mixed = 'ddl and dml are not supported in the same transaction';
     await one.query('BEGIN');
@@ -219,6 +230,7 @@ describe('a transaction block', () => {
     expect(await told(one.query('SELECT 1 FROM a'))).toMatchObject({ code: '42P01' });
   });
 
+  // dsql §6.7
   it('hears of a schema that others have changed', async () => {
     const changed = {
       code: '40001',
@@ -256,6 +268,7 @@ describe('a transaction block', () => {
     expect((await values(one))[0]).toBe(1);
   });
 
+  // dsql §6.11
   it('takes 3,000 rows and no more', async () => {
     const insert = (count: number) =>
       one.query('INSERT INTO t SELECT n, 0 FROM generate_series(100, $1::int) AS n', [99 + count]);
@@ -301,6 +314,7 @@ describe('settings', () => {
     await one.query('ROLLBACK');
   });
 
+  // dsql §1.26, §1.28
   it.each(['work_mem', 'statement_timeout', 'lock_timeout', 'row_security', 'my.own'])(
     'do not have %s',
     async (name) => {
@@ -311,12 +325,14 @@ describe('settings', () => {
     },
   );
 
+  // dsql §1.23, §1.29
   it('take those that only Aurora DSQL has, and RESET ALL', async () => {
     await one.query('SET disable_sync_create_index = off');
     await one.query('SET dsql.enable_batched_nestloop = on');
     await one.query('RESET ALL');
   });
 
+  // dsql §1.25
   it('take on another role for a transaction', async () => {
     await one.query('CREATE ROLE reporter');
     await one.query('GRANT reporter TO admin');
@@ -330,6 +346,7 @@ describe('settings', () => {
 });
 
 describe('statements prepared by SQL', () => {
+  // dsql §1.31, §5.48
   it('are there in every transaction until they are deallocated', async () => {
     await one.query('PREPARE p (int) AS SELECT v FROM t WHERE id = $1');
     expect((await one.query('EXECUTE p (1)')).rows).toEqual([{ v: 0 }]);
@@ -347,6 +364,7 @@ describe('statements prepared by SQL', () => {
 });
 
 describe('identities', () => {
+  // dsql §2.18
   it('are asked again at the begin of each transaction', async () => {
     await test.addRole('fleeting');
     const client = await test.connect({ user: 'fleeting', signer: 'fleeting' });
@@ -359,6 +377,7 @@ describe('identities', () => {
     });
   });
 
+  // dsql §3.9
   it('have the rights of their role in PostgreSQL', async () => {
     await test.addRole('guest');
     const guest = await test.connect({ user: 'guest', signer: 'guest' });

@@ -155,6 +155,7 @@ describe('what Aurora DSQL accepts', () => {
 });
 
 describe('what is rewritten', () => {
+  // dsql §5.2
   it('stores a bare numeric with six digits behind the point', async () => {
     await run('CREATE TABLE "é" (a numeric, b d, c pg_catalog . "numeric" DEFAULT 1)');
     await run('ALTER TABLE "é" ADD COLUMN z dec');
@@ -169,6 +170,7 @@ describe('what is rewritten', () => {
     ).toEqual([['numeric(18,6)']]);
   });
 
+  // dsql §1.17
   it.each([
     ['SELECT version()', 'version', 'PostgreSQL 16'],
     ['SELECT pg_catalog.version()::text', 'version', 'PostgreSQL 16'],
@@ -200,6 +202,7 @@ describe('what is rewritten', () => {
 });
 
 describe('what only the catalogue knows', () => {
+  // dsql §5.5, §5.39, §5.41
   it.each([
     [
       'ALTER TABLE o DROP CONSTRAINT o_pkey',

@@ -9,6 +9,7 @@ const told = (host: string): Partial<EndpointName> | null => {
 const ID = 'abcdefghijklmnopqrstuvwxyz';
 
 describe('the name of an endpoint', () => {
+  // dsql §1.1, §1.2
   it.each([
     ['db1.xyz123.us-east-1.rds.amazonaws.com', 'instance', 'db1', 'us-east-1'],
     ['main.cluster-xyz123.eu-central-1.rds.amazonaws.com', 'cluster', 'main', 'eu-central-1'],

@@ -173,6 +173,7 @@ describe('a policy that is written', () => {
 });
 
 describe('policies of an identity', () => {
+  // dsql §2.12
   it('allow what they say, and nothing else', () => {
     expect(isAllowedBy([], null, asked())).toBe(false);
     expect(isAllowedBy([policy('identity', ALLOW)], null, asked())).toBe(true);
@@ -219,6 +220,7 @@ describe('policies of an identity', () => {
     expect(isAllowedBy([one], null, asked({ resourceTags: { Team: 'blue' } }))).toBe(expected);
   });
 
+  // dsql §2.13
   it('know an assumed role by its role', () => {
     const Condition = { StringEquals: { 'aws:PrincipalArn': ROLE } };
     const one = policy('identity', { ...ALLOW, Condition });
@@ -245,6 +247,7 @@ describe('the policy of a resource', () => {
     expect(isAllowedBy(own, allowing(ACCOUNT), asked())).toBe(true);
   });
 
+  // dsql §2.12
   it('denies what the identity may', () => {
     expect(isAllowedBy(own, null, asked())).toBe(true);
     for (const who of [user.arn, ACCOUNT, '*']) {
@@ -270,6 +273,7 @@ describe('the trust policy of a role', () => {
   const mayHere = (own: Policy[], trust: Policy, principal = user) =>
     mayAssume(own, trust, asked({ principal, action: 'sts:AssumeRole', resource: ROLE }));
 
+  // dsql §4.17
   it('is always needed; of an account with an allow of its own', () => {
     const own = [policy('identity', assume)];
     expect(mayHere([], trusting(user.arn))).toBe(true);

@@ -45,6 +45,7 @@ function refusal(text: string, changes: Partial<TokenDemand> = {}): string | nul
 }
 
 describe('a token of the SDK for Aurora DSQL', () => {
+  // dsql §2.1
   it('is good, with lasting credentials and with those of a session', async () => {
     at(NOW);
     expect(refusal(await dsqlToken())).toBeNull();
@@ -61,6 +62,7 @@ describe('a token of the SDK for Aurora DSQL', () => {
     });
   });
 
+  // dsql §1.47, §2.2
   it('is good in any order of its parameters, and for any spelling of the host', async () => {
     at(NOW);
     const [host, query = ''] = (await dsqlToken()).split('/?');
@@ -73,6 +75,7 @@ describe('a token of the SDK for Aurora DSQL', () => {
     expect(refusal(await upper.getDbConnectAdminAuthToken())).toBeNull();
   });
 
+  // dsql §2.5, §2.7
   it('is refused for every demand that it does not meet, with the reason', async () => {
     at(NOW);
     const text = await dsqlToken();
@@ -91,6 +94,7 @@ describe('a token of the SDK for Aurora DSQL', () => {
     expect(refusal(ofSession, { key: ended })).toBe('session-expired');
   });
 
+  // dsql §2.4, §2.9
   it('is good from 15 minutes before its time until its end', async () => {
     at(NOW);
     const text = await dsqlToken(KEY, 60);
@@ -101,6 +105,7 @@ describe('a token of the SDK for Aurora DSQL', () => {
     expect(refusal(await dsqlToken(KEY, 604_800))).toBeNull();
   });
 
+  // dsql §2.8
   it('is refused when any of its characters is another', async () => {
     at(NOW);
     const text = await dsqlToken();
@@ -150,6 +155,7 @@ describe('a text', () => {
     expect(refusal(text({}))).toBe('wrong-signature');
   });
 
+  // dsql §2.6
   it.each([
     [{ Action: null }, 'Action is missing'],
     [{ 'X-Amz-Algorithm': 'AWS4-ECDSA-P256-SHA256' }, 'X-Amz-Algorithm is of another kind'],
@@ -171,6 +177,7 @@ describe('a text', () => {
     expect(refusal(text(changes))).toContain(`malformed: ${what}`);
   });
 
+  // dsql §2.6
   it('of another shape or size is none', () => {
     expect(refusal('s3cret')).toContain('malformed: it is not a host');
     expect(refusal('/?Action=x')).toContain('malformed: it is not a host');

@@ -118,6 +118,7 @@ describe('a request that an SDK signed', () => {
     ],
   ];
 
+  // dsql §4.11
   it.each(commands)('%s is good', async (_, send) => {
     expect(refusal(await signed(send))).toBeNull();
   });
@@ -132,6 +133,7 @@ describe('a request that an SDK signed', () => {
     expect(refusal(request)).toBe('wrong-service');
   });
 
+  // dsql §4.11
   it('with the credentials of a session is good until that ends', async () => {
     const request = await signed(
       (client) => client.send(new ListClustersCommand({})),
@@ -174,6 +176,7 @@ describe('a request that an SDK signed', () => {
     expect(refusal(request, { service: 'sts' })).toBe('wrong-service');
   });
 
+  // dsql §4.11
   it('is refused when anything that was signed is changed', async () => {
     const request = await signed((client) =>
       client.send(new ListClustersCommand({ maxResults: 7 })),

@@ -35,6 +35,7 @@ afterAll(async () => {
 const soon = { minDelay: 1, maxDelay: 1, maxWaitTime: 60 };
 
 describe('a cluster made by the SDK', () => {
+  // dsql §4.1, §4.15
   it('is created, becomes active, is a real PostgreSQL, and is deleted', async () => {
     const client = aws.dsql();
     const made = await client.send(new CreateClusterCommand({ tags: { Name: 'first' } }));
@@ -87,6 +88,7 @@ describe('a cluster that exists', () => {
     await waitUntilClusterActive({ client, ...soon }, { identifier: id });
   });
 
+  // dsql §4.2, §4.3
   it('is not deleted while it is protected', async () => {
     const client = aws.dsql();
     const error = await failure(client.send(new DeleteClusterCommand({ identifier: id })));
@@ -102,6 +104,7 @@ describe('a cluster that exists', () => {
     expect(got.deletionProtectionEnabled).toBe(false);
   });
 
+  // dsql §4.5
   it('has tags that are added, replaced, listed and removed', async () => {
     const client = aws.dsql();
     const tags = { stage: 'test', 'team:of/x y': 'ä&' };
@@ -121,6 +124,7 @@ describe('a cluster that exists', () => {
     expect(error).toMatchObject({ name: 'ValidationException', fieldList: [{ name: 'tags' }] });
   });
 
+  // dsql §4.4
   it('has a policy with versions', async () => {
     const client = aws.dsql();
     const identifier = id;
@@ -151,6 +155,7 @@ describe('a cluster that exists', () => {
     await client.send(new DeleteClusterPolicyCommand({ identifier }));
   });
 
+  // dsql §4.4
   it('takes no policy that would lock its writer out, unless that is wished for', async () => {
     const client = aws.dsql();
     const identifier = id;
@@ -168,6 +173,7 @@ describe('a cluster that exists', () => {
     await client.send(new DeleteClusterPolicyCommand({ identifier }));
   });
 
+  // dsql §4.4, §4.12
   it('takes no policy that nobody could evaluate', async () => {
     const statement = { Effect: 'Allow', Principal: '*', Action: 'dsql:*', Resource: '*' };
     const Condition = { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } };
@@ -185,6 +191,7 @@ describe('a cluster that exists', () => {
     });
   });
 
+  // dsql §4.7-4.9
   it('says honestly what there is not', async () => {
     const client = aws.dsql();
     const target = { kinesis: { streamArn: 'arn:aws:kinesis:us-east-1:1:stream/s', roleArn: arn } };
@@ -208,6 +215,7 @@ describe('a cluster that exists', () => {
     }
   });
 
+  // dsql §4.6
   it('has the name of a VPC endpoint service', async () => {
     const command = new GetVpcEndpointServiceNameCommand({ identifier: id });
     const { serviceName } = await aws.dsql().send(command);
@@ -221,6 +229,7 @@ function policyOf(Effect: string, Action: string, AWS: string): string {
 }
 
 describe('requests', () => {
+  // dsql §4.10
   it('make one cluster when they are sent twice with their token', async () => {
     const client = aws.dsql();
     const input = { clientToken: 'once-only', tags: { a: '1', b: '2' } };
@@ -235,6 +244,7 @@ describe('requests', () => {
     await waitUntilClusterNotExists({ client, ...soon }, { identifier: first.identifier });
   });
 
+  // dsql §4.12
   it('that are wrong are told what of them', async () => {
     const client = aws.dsql();
     const missing = 'a'.repeat(26);
@@ -268,6 +278,7 @@ describe('requests', () => {
 });
 
 describe('a quota', () => {
+  // dsql §4.13, §4.14
   it('of 20 clusters is told with status 402, and lists have pages', async () => {
     const foreign = { ...aws.admin };
     const { clusters } = aws.store;

@@ -76,6 +76,7 @@ describe('a cluster with a server of its own', () => {
     await expect(ask({ ...at, password: 'wrong' }, 'SELECT 1')).rejects.toThrow(/password/);
   });
 
+  // dsql §8.2, §4.16
   it('is started again when its server ends, with its data, and wakes meanwhile', async () => {
     const before = await origin(aws, id);
     const pid = aws.clusters.processId(id) ?? 0;
@@ -187,6 +188,7 @@ describe('a cluster on given servers', () => {
     await database.drop();
   });
 
+  // dsql §4.16
   it('fails when none can be reached while it is made, and can be deleted then', async () => {
     const id = await create(aws, { originUrls: ['postgres://u:p@127.0.0.1:1/x'] });
     await status(aws, id, 'FAILED');

@@ -30,6 +30,7 @@ afterAll(async () => {
 
 const clusterArn = (id: string): string => `arn:aws:dsql:${REGION}:${AWS_ACCOUNT}:cluster/${id}`;
 describe('a user', () => {
+  // dsql §4.11
   it('may do nothing without a policy, and is told what and to what', async () => {
     const credentials = await user(aws, 'nobody');
     const arn = `arn:aws:iam::${AWS_ACCOUNT}:user/nobody`;
@@ -43,6 +44,7 @@ describe('a user', () => {
     });
   });
 
+  // dsql §4.18, §2.17
   it('may what a policy says from when it is written until it is deleted', async () => {
     const credentials = await user(aws, 'reader');
     expect(await mayGet(aws, credentials)).toBe(false);
@@ -54,6 +56,7 @@ describe('a user', () => {
     expect(await mayGet(aws, credentials)).toBe(false);
   });
 
+  // dsql §4.18
   it('with a key that is switched off, or deleted, is nobody', async () => {
     const credentials = await user(aws, 'off', { Effect: 'Allow', Action: '*', Resource: '*' });
     const call = () => aws.sts(credentials).send(new GetCallerIdentityCommand());
@@ -106,6 +109,7 @@ describe('a user', () => {
     }
   });
 
+  // dsql §4.11
   it('is denied explicitly whatever else is allowed, and by tags of the cluster', async () => {
     const { identifier = '' } = await aws
       .dsql()
@@ -221,6 +225,7 @@ describe('a request that is not as it was signed', () => {
     expect(request.headers['authorization']).not.toBe(before);
   }
 
+  // dsql §4.11
   it('is refused in another region, and at another time', async () => {
     const elsewhere = await failure(
       aws.dsql(aws.admin, 'eu-west-1').send(new ListClustersCommand({})),

@@ -45,6 +45,7 @@ describe('a role', () => {
     };
   }
 
+  // dsql §4.17, §2.13
   it('is assumed by whom it trusts, and what it may the session may', async () => {
     const arn = await role('app', { Effect: 'Allow', Principal: { AWS: AWS_ACCOUNT } });
     const { AssumedRoleUser, Credentials } = await assume(aws.admin, arn, { DurationSeconds: 900 });
@@ -97,6 +98,7 @@ describe('a role', () => {
     expect((await failure(assume(plain, direct))).name).toBe('AccessDenied');
   });
 
+  // dsql §4.17
   it('asks for its external id', async () => {
     const Condition = { StringEquals: { 'sts:ExternalId': 'the-id' } };
     const arn = await role('external', { Effect: 'Allow', Principal: '*', Condition });
@@ -107,6 +109,7 @@ describe('a role', () => {
     );
   });
 
+  // dsql §4.17
   it('lasts as long as it may', async () => {
     const arn = await role('brief', { Effect: 'Allow', Principal: '*' });
     const long = await failure(assume(aws.admin, arn, { DurationSeconds: 3_601 }));
@@ -137,6 +140,7 @@ describe('a role', () => {
     expect(errors[0]?.message).toBe('Policy is unsupported by this endpoint');
   });
 
+  // dsql §2.10, §4.17
   it('ends: its session is refused from then on', async () => {
     const arn = await role('ending', { Effect: 'Allow', Principal: '*' });
     const session = await assumed(aws.admin, arn);

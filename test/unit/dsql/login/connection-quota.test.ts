@@ -12,10 +12,12 @@ const refusal = (work: () => void) => {
 };
 
 describe('the quotas of connections', () => {
+  // dsql §2.19
   it('are those of Aurora DSQL unless told', () => {
     expect(DSQL_LIMITS).toEqual({ connectionsMax: 10_000, perSecond: 100, burst: 1_000 });
   });
 
+  // dsql §1.38
   it('take as many at a time as they say, and the next when one has left', () => {
     const quota = new ConnectionQuota({ ...DSQL_LIMITS, connectionsMax: 2 }, 0);
     quota.enter(0);
@@ -27,6 +29,7 @@ describe('the quotas of connections', () => {
     expect(refusal(() => quota.enter(0))).toBeNull();
   });
 
+  // dsql §1.39, §2.19
   it('take a burst, then as many a second as they say', () => {
     const limits = { connectionsMax: 10_000, perSecond: 100, burst: 1_000 };
     const quota = new ConnectionQuota(limits, 0);

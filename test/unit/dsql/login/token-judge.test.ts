@@ -101,6 +101,7 @@ const denied = (hint: unknown) => ({
 });
 
 describe('a token at the DSQL endpoint', () => {
+  // dsql §2.1, §2.11, §2.12
   it('lets its signer in as admin, who is asked for DbConnectAdmin on the cluster', async () => {
     const account = new Account();
     expect(told(await token(), { account })).toBeNull();
@@ -113,12 +114,14 @@ describe('a token at the DSQL endpoint', () => {
     ]);
   });
 
+  // dsql §2.11
   it('lets its signer in as another role by DbConnect', async () => {
     const account = new Account();
     expect(told(await token({ isAdmin: false }), { account, user: 'app' })).toBeNull();
     expect(account.asked[0]?.action).toBe('dsql:DbConnect');
   });
 
+  // dsql §1.36
   it('is refused when its action is that of another class of roles', async () => {
     const asAdmin = 'Wrong user to action mapping. user: admin, action: DbConnect';
     expect(told(await token({ isAdmin: false }))).toEqual(denied(asAdmin));
@@ -126,6 +129,7 @@ describe('a token at the DSQL endpoint', () => {
     expect(told(await token(), { user: 'app' })).toEqual(denied(asUser));
   });
 
+  // dsql §1.34
   it('is refused when it has expired, in the words of AWS', async () => {
     const text = await token();
     expect(told(text, { nowMs: NOW + 900_000 })).toBeNull();
@@ -135,6 +139,7 @@ describe('a token at the DSQL endpoint', () => {
     expect(told(text, { nowMs: NOW + 901_000 })).toEqual(denied(hint));
   });
 
+  // dsql §1.40, §2.4
   it('is good for a week at most', async () => {
     const week = await token({ expiresIn: 604_800 });
     expect(told(week, { nowMs: NOW + 604_800_000 })).toBeNull();
@@ -145,6 +150,7 @@ describe('a token at the DSQL endpoint', () => {
     });
   });
 
+  // dsql §2.9
   it('is refused when it was signed more than 15 minutes ahead', async () => {
     const text = await token();
     expect(told(text, { nowMs: NOW - 900_000 })).toBeNull();
@@ -153,6 +159,7 @@ describe('a token at the DSQL endpoint', () => {
     );
   });
 
+  // dsql §2.5, §2.7
   it('is refused when it is for another host, region or service', async () => {
     const other = `${'z'.repeat(26)}.dsql.us-east-1.on.aws`;
     const isDenied = denied(expect.any(String));
@@ -161,12 +168,14 @@ describe('a token at the DSQL endpoint', () => {
     expect(told((await token()).replaceAll('%2Fdsql%2F', '%2Frds-db%2F'))).toEqual(isDenied);
   });
 
+  // dsql §1.12, §1.13
   it('is good for every name that the cluster was reached by', async () => {
     const link = `${ID}.dsql-fnh4.${REGION}.on.aws`;
     expect(told(await token({ hostname: link }), { hosts: [HOST, link] })).toBeNull();
     expect(told(await token({ hostname: link }))).not.toBeNull();
   });
 
+  // dsql §2.8
   it('is refused when any character of it was changed', async () => {
     const text = await token();
     for (let at = 0; at < text.length; at += 3) {
@@ -176,6 +185,7 @@ describe('a token at the DSQL endpoint', () => {
     }
   });
 
+  // dsql §1.33
   it('is refused when nobody has its key, in the same words as with a wrong secret', async () => {
     const stranger = await token({ credentials: { ...KEY, accessKeyId: 'AKIASTRANGER' } });
     const liar = await token({ credentials: { ...KEY, secretAccessKey: 'guessed' } });
@@ -183,6 +193,7 @@ describe('a token at the DSQL endpoint', () => {
     expect(told(liar)).toEqual(told(stranger));
   });
 
+  // dsql §1.40, §2.10
   it('must carry the token of its session, and ends with that', async () => {
     const account = new Account();
     account.session = { token: SESSION_TOKEN, expiresAtMs: NOW + 60_000 };
@@ -197,6 +208,7 @@ describe('a token at the DSQL endpoint', () => {
     });
   });
 
+  // dsql §1.35, §2.12
   it('is refused when the policies do not allow its action', async () => {
     const account = new Account();
     account.mayConnect = false;
@@ -206,6 +218,7 @@ describe('a token at the DSQL endpoint', () => {
     expect(told(await token(), { account })).toEqual(denied(hint));
   });
 
+  // dsql §1.33, §2.3
   it('is refused when it is a password, empty, or longer than any token', async () => {
     const isDenied = denied(expect.stringMatching(/^The password is not a valid token: /));
     for (const text of ['', 'secret', `${await token()}&X-Amz-Foo=${'a'.repeat(20_000)}`]) {

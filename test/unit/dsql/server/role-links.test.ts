@@ -50,6 +50,7 @@ async function used(role: string): Promise<PostgresLink> {
 const settled = () => expect.poll(() => links.counts.open);
 
 describe('RoleLinks', () => {
+  // dsql §8.4
   it('uses a link again for the same role, and for no other', async () => {
     const first = await used('a');
     expect(await links.checkOut('a')).toBe(first);

@@ -49,6 +49,7 @@ describe('Servers', () => {
     expect(link.role).toBe('owner');
   });
 
+  // dsql §8.3
   it('finds another server when the one that took writes has gone', async () => {
     other.inRecovery = true;
     const { link, by } = await opened();
@@ -100,6 +101,7 @@ describe('Servers', () => {
     expect((await opened()).by).toBe(other);
   });
 
+  // dsql §8.3
   it('never goes back to a server that has been replaced', async () => {
     other.timeline = 3;
     const { link } = await opened();

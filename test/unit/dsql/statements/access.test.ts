@@ -121,6 +121,7 @@ describe('rights', () => {
 });
 
 describe('what belongs to the system', () => {
+  // dsql §3.8, §3.13
   it.each([
     "UPDATE pg_settings SET setting = 'on'",
     "UPDATE pg_catalog.pg_settings SET setting = 'on'",

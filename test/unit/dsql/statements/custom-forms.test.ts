@@ -22,6 +22,7 @@ const told = (text: string) => {
 };
 
 describe('AWS IAM', () => {
+  // dsql §3.2
   it.each([
     [`AWS IAM GRANT app TO '${ARN}'`, 'app'],
     [`aws iam grant App to '${ARN}';`, 'app'],
@@ -34,12 +35,14 @@ describe('AWS IAM', () => {
     });
   });
 
+  // dsql §3.3
   it('revokes', () => {
     const text = `AWS IAM REVOKE app FROM '${ARN}'`;
     const role = { kind: 'iam', isGrant: false, role: 'app', arn: ARN };
     expect(only(text)).toEqual({ text, action: { kind: 'role', role }, tag: 'REVOKE' });
   });
 
+  // dsql §3.11
   it.each([
     ['AWS', '42601 syntax error at or near "AWS"'],
     ['aws lambda', '42601 syntax error at or near "aws"'],

@@ -69,6 +69,7 @@ describe('functions that are refused', () => {
     expect(told(`SELECT pg_catalog.${name.toUpperCase()}(1, 'a')`)).toBe(message);
   });
 
+  // dsql §5.48
   it.each([
     'PG_BACKEND_PID()',
     '"pg_backend_pid"()',
@@ -81,6 +82,7 @@ describe('functions that are refused', () => {
     expect(told(`SELECT ${call}`)).toBe('function pg_backend_pid not supported');
   });
 
+  // dsql §5.48
   it.each(places('pg_backend_pid()'))('in every place: %s', (text) => {
     expect(told(text)).toBe('function pg_backend_pid not supported');
   });
@@ -96,6 +98,7 @@ describe('functions that are refused', () => {
 });
 
 describe('functions of clients', () => {
+  // dsql §5.26, §5.48
   it.each([
     ["LANGUAGE sql AS 'TRUNCATE t'", 'unsupported statement: Truncate'],
     ["LANGUAGE sql AS 'SELECT 1; SET search_path = a'", 'unsupported statement: VariableSet'],

@@ -139,6 +139,7 @@ const statements: readonly Row[] = [
   ["COPY t FROM '/etc/passwd'", 'COPY with a file not supported'],
   ["COPY t TO PROGRAM 'cat'", 'COPY with PROGRAM not supported'],
   ['SELECT a FROM t GROUP BY ALL', '42601 syntax error at end of input'],
+  // dsql §5.49
   ['DO $$ BEGIN END $$', notAllowed('Do')],
   ['CALL p()', notAllowed('Call')],
   ["CALL wait_for_job('x')", notAllowed('Call')],
@@ -147,6 +148,7 @@ const statements: readonly Row[] = [
   ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', notAllowed('DeclareCursor')],
   ['FETCH 1 FROM c', notAllowed('Fetch')],
   ['CLOSE c', notAllowed('ClosePortal')],
+  // dsql §1.30
   ['DISCARD ALL', notAllowed('Discard')],
   ['ALTER DATABASE postgres SET work_mem = 1', notAllowed('AlterDatabaseSet')],
   ['ALTER ROLE r SET work_mem = 1', notAllowed('AlterRoleSet')],

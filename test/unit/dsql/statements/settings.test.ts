@@ -33,6 +33,7 @@ const refused = `tcp_keepalives_idle work_mem shared_buffers statement_timeout l
   default_transaction_isolation default_transaction_read_only my.setting`.split(/\s+/);
 
 describe('settings that a session may have', () => {
+  // dsql §1.23
   it.each(allowed)('%s is set, set locally and reset', (name) => {
     expect(refusedSetting(name.toUpperCase(), 'x')).toBeNull();
     expect(outcome(`SET ${name} = 'x'`)).toEqual(set(name, 'x'));
@@ -41,6 +42,7 @@ describe('settings that a session may have', () => {
     expect(outcome(`RESET ${name}`)).toEqual(set(name, null));
   });
 
+  // dsql §1.26
   it.each(refused)('%s is refused by its name as it is written', (name) => {
     expect(refusedSetting(name)).toMatchObject({ sqlstate: '0A000', message: refusal(name) });
     expect(outcome(`SET ${name} = 'x'`)).toBe(refusal(name));
@@ -48,6 +50,7 @@ describe('settings that a session may have', () => {
     expect(outcome(`RESET ${name}`)).toBe(refusal(name));
   });
 
+  // dsql §1.25, §1.27, §5.44
   it.each([
     ['SET ROLE r', refusal('role')],
     ['SET SESSION ROLE r', refusal('role')],

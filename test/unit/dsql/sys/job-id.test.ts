@@ -4,6 +4,7 @@ import { checkJobId, makeJobId } from '../../../../src/dsql/sys/job-id.ts';
 const idOf = (bytes: Uint8Array): string => makeJobId({ bytes: () => bytes });
 
 describe('makeJobId', () => {
+  // dsql §5.72
   it.each([
     [new Uint8Array(16), 'a'.repeat(26)],
     [new Uint8Array(16).fill(255), `${'7'.repeat(25)}4`],
@@ -22,6 +23,7 @@ describe('makeJobId', () => {
 });
 
 describe('checkJobId', () => {
+  // dsql §5.76
   it.each([
     '',
     'a',
