@@ -21,7 +21,7 @@ export const typeRows: CoverageRows = {
   ],
   '5.7': [
     'text, bytea, json and jsonb above 1 MiB are refused when they are written: `54000`',
-    'differs: only the sizes of rows that PostgreSQL has, and 10 MiB for a transaction',
+    'differs: only 10 MiB for a transaction',
   ],
   '5.8': ['a precision above 1000 is `22023`', 'same'],
   '5.9': ['names are cut at 63 bytes', 'same, with the notice of PostgreSQL'],

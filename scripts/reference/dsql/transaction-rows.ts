@@ -79,6 +79,10 @@ export const catalogueRows: CoverageRows = {
     'same: refused in SQL; portals of the protocol work',
   ],
   '7.10': ['no PREPARE TRANSACTION', 'same'],
+  '7.11': [
+    '`pg_settings` and SHOW ALL tell of version 16',
+    'differs: of the PostgreSQL below; SHOW of a name and `current_setting` are as at AWS',
+  ],
 };
 
 export const endpointRows: CoverageRows = {

@@ -7,6 +7,7 @@ import type { JudgedStatement } from '../statements/judgement.ts';
 import { encodeDescription } from '../transactions/execution-messages.ts';
 import type { Transaction } from '../transactions/transaction.ts';
 import { BOOLEAN, table } from './replies.ts';
+import type { SessionSettings } from './session-settings.ts';
 import { shown } from './shown.ts';
 
 export type Description = {
@@ -46,11 +47,14 @@ export class Descriptions {
 }
 
 /** Of what the endpoint answers itself; null for what PostgreSQL is to describe. */
-export function ownDescription({ action }: JudgedStatement): Description | null {
+export function ownDescription(
+  { action }: JudgedStatement,
+  settings: SessionSettings,
+): Description | null {
   const returns = (columns: Uint8Array): Description => ({ parameters: NO_PARAMETERS, columns });
   switch (action.kind) {
     case 'show': {
-      const value = shown(action.name);
+      const value = shown(action.name, settings);
       return value === null ? null : returns(column(action.name));
     }
     case 'job':

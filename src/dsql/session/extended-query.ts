@@ -176,7 +176,7 @@ export class ExtendedQuery {
     parameterTypes: readonly number[],
   ): Promise<Description> {
     if (statement === null) return EMPTY_DESCRIPTION;
-    const own = ownDescription(statement);
+    const own = ownDescription(statement, this.#options.settings);
     if (own !== null) return own;
     const { block } = this.#options;
     const { action } = statement;

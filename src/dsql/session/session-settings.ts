@@ -20,6 +20,12 @@ export class SessionSettings {
     return this.#current;
   }
 
+  /** In the transaction at hand; null for what is not set. */
+  valueOf(name: string): string | null {
+    const change = this.#changes.findLast((one) => one.name === name);
+    return change === undefined ? (this.#current.get(name) ?? null) : change.value;
+  }
+
   startupValue(name: string): string | null {
     return this.#startup.get(name) ?? null;
   }

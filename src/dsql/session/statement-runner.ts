@@ -205,7 +205,7 @@ export class StatementRunner {
     call: Call,
     sink: ReplySink,
   ): Promise<string> {
-    const value = shown(name);
+    const value = shown(name, this.#options.settings);
     if (value === null) return await this.#runRead(text, call, sink);
     answer(name, value, call, sink);
     return 'SHOW';

@@ -91,6 +91,28 @@ describe('a session', () => {
     expect((await one.query('RESET ALL')).command).toBe('RESET');
   });
 
+  // dsql §1.23
+  it.each(['dsql.enable_batched_nestloop', 'disable_sync_create_index'])(
+    'shows %s, which PostgreSQL does not have',
+    async (name) => {
+      const shown = async (how: pg.QueryConfig) => Object.values((await one.query(how)).rows[0])[0];
+      const both = async () => [
+        await shown({ text: `SHOW ${name}` }),
+        await shown({ text: `SHOW ${name}`, name }),
+      ];
+      expect(await both()).toEqual(['on', 'on']);
+      await one.query(`SET ${name} = off`);
+      expect(await both()).toEqual(['off', 'off']);
+      await one.query('BEGIN');
+      await one.query(`RESET ${name}`);
+      expect(await both()).toEqual(['on', 'on']);
+      await one.query('ROLLBACK');
+      expect(await both()).toEqual(['off', 'off']);
+      await one.query('RESET ALL');
+      expect(await both()).toEqual(['on', 'on']);
+    },
+  );
+
   // dsql §1.31
   it('forgets what was prepared by both forms of DEALLOCATE ALL', async () => {
     for (const text of ['DEALLOCATE ALL', 'DEALLOCATE PREPARE ALL']) {

@@ -25,8 +25,11 @@ afterAll(async () => {
 
 type Row = [statement: string, message: string, sqlstate?: string];
 
+/** In both protocols, and the session goes on. */
 async function expectRefused(text: string, message: string, sqlstate: string): Promise<void> {
-  expect(await told(one.query(text))).toMatchObject({ code: sqlstate, message, severity: 'ERROR' });
+  const refused = { code: sqlstate, message, severity: 'ERROR' };
+  expect(await told(one.query(text))).toMatchObject(refused);
+  expect(await told(one.query({ text, name: text }))).toMatchObject(refused);
   expect((await one.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
 }
 
