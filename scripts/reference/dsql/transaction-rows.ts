@@ -98,4 +98,9 @@ export const endpointRows: CoverageRows = {
   ],
   '8.5': ['no update is lost, however many clients write the same rows', 'same'],
   '8.6': ['no text makes the judge of statements fail, nor lets a refused one through', 'same'],
+  '8.7': ['the SDKs of AWS work with the API', 'same: for JavaScript, and boto3'],
+  '8.8': [
+    'a cluster keeps its data',
+    'same: over a restart of the program, below its directory or in given servers',
+  ],
 };

@@ -25,6 +25,7 @@ describe.skipIf(!isThere)('boto3', () => {
     await aws.stop();
   });
 
+  // dsql §4.1, §4.17, §8.7
   it('makes, changes and deletes a cluster, and assumes a role', async () => {
     const { accessKeyId, secretAccessKey } = aws.admin;
     const role = `arn:aws:iam::${AWS_ACCOUNT}:role/boto-role`;

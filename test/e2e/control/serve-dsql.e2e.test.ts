@@ -86,6 +86,7 @@ async function ask(host: string, key: Key, text: string): Promise<unknown[]> {
 }
 
 describe('serve with [dsql]', () => {
+  // dsql §8.8
   it('makes a cluster that is there with its data after the next start', async () => {
     await cli('iam', 'user', 'create', 'ann');
     await cli('iam', 'policy', 'put', 'all', '--user', 'ann', '--document', POLICY);

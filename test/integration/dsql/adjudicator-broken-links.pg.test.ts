@@ -95,6 +95,7 @@ async function breakAt(at: Break, rival: Rival): Promise<boolean> {
   }
 }
 
+// dsql §8.2
 describe.each(['commits', 'rolls back'] as const)('while its rival %s', (rival) => {
   it.each([
     ['before the server got the message', false],

@@ -250,6 +250,7 @@ describe('a transaction block', () => {
     expect((await values(one))[0]).toBe(0);
   });
 
+  // dsql §6.7, §8.4
   it('does not keep a change of the schema waiting while its client thinks', async () => {
     await one.query('BEGIN');
     await one.query('SELECT v FROM t');

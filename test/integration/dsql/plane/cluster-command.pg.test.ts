@@ -40,6 +40,7 @@ async function well(words: readonly string[], env: Record<string, string> = {}):
 const account = ['--account-id', AWS_ACCOUNT];
 
 describe('millrace cluster', () => {
+  // dsql §4.1, §4.18
   it('makes one on given servers, shows it, and deletes it', async () => {
     const database = await createDatabase();
     const urls = `${database.url}\n${database.url}`;
@@ -101,6 +102,7 @@ describe('millrace cluster', () => {
 });
 
 describe('the own API', () => {
+  // dsql §4.18
   it('lets a token that may read change nothing', async () => {
     const path = `${aws.apiUrl}/accounts/${'0'.repeat(32)}/millrace/tokens`;
     const admin = { authorization: `Bearer ${aws.token}` };

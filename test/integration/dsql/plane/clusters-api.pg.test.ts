@@ -35,7 +35,7 @@ afterAll(async () => {
 const soon = { minDelay: 1, maxDelay: 1, maxWaitTime: 60 };
 
 describe('a cluster made by the SDK', () => {
-  // dsql §4.1, §4.15
+  // dsql §4.1, §4.15, §8.7
   it('is created, becomes active, is a real PostgreSQL, and is deleted', async () => {
     const client = aws.dsql();
     const made = await client.send(new CreateClusterCommand({ tags: { Name: 'first' } }));

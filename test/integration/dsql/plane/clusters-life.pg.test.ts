@@ -91,6 +91,7 @@ describe('a cluster with a server of its own', () => {
     else expect(aws.openings).toBe(openings + 1);
   });
 
+  // dsql §8.8
   it('is there again after the program has ended, with its data', async () => {
     await aws.end();
     await aws.begin();
@@ -171,6 +172,7 @@ describe('a cluster on given servers', () => {
     await aws.stop();
   });
 
+  // dsql §8.8, §4.1
   it('is opened at all of them, and leaves them as they are when it is deleted', async () => {
     const database = await createDatabase();
     const urls = [database.url, `${database.url}?application_name=second`];

@@ -74,6 +74,7 @@ describe('a role', () => {
     );
   });
 
+  // dsql §4.17
   it('needs the trust of the role; and of an account, a policy of the user as well', async () => {
     const named = `arn:aws:iam::${AWS_ACCOUNT}:user/plain`;
     const plain = await user(aws, 'plain');
