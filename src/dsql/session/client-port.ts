@@ -19,6 +19,8 @@ export class ClientPort {
   #bytes = 0;
   readonly #interruption = new AbortController();
   #onBlocked: (isBlocked: boolean) => void = () => {};
+  #onGone: () => void = () => {};
+  #isBlocked = false;
   #reading: Promise<Message | null> | null = null;
 
   /** @param leftover what was read of the client before; it comes first */
@@ -26,12 +28,23 @@ export class ClientPort {
     this.#socket = socket;
     if (leftover.length > 0) socket.unshift(leftover);
     this.#reader = new SocketReader(socket, this.#interruption.signal);
-    socket.on('drain', () => this.#onBlocked(false));
+    socket.on('drain', () => this.#tell(false));
+    socket.once('close', () => {
+      if (this.#isBlocked) this.#onGone();
+    });
   }
 
   /** Who feeds the client is told when it does not keep up, and when it does again. */
   onBlocked(listener: (isBlocked: boolean) => void): void {
     this.#onBlocked = listener;
+  }
+
+  /**
+   * Who feeds the client is told when it has gone without having read: no room will ever come. A
+   * client that goes while it keeps up is noticed at its next message, as by PostgreSQL.
+   */
+  onGone(listener: () => void): void {
+    this.#onGone = listener;
   }
 
   /**
@@ -90,7 +103,12 @@ export class ClientPort {
     this.#bytes = 0;
     if (!this.#socket.writable) return;
     const hasRoom = this.#socket.write(Buffer.concat(parts, size));
-    if (!hasRoom) this.#onBlocked(true);
+    if (!hasRoom) this.#tell(true);
+  }
+
+  #tell(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked;
+    this.#onBlocked(isBlocked);
   }
 
   /** Sends what there is and the last words, and closes. */

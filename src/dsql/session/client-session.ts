@@ -68,6 +68,7 @@ export class ClientSession {
       sink: this.#sink,
     });
     port.onBlocked((isBlocked) => this.#block.link?.pause(isBlocked));
+    port.onGone(() => this.#block.link?.close());
   }
 
   /** Serves the client to its end. Never rejects. */
