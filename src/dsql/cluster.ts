@@ -120,6 +120,11 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     return this.#sessions.size;
   }
 
+  /** Links of all roles to PostgreSQL. */
+  get linkCounts(): RoleLinks['counts'] {
+    return this.#below.links.counts;
+  }
+
   /** What a client is told for cancel requests, which have no effect. */
   newIdentity(): { readonly processId: number; readonly secretKey: Uint8Array } {
     const { random } = this.#parts;

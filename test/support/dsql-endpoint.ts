@@ -92,11 +92,17 @@ export class TestEndpoint {
     };
   }
 
-  static async start(limits: ConnectionLimits = DSQL_LIMITS): Promise<TestEndpoint> {
-    const test = new TestEndpoint(await startOwnServer());
+  /** @param urls of the servers below, where that is not the one server of the test's own */
+  static async start(
+    limits: ConnectionLimits = DSQL_LIMITS,
+    server?: OwnServer,
+    urls?: readonly string[],
+  ): Promise<TestEndpoint> {
+    const test = new TestEndpoint(server ?? (await startOwnServer()));
     test.identities.add('root');
-    const { origin } = await parseOriginUrl(test.server.url());
-    test.cluster = await Cluster.open(test.record, [origin], {
+    const below = urls ?? [test.server.url()];
+    const origins = await Promise.all(below.map(async (url) => (await parseOriginUrl(url)).origin));
+    test.cluster = await Cluster.open(test.record, origins, {
       parser: await loadParser(),
       clock: { nowMs: () => performance.now() + test.sessionAheadMs },
       random: RANDOM,
