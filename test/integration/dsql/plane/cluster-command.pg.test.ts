@@ -39,7 +39,7 @@ async function well(words: readonly string[], env: Record<string, string> = {}):
 
 const account = ['--account-id', AWS_ACCOUNT];
 
-describe('millrace cluster', () => {
+describe('the commands of clusters', () => {
   // dsql §4.1, §4.18
   it('makes one on given servers, shows it, and deletes it', async () => {
     const database = await createDatabase();
