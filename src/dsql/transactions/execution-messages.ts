@@ -14,7 +14,10 @@ export function encodeExecution({ text, parameterTypes, bind }: Execution): Buff
 }
 
 /** Asks what a statement takes and returns. */
-export function encodeDescription({ text, parameterTypes }: Omit<Execution, 'bind'>): Buffer {
+export function encodeDescription({
+  text,
+  parameterTypes,
+}: Pick<Execution, 'text' | 'parameterTypes'>): Buffer {
   const writer = new MessageWriter(Buffer.byteLength(text) + 64);
   encodeParse(writer, text, parameterTypes);
   writer.begin(ClientCode.Describe).byte(0x53).cstring('').end();

@@ -3,12 +3,11 @@
  * defaults are (sequences, identity, gen_random_uuid).
  */
 import { visitParts } from '../../sql/shape/text-parts.ts';
+import { quoteName } from '../server/sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
 
-export const quoteIdent = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
 export const quoteRelation = ({ schema, name }: RelationName): string =>
-  schema === null ? quoteIdent(name) : `${quoteIdent(schema)}.${quoteIdent(name)}`;
+  schema === null ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
 
 const isBlankOrEnd = (byte: number | undefined): boolean =>
   byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d) || byte === 0x3b;
@@ -33,7 +32,7 @@ export function withRowReturned(text: string, insert: NonNullable<Write['insert'
   const bytes = Buffer.from(text);
   const end = endOfStatement(bytes);
   if (end <= 0) return null;
-  const column = `(${quoteIdent(insert.into.name)}.*)::pg_catalog.text`;
+  const column = `(${quoteName(insert.into.name)}.*)::pg_catalog.text`;
   const join = insert.hasReturning ? ',' : ' RETURNING';
   return `${bytes.toString('utf8', 0, end)}${join} ${column}`;
 }
@@ -44,7 +43,7 @@ export function withRowReturned(text: string, insert: NonNullable<Write['insert'
  */
 export function reinsertion(into: RelationName, columns: readonly string[]): string {
   const table = quoteRelation(into);
-  const names = columns.map(quoteIdent);
+  const names = columns.map(quoteName);
   // OFFSET 0 keeps the text of a row from being read once for each column.
   const rows =
     `SELECT t::${table} AS r FROM pg_catalog.unnest($1::pg_catalog.text[]) ` +

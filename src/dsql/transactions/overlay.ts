@@ -2,8 +2,9 @@
  * Where a transaction goes on that may have lost: temporary copies of the tables that it writes, in
  * its snapshot. A plain name then means the copy, so statements run as they are.
  */
+import { quoteName } from '../server/sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
-import { arrayLiteral, quoteIdent, quoteRelation } from './insert-capture.ts';
+import { arrayLiteral, quoteRelation } from './insert-capture.ts';
 import {
   FOREIGN_KEYS_QUERY,
   NAMED_QUERY,
@@ -118,7 +119,7 @@ export class Overlay {
   }
 
   async #copy(table: Table): Promise<void> {
-    const original = `${quoteIdent(table.schema)}.${quoteIdent(table.name)}`;
+    const original = `${quoteName(table.schema)}.${quoteName(table.name)}`;
     const left = OVERLAY_ROWS_MAX - this.#rowCount;
     const counted = await this.#run(
       `SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY ${original} LIMIT ${left + 1}) AS r`,
@@ -126,9 +127,9 @@ export class Overlay {
     const rowCount = Number(counted.rows[0]?.[0]);
     if (rowCount > left) throw tooLarge();
     this.#rowCount += rowCount;
-    const copy = `pg_temp.${quoteIdent(table.name)}`;
+    const copy = `pg_temp.${quoteName(table.name)}`;
     const columns = await this.#columns(table);
-    const given = columns.filter(({ isGiven }) => isGiven).map(({ name }) => quoteIdent(name));
+    const given = columns.filter(({ isGiven }) => isGiven).map(({ name }) => quoteName(name));
     await this.#run(
       `CREATE TEMPORARY TABLE ${copy} (LIKE ${original} INCLUDING DEFAULTS INCLUDING CONSTRAINTS
         INCLUDING INDEXES INCLUDING GENERATED INCLUDING IDENTITY)`,
@@ -137,7 +138,7 @@ export class Overlay {
     const into = given.length === 0 ? '' : `(${list}) OVERRIDING SYSTEM VALUE`;
     await this.#run(`INSERT INTO ${copy} ${into} SELECT ${list} FROM ONLY ${original}`);
     for (const { name, isIdentity } of columns) {
-      if (isIdentity) await this.#restart(copy, quoteIdent(name));
+      if (isIdentity) await this.#restart(copy, quoteName(name));
     }
     this.#copies.set(table.oid, table);
   }

@@ -27,9 +27,9 @@ export interface Transaction {
   /** Rows inserted, updated and deleted so far. */
   readonly rowCount: number;
   /**
-   * Runs a statement. The sink gets what the client is to see of it: RowDescription (simple
-   * protocol only), DataRow, notices; not the CommandComplete. Answers to writes and locks are
-   * complete when the sink gets the first of them.
+   * Runs a statement. The sink gets what its client is to see: RowDescription (simple protocol
+   * only), DataRow, notices; not the CommandComplete. Answers to writes and locks are complete when
+   * the sink gets the first of them.
    * @throws ServerError | DsqlError the statement failed, and with it the transaction
    * @throws GatewayError the link was lost
    */
