@@ -44,11 +44,14 @@ export function dsqlCoverage(
   return [INTRO, ...parts].join('\n');
 }
 
+/** A title as prose: nothing in it is markup. */
+const quoted = (title: string): string => escaped(title).replaceAll(/[<*_[\]`]/g, '\\$&');
+
 /** Each file once, with the titles of its tests. */
 function cellOf(tests: readonly TaggedTest[]): string {
   const files = new Map<string, Set<string>>();
   for (const { file, title } of tests) {
-    files.set(file, (files.get(file) ?? new Set()).add(`\`${escaped(title)}\``));
+    files.set(file, (files.get(file) ?? new Set()).add(`"${quoted(title)}"`));
   }
   const parts = [...files].map(([file, titles]) => {
     const name = file.replace(/^test\//, '').replace(/(?:\.pg)?\.test\.ts$/, '');

@@ -5,7 +5,7 @@ export const transactionRows: CoverageRows = {
   '6.1': ['a transaction sees one snapshot, and reads never wait', 'same'],
   '6.2': [
     'writes wait for nobody; the first to commit wins',
-    'same, but that a statement waits for another one that is executing, or for who is outside the endpoint',
+    'differs: a statement waits for another one that is executing, or for a holder outside the endpoint; else the same',
   ],
   '6.3': ['what each has read and the other has written is no conflict (write skew)', 'same'],
   '6.4': ['FOR UPDATE by both, or by one against a write: a conflict at COMMIT', 'same'],

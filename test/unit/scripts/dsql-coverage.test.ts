@@ -60,7 +60,7 @@ describe('the table of the DSQL endpoint', () => {
   it('has a line for each row, with its tests', () => {
     const lines = table({ '1.1': ['a|b', 'same'], '1.2': ['c', 'differs: not so'] }).split('\n');
     expect(lines).toContain(
-      '| 1.1 | a\\|b | same | [unit/a](../../test/unit/a.test.ts): `is <a\\|b>` |',
+      '| 1.1 | a\\|b | same | [unit/a](../../test/unit/a.test.ts): "is \\<a\\|b>" |',
     );
     expect(lines).toContain('| 1.2 | c | differs: not so | – |');
   });
