@@ -35,7 +35,9 @@ export function readTestFiles(root: string): TestFile[] {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .map((name) => `test/${name.replaceAll('\\', '/')}`)
     .filter(
-      (name) => name.endsWith('.test.ts') || /^test\/conformance\/scripts\/.*\.ts$/.test(name),
+      (name) =>
+        name.endsWith('.test.ts') ||
+        /^test\/(?:conformance\/scripts|e2e\/dsql)\/.*\.ts$/.test(name),
     )
     .sort()
     .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));

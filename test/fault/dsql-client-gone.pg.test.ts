@@ -78,6 +78,7 @@ async function rawClient(port = test.endpoint.port): Promise<TLSSocket> {
 }
 
 describe('a client', () => {
+  // dsql §8.9
   it('may come byte by byte, from its first one on', async () => {
     proxy.onPair = (pair) => {
       pair.up.pieces = [1];
@@ -219,6 +220,7 @@ function bytesOf(count: number): number {
 }
 
 describe('messages that are none', () => {
+  // dsql §8.9
   it.each([
     ['a length below four', Buffer.from([0x51, 0, 0, 0, 3])],
     ['a length beyond 10 MiB', Buffer.from([0x51, 0x7f, 0xff, 0xff, 0xff])],

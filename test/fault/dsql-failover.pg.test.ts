@@ -56,6 +56,7 @@ async function write(client: pg.Client, from: number, isOver: () => boolean): Pr
 }
 
 describe('a failover of the PostgreSQL under the endpoint', () => {
+  // dsql §1.46, §8.2, §8.3
   it('costs open transactions, but no connection and no write that was acknowledged', async () => {
     const clients = await Promise.all(Array.from({ length: CLIENTS }, () => test.connect()));
     const lost: string[] = [];

@@ -71,6 +71,7 @@ describe('a link that ends', () => {
     }
   });
 
+  // dsql §1.46
   it('behind BEGIN, or behind a statement, ends the transaction with an error', async () => {
     for (const steps of [['BEGIN'], ['BEGIN', 'UPDATE t SET v = v + 1']]) {
       const before = await stored();
@@ -84,6 +85,7 @@ describe('a link that ends', () => {
     }
   });
 
+  // dsql §1.46
   it('before COMMIT makes COMMIT an error', async () => {
     const before = await stored();
     await client.query('BEGIN');

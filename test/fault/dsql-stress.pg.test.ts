@@ -70,6 +70,7 @@ async function atRest(): Promise<void> {
 }
 
 describe('many clients of the endpoint', () => {
+  // dsql §8.5
   it('lose no increment, whether they read first or not', async () => {
     conflicts = 0;
     await together(async (client, who) => {
@@ -92,6 +93,7 @@ describe('many clients of the endpoint', () => {
     await atRest();
   });
 
+  // dsql §8.5
   it('move money about, and none is made or lost', async () => {
     conflicts = 0;
     await together(async (client) => {

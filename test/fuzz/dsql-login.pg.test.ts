@@ -125,6 +125,7 @@ const isSameToken = (text: string): boolean => {
 };
 
 describe('a fuzz of the login', () => {
+  // dsql §8.9
   it('reads no token that is none without a reason, and throws nothing', async () => {
     const texts = fc.oneof(brokenToken(), fc.string({ unit: 'binary' }));
     fc.assert(
@@ -136,6 +137,7 @@ describe('a fuzz of the login', () => {
     );
   });
 
+  // dsql §2.8, §8.9
   it(
     'lets nobody in with a broken token',
     async () => {

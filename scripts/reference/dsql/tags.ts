@@ -40,11 +40,10 @@ function rowsOf(part: string, file: string): string[] {
 
 type Title = { readonly title: string; readonly at: number };
 
-/** A group stands at the left edge, what is in it does not. */
+/** A group is less indented than what is in it. */
 function titleWithGroup(text: string, titles: readonly Title[], index: number): string {
-  const isAtEdge = ({ at }: Title) => text[text.lastIndexOf('\n', at) + 1] !== ' ';
+  const indentOf = ({ at }: Title) => text.slice(text.lastIndexOf('\n', at) + 1).search(/[^ ]/);
   const own = titles[index] as Title;
-  if (isAtEdge(own)) return own.title;
-  const group = titles.slice(0, index).findLast(isAtEdge);
+  const group = titles.slice(0, index).findLast((one) => indentOf(one) < indentOf(own));
   return group === undefined ? own.title : `${group.title}: ${own.title}`;
 }

@@ -103,4 +103,9 @@ export const endpointRows: CoverageRows = {
     'a cluster keeps its data',
     'same: over a restart of the program, below its directory or in given servers',
   ],
+  '8.9': ['no bytes of a client let it in, nor end more than its own connection', 'same'],
+  '8.10': [
+    'psql, drivers, ORMs and the connector of AWS for Node work',
+    'same: psql, pgbench, node-postgres, Postgres.js, Drizzle, Kysely, psycopg, asyncpg',
+  ],
 };

@@ -40,6 +40,7 @@ export function describeCli(dev: () => DsqlDev): void {
       await expect.poll(ids, SLOWLY).not.toContain(id);
     });
 
+    // dsql §4.18
     it('makes a user with a key and a policy, who may do what that says', async () => {
       const { arn } = await json<{ arn: string }>('iam', 'user', 'create', 'reader');
       type Minted = { readonly id: string; readonly secret_access_key: string };

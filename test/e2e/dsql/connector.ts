@@ -33,6 +33,7 @@ export function describeConnector(dev: () => DsqlDev): void {
       await pool?.end();
     });
 
+    // dsql §1.2, §8.10
     it('connects a client by the name of the cluster alone', async () => {
       const client = new AuroraDSQLClient(options());
       await client.connect();
@@ -64,6 +65,7 @@ export function describeConnector(dev: () => DsqlDev): void {
       });
     });
 
+    // dsql §6.21, §8.10
     it('runs a transaction again after a conflict, and no increment is lost', async () => {
       let runs = 0;
       const add = async (client: pg.PoolClient): Promise<void> => {

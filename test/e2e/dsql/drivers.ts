@@ -18,6 +18,7 @@ export function describeDrivers(dev: () => DsqlDev): void {
   });
 
   describe('node-postgres', () => {
+    // dsql §1.9, §8.10
     it('asks for TLS, or begins with it', async () => {
       for (const sslnegotiation of ['postgres', 'direct'] as const) {
         const client = new pg.Client({ ...(await dev().config()), sslnegotiation });
@@ -74,6 +75,7 @@ export function describeDrivers(dev: () => DsqlDev): void {
       await client?.end();
     });
 
+    // dsql §8.10
     it('pipelines statements that it prepares', async () => {
       const work = Array.from({ length: 60 }, (_, n) => client`SELECT ${n}::int AS n`);
       const rows = (await Promise.all(work)).map(([row]) => row?.['n']);
@@ -112,6 +114,7 @@ export function describeDrivers(dev: () => DsqlDev): void {
   });
 
   describe('Drizzle', () => {
+    // dsql §8.10
     it('writes, reads, and rolls back', async () => {
       const pool = new pg.Pool({ ...(await dev().config()), max: 3 });
       const db = drizzle(pool);
@@ -138,6 +141,7 @@ export function describeDrivers(dev: () => DsqlDev): void {
   });
 
   describe('Kysely', () => {
+    // dsql §8.10
     it('writes, reads, and has transactions of the level that there is', async () => {
       const pool = new pg.Pool({ ...(await dev().config()), max: 3 });
       const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });

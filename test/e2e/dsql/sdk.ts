@@ -34,6 +34,7 @@ export function describeSdk(dev: () => DsqlDev): void {
   }
 
   describe('@aws-sdk/client-dsql', () => {
+    // dsql §4.1, §8.7
     it('creates a cluster, waits for it, connects to it, and deletes it', async () => {
       const sdk = new DSQLClient(configuration(dev().keys));
       const made = await sdk.send(new CreateClusterCommand({ tags: { Name: 'second' } }));
@@ -91,6 +92,7 @@ export function describeSdk(dev: () => DsqlDev): void {
       sts.destroy();
     });
 
+    // dsql §2.13, §4.17, §8.7
     it('assumes a role, whose session connects as what is granted to the role', async () => {
       const statement = (more: object) => JSON.stringify({ Statement: [more], ...VERSION });
       const trust = statement({
