@@ -125,10 +125,10 @@ export function checkUsage(command: string, args: ArgsDef, rawArgs: readonly str
 }
 
 /** A TCP port out of an option's text. */
-export function parsePort(text: string, command: string): number {
+export function parsePort(text: string, command: string, option = '--port'): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw usageError('--port must be a number from 0 to 65535', command);
+  throw usageError(`${option} must be a number from 0 to 65535`, command);
 }
 
 /** A number of worker processes, or `auto`, out of an option's text. */

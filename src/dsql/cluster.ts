@@ -52,6 +52,8 @@ export type ClusterParts = {
   readonly limits: ConnectionLimits;
   /** As it is now: policy and tags change while it is open. Null when it is gone. */
   recordOf(id: string): ClusterRecord | null;
+  /** It was closed. */
+  onClosed?(): void;
 };
 
 type Below = {
@@ -169,6 +171,20 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     }
   }
 
+  /**
+   * Ends sessions politely: those without a transaction now, the others with its end.
+   * @returns once all have ended, or after so long
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    for (const session of this.#sessions.keys()) session.end(shuttingDown());
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([Promise.all(this.#sessions.values()), limit]);
+    clearTimeout(timer);
+  }
+
   /** Another cluster may have this PostgreSQL from now on. */
   async #release(): Promise<void> {
     if (this.#first.originUrls.length === 0) return;
@@ -181,11 +197,11 @@ export class Cluster implements OpenCluster, ClusterEntrance {
   }
 
   async close(isDeleted: boolean): Promise<void> {
-    const words = 'terminating connection due to administrator command';
-    for (const session of this.#sessions.keys()) session.cut(new DsqlError('57P01', words));
+    for (const session of this.#sessions.keys()) session.cut(shuttingDown());
     await Promise.all(this.#sessions.values());
     if (isDeleted) await this.#release();
     await closeBelow(this.#below);
+    this.#parts.onClosed?.();
   }
 }
 
@@ -229,3 +245,6 @@ async function closeBelow(below: Below): Promise<void> {
   privileged.close();
   await links.close();
 }
+
+const shuttingDown = (): DsqlError =>
+  new DsqlError('57P01', 'terminating connection due to administrator command');

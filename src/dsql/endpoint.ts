@@ -95,7 +95,8 @@ export class DsqlEndpoint {
 
   #turnAway({ socket, role, cluster }: Admitted<Cluster>, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const fields = { cluster: cluster.record.id, role };
+    const hint = error instanceof DsqlError ? error.hint : '';
+    const fields = { cluster: cluster.record.id, role, hint };
     this.#options.log.info(fields, `client turned away: ${reason}`);
     closeGently(socket, lastWords(error));
   }

@@ -47,10 +47,14 @@ export function readyJson({ gateway, origin, aurora, api, dsql }: Ready): string
   return `${JSON.stringify(parts)}\n`;
 }
 
-/** What `dev` prints for people. */
+/**
+ * What `dev` prints for people.
+ * @param command how this program is called from any directory
+ */
 export function readyText(
   { gateway, origin, aurora, api, dsql }: Ready,
   paint: { bold(text: string): string; dim(text: string): string },
+  command = 'millrace',
 ): string {
   const block = (title: string, url: string) => [
     paint.bold(title),
@@ -66,7 +70,7 @@ export function readyText(
       ? []
       : [paint.bold('Origin, as its superuser'), `  psql ${shellQuote(origin.adminUrl)}`, '']),
     ...(aurora === null ? [] : titled(auroraText(aurora), paint)),
-    ...(dsql === null ? [] : titled(dsqlText(dsql), paint)),
+    ...(dsql === null ? [] : titled(dsqlText({ ...dsql, command }), paint)),
     ...(api === null
       ? []
       : [

@@ -26,6 +26,8 @@ const KEY_FILE = 'store.key';
 export type DevControl = {
   readonly api: { readonly url: string; readonly token: string };
   readonly dsql: DsqlReady | null;
+  /** Lets clients of the DSQL endpoint end what is open, for so long at most. */
+  readonly drain: (timeoutMs: number) => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -138,7 +140,8 @@ export async function startDevControl(
       await store.close();
     };
     const sdkUrl = started.api === null ? null : new URL(started.api.url).origin;
-    return { api, dsql: dsql?.ready(sdkUrl) ?? null, close };
+    const drain = async (timeoutMs: number) => dsql?.running.drain(timeoutMs);
+    return { api, dsql: dsql?.ready(sdkUrl) ?? null, drain, close };
   } catch (error) {
     await dsql?.running.close();
     await store.close();

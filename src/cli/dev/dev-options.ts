@@ -97,7 +97,7 @@ function dsqlOptions(
   const given = args['dsql-port'] ?? (isAny ? '0' : undefined);
   return {
     hasDsql: args.dsql !== false,
-    dsqlPort: given === undefined ? DEV_PORT_DEFAULT : parsePort(given, 'dev'),
+    dsqlPort: given === undefined ? DEV_PORT_DEFAULT : parsePort(given, 'dev', '--dsql-port'),
     isDsqlPortExplicit: given !== undefined,
   };
 }

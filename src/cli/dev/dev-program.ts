@@ -20,6 +20,7 @@ import { connectionUrl, readyJson, readyText } from './connection-strings.ts';
 import { type DevControl, startDevControl } from './dev-control.ts';
 import { DEV_ADDRESS, DEV_ROLE, type DevOptions, demoOrigin, devConfig } from './dev-options.ts';
 import { onFirstFreePort } from './first-free-port.ts';
+import { shellQuote } from './shell-quote.ts';
 
 type Database = {
   readonly origin: OriginConfig;
@@ -126,7 +127,8 @@ function report(
     dsql: control?.dsql ?? null,
   };
   const paint = picocolors.createColors(terminal.usesColor);
-  terminal.out(isJson ? readyJson(ready) : readyText(ready, paint));
+  const command = `node ${shellQuote(process.argv[1] ?? 'millrace')}`;
+  terminal.out(isJson ? readyJson(ready) : readyText(ready, paint, command));
 }
 
 /** A port of the user's choice that is taken is told before anything is started. */
@@ -168,8 +170,12 @@ async function serveDatabase(
     await Promise.race([untilStop(database, signals), gateway.failed]);
     log.info({}, 'stopping');
   } finally {
+    const limitMs = signals.isRequested ? drainTimeoutMs : 0;
+    await Promise.all([
+      stopGateway(gateway, limitMs, signals),
+      Promise.race([control?.drain(limitMs), signals.second]),
+    ]);
     if (control !== null) await stopBeside(control.close);
-    await stopGateway(gateway, signals.isRequested ? drainTimeoutMs : 0, signals);
   }
 }
 

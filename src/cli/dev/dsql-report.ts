@@ -18,7 +18,9 @@ export type DsqlReady = {
 };
 
 /** The lines for people, the first of which is a title. */
-export function dsqlText(ready: DsqlReady): readonly [string, ...string[]] {
+export function dsqlText(
+  ready: DsqlReady & { readonly command: string },
+): readonly [string, ...string[]] {
   const { endpoint, host, port, region, ca_file: caFile, api_url: apiUrl } = ready;
   const parameters = [
     `host=${endpoint}`,
@@ -38,13 +40,16 @@ export function dsqlText(ready: DsqlReady): readonly [string, ...string[]] {
     `    export AWS_SECRET_ACCESS_KEY=${quote(ready.secret_access_key)}`,
     `    export AWS_REGION=${quote(region)}`,
     '  psql, with the keys above:',
-    `    PGPASSWORD="$(npx millrace token dsql --host ${endpoint} --user admin)" \\`,
+    `    PGPASSWORD="$(${ready.command} token dsql --host ${endpoint} --user admin)" \\`,
     `      psql ${quote(parameters.join(' '))}`,
-    '  Node, with the keys above:',
+    '  Node, with the keys above, after npm i @aws/aurora-dsql-node-postgres-connector:',
     `    import { AuroraDSQLClient } from '@aws/aurora-dsql-node-postgres-connector';`,
+    `    import { readFileSync } from 'node:fs';`,
+    `    import net from 'node:net';`,
     `    class Here extends net.Socket { connect() { return super.connect(${port}, '${host}'); } }`,
-    `    new AuroraDSQLClient({ host: '${endpoint}', user: 'admin',`,
+    `    const client = new AuroraDSQLClient({ host: '${endpoint}', user: 'admin',`,
     `      ssl: { ca: readFileSync('${caFile}') }, stream: () => new Here() });`,
+    '    await client.connect();',
     '  Anything else, with a line in /etc/hosts:',
     `    ${host} ${endpoint}`,
     ...(apiUrl === null

@@ -46,6 +46,8 @@ export class RunningDsql {
   /** The certificate that clients are to trust; null where the files of the user say it. */
   readonly caFile: string | null;
   readonly #identities: StoreIdentities;
+  /** Clusters that clients may be in. */
+  readonly #open: ReadonlySet<Cluster>;
   readonly #renewal: NodeJS.Timeout | null;
   readonly #removed: string | null;
 
@@ -53,6 +55,7 @@ export class RunningDsql {
     endpoint: DsqlEndpoint;
     clusters: Clusters<Cluster>;
     identities: StoreIdentities;
+    open: ReadonlySet<Cluster>;
     region: string;
     certificate: Certificate;
   }) {
@@ -60,6 +63,7 @@ export class RunningDsql {
     this.clusters = parts.clusters;
     this.region = parts.region;
     this.#identities = parts.identities;
+    this.#open = parts.open;
     const { caFile, renewal, removed } = parts.certificate;
     this.caFile = caFile;
     this.#renewal = renewal;
@@ -75,7 +79,8 @@ export class RunningDsql {
     try {
       const identities = await StoreIdentities.start(store);
       undo.push(() => identities.close());
-      const clusters = await startClusters(options);
+      const open = new Set<Cluster>();
+      const clusters = await startClusters(options, open);
       undo.push(() => clusters.close());
       const endpoint = await DsqlEndpoint.start({
         address: config.address,
@@ -91,7 +96,7 @@ export class RunningDsql {
         nowMs: () => clock.nowMs(),
         log,
       });
-      return new RunningDsql({ endpoint, clusters, identities, region, certificate });
+      return new RunningDsql({ endpoint, clusters, identities, open, region, certificate });
     } catch (error) {
       for (const step of undo.toReversed()) await step();
       throw error;
@@ -103,6 +108,12 @@ export class RunningDsql {
     return { identities: this.#identities, clusters: this.clusters, region: this.region };
   }
 
+  /** Takes no more clients, and lets open transactions end, for so long at most. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.endpoint.close();
+    await Promise.all([...this.#open].map((cluster) => cluster.drain(timeoutMs)));
+  }
+
   /** Ends all sessions, and stops the servers of clusters. The store must be open still. */
   async close(): Promise<void> {
     this.endpoint.close();
@@ -112,7 +123,10 @@ export class RunningDsql {
   }
 }
 
-async function startClusters(options: DsqlOptions): Promise<Clusters<Cluster>> {
+async function startClusters(
+  options: DsqlOptions,
+  opened: Set<Cluster>,
+): Promise<Clusters<Cluster>> {
   const { config, store, isEphemeral, log } = options;
   const parser = await loadParser();
   // Clusters are opened while they are being started.
@@ -124,7 +138,14 @@ async function startClusters(options: DsqlOptions): Promise<Clusters<Cluster>> {
     dataDir: config.dataDir,
     isEphemeral,
     settings: EMBEDDED_SETTINGS,
-    open: (record, origins) => Cluster.open(record, origins, parts),
+    open: async (record, origins) => {
+      const cluster = await Cluster.open(record, origins, {
+        ...parts,
+        onClosed: () => opened.delete(cluster),
+      });
+      opened.add(cluster);
+      return cluster;
+    },
     random,
     log,
   });

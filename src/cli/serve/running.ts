@@ -41,8 +41,12 @@ export class Running {
       const signal = await Promise.race([signals.first, this.gateway.failed]);
       const { drainTimeoutMs } = this.reloader.current;
       this.#log.info({ signal, drainTimeoutMs }, 'draining');
-      await stopBeside(() => this.#stopControl());
-      await stopGateway(this.gateway, drainTimeoutMs, signals);
+      await stopBeside(async () => this.#control?.close());
+      await Promise.all([
+        stopGateway(this.gateway, drainTimeoutMs, signals),
+        Promise.race([this.#dsql?.drain(drainTimeoutMs), signals.second]),
+      ]);
+      await stopBeside(async () => this.#dsql?.close());
       this.#log.info({}, 'stopped');
     } catch (error) {
       await this.#stopControl();

@@ -163,7 +163,8 @@ function turnAway(opening: Opening, error: unknown, log: Log): void {
   opening.reader.release();
   const remote = opening.socket.remoteAddress;
   if (error instanceof DsqlError) {
-    log.info({ remote, sqlstate: error.sqlstate }, `client turned away: ${error.message}`);
+    const { sqlstate, message, hint } = error;
+    log.info({ remote, sqlstate, hint }, `client turned away: ${message}`);
     closeGently(opening.socket, error.encode('FATAL'));
     return;
   }

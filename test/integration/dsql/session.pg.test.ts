@@ -388,3 +388,28 @@ describe('identities', () => {
     expect(await told(guest.query('UPDATE t SET v = 1'))).toMatchObject({ code: '42501' });
   });
 });
+
+describe('a drain', () => {
+  it('ends who does nothing, and lets who has begun come to COMMIT', async () => {
+    const ended: (string | undefined)[] = [];
+    other.on('error', (error: pg.DatabaseError) => ended.push(error.code));
+    await one.query('BEGIN');
+    await one.query('UPDATE t SET v = 3 WHERE id = 1');
+    const drained = test.cluster.drain(30_000);
+    await expect.poll(() => ended[0]).toBe('57P01');
+    await one.query('UPDATE t SET v = v + 1 WHERE id = 1');
+    await one.query('COMMIT');
+    await drained;
+    expect(test.cluster.sessionCount).toBe(0);
+    one = await test.connect();
+    expect((await values(one))[0]).toBe(4);
+  });
+
+  it('waits for so long and no longer', async () => {
+    await one.query('BEGIN');
+    await one.query('SELECT 1');
+    await test.cluster.drain(100);
+    expect(test.cluster.sessionCount).toBeGreaterThan(0);
+    await one.query('ROLLBACK');
+  });
+});
