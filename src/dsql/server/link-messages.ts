@@ -7,6 +7,8 @@ import type { ReplySink } from './server-link.ts';
 
 /** What the answer to one query of the endpoint's own may take in memory. */
 const OWN_ANSWER_BYTES_MAX = 64 * 1_048_576;
+/** Code and length. */
+const HEADER_BYTES = 5;
 
 export function encodeSimpleQuery(text: string): Buffer {
   const writer = new MessageWriter(Buffer.byteLength(text) + 8);
@@ -35,20 +37,32 @@ export function encodeCopyFail(reason: string, isExtended: boolean): Buffer {
   return writer.take();
 }
 
+/**
+ * Calls with the code of each message, and with its range, header included.
+ * @param messages whole ones
+ */
+export function eachMessage(
+  messages: Uint8Array,
+  visit: (code: number, start: number, end: number) => void,
+): void {
+  for (let at = 0; at + HEADER_BYTES <= messages.length; ) {
+    const end = at + 1 + readUint32(messages, at + 1);
+    visit(messages[at] as number, at, end);
+    at = end;
+  }
+}
+
 /** Keeps the rows of an answer, columns as text. */
 export class RowSink implements ReplySink {
   readonly #rows: (string | null)[][] = [];
   #bytes = 0;
 
   take(messages: Buffer): void {
-    for (let at = 0; at < messages.length; ) {
-      const end = at + 1 + readUint32(messages, at + 1);
-      if (messages[at] === ServerCode.DataRow) {
-        this.#bytes += end - at;
-        if (this.#bytes <= OWN_ANSWER_BYTES_MAX) this.#keep(messages, at + 5, end);
-      }
-      at = end;
-    }
+    eachMessage(messages, (code, start, end) => {
+      if (code !== ServerCode.DataRow) return;
+      this.#bytes += end - start;
+      if (this.#bytes <= OWN_ANSWER_BYTES_MAX) this.#keep(messages, start + HEADER_BYTES, end);
+    });
   }
 
   /** @throws DsqlError when there was more than can be kept */

@@ -5,7 +5,7 @@
 import { encodeErrorResponse } from '../../protocol/error-response.ts';
 import { DsqlError } from '../dsql-error.ts';
 import { ServerError, type ServerLink } from '../server/server-link.ts';
-import { quoteName } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../server/sql-text.ts';
 import type { Job, RelationName } from '../statements/judgement.ts';
 import { type IndexText, readIndexText } from './index-text.ts';
 
@@ -67,16 +67,13 @@ function withoutPosition({ fields }: ServerError): ServerError {
   return new ServerError(fields, encodeErrorResponse(fields));
 }
 
-const pathOf = (schema: string | null, name: string): string =>
-  schema === null ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
-
 async function findTable(link: ServerLink, { schema, name }: RelationName): Promise<Table> {
   const { rows } = await link.query(
     `SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
       pg_catalog.has_schema_privilege(n.oid, 'CREATE'), pg_catalog.pg_relation_size(c.oid)
      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = pg_catalog.to_regclass($1)`,
-    [pathOf(schema, name)],
+    [quoteRelation({ schema, name })],
   );
   const [found] = rows;
   if (found === undefined) {
@@ -109,7 +106,7 @@ async function planIndex(
   const chosen = await rehearse(link, table, index);
   const name = given ?? (await freeName(link, table.schema, chosen));
   const create = `CREATE ${index.isUnique ? 'UNIQUE ' : ''}INDEX`;
-  const on = `ON ${index.isOnly ? 'ONLY ' : ''}${pathOf(table.schema, table.name)} ${index.rest}`;
+  const on = `ON ${index.isOnly ? 'ONLY ' : ''}${quoteRelation(table)} ${index.rest}`;
   const isSmall = table.bytes <= QUICK_BYTES_MAX;
   return {
     type: job.type,
@@ -118,7 +115,7 @@ async function planIndex(
     classId: PG_CLASS,
     objectId: 0,
     objectName: `${table.schema}.${name}`,
-    index: pathOf(table.schema, name),
+    index: quoteRelation({ schema: table.schema, name }),
   };
 }
 
@@ -129,7 +126,8 @@ async function planIndex(
  * @returns what PostgreSQL calls it
  */
 async function rehearse(link: ServerLink, table: Table, index: IndexText): Promise<string> {
-  const [copy, original] = [pathOf('pg_temp', table.name), pathOf(table.schema, table.name)];
+  const copy = quoteRelation({ schema: 'pg_temp', name: table.name });
+  const original = quoteRelation(table);
   await link.query(`CREATE TABLE ${copy} (LIKE ${original} INCLUDING GENERATED)`);
   await link.query(`CREATE ${index.isUnique ? 'UNIQUE ' : ''}INDEX ON ${copy} ${index.rest}`);
   const { rows } = await link.query(
@@ -183,7 +181,7 @@ async function planValidation(
   if (type !== 'c' && type !== 'f') {
     throw new DsqlError('42809', `${what} is not a foreign key or check constraint`);
   }
-  const alter = `ALTER TABLE ${pathOf(table.schema, table.name)}`;
+  const alter = `ALTER TABLE ${quoteRelation(table)}`;
   return {
     type: 'VALIDATE_CONSTRAINT',
     sql: `${alter} VALIDATE CONSTRAINT ${quoteName(constraint)}`,

@@ -1,11 +1,12 @@
 /** An {@link Execution} on the wire. */
 import { MessageWriter } from '../../base/bytes.ts';
 import { ClientCode } from '../../protocol/codes.ts';
+import { encodeSimpleQuery } from '../server/link-messages.ts';
 import type { Execution } from './transaction.ts';
 
 /** One Query, or Parse, Bind, Execute and Sync of the unnamed statement and portal. */
 export function encodeExecution({ text, parameterTypes, bind }: Execution): Buffer {
-  if (bind === null) return encodeSimple(text);
+  if (bind === null) return encodeSimpleQuery(text);
   const writer = new MessageWriter(Buffer.byteLength(text) + bind.length + 64);
   encodeParse(writer, text, parameterTypes);
   writer.begin(ClientCode.Bind).cstring('').cstring('').bytes(bind).end();
@@ -22,11 +23,6 @@ export function encodeDescription({
   encodeParse(writer, text, parameterTypes);
   writer.begin(ClientCode.Describe).byte(0x53).cstring('').end();
   return writer.begin(ClientCode.Sync).end().take();
-}
-
-function encodeSimple(text: string): Buffer {
-  const writer = new MessageWriter(Buffer.byteLength(text) + 8);
-  return writer.begin(ClientCode.Query).cstring(text).end().take();
 }
 
 function encodeParse(writer: MessageWriter, text: string, types: readonly number[]): void {

@@ -3,11 +3,8 @@
  * defaults are (sequences, identity, gen_random_uuid).
  */
 import { visitParts } from '../../sql/shape/text-parts.ts';
-import { quoteName } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../server/sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
-
-export const quoteRelation = ({ schema, name }: RelationName): string =>
-  schema === null ? quoteName(name) : `${quoteName(schema)}.${quoteName(name)}`;
 
 const isBlankOrEnd = (byte: number | undefined): boolean =>
   byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d) || byte === 0x3b;

@@ -2,9 +2,9 @@
  * Where a transaction goes on that may have lost: temporary copies of the tables that it writes, in
  * its snapshot. A plain name then means the copy, so statements run as they are.
  */
-import { quoteName } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../server/sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
-import { arrayLiteral, quoteRelation } from './insert-capture.ts';
+import { arrayLiteral } from './insert-capture.ts';
 import {
   FOREIGN_KEYS_QUERY,
   NAMED_QUERY,
@@ -119,7 +119,7 @@ export class Overlay {
   }
 
   async #copy(table: Table): Promise<void> {
-    const original = `${quoteName(table.schema)}.${quoteName(table.name)}`;
+    const original = quoteRelation(table);
     const left = OVERLAY_ROWS_MAX - this.#rowCount;
     const counted = await this.#run(
       `SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY ${original} LIMIT ${left + 1}) AS r`,
@@ -127,7 +127,7 @@ export class Overlay {
     const rowCount = Number(counted.rows[0]?.[0]);
     if (rowCount > left) throw tooLarge();
     this.#rowCount += rowCount;
-    const copy = `pg_temp.${quoteName(table.name)}`;
+    const copy = quoteRelation({ schema: 'pg_temp', name: table.name });
     const columns = await this.#columns(table);
     const given = columns.filter(({ isGiven }) => isGiven).map(({ name }) => quoteName(name));
     await this.#run(

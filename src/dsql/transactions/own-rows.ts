@@ -1,7 +1,8 @@
 /** Rows that a transaction has locked or written, by what PostgreSQL notes on them. */
 import type { Rows } from '../server/server-link.ts';
+import { quoteRelation } from '../server/sql-text.ts';
 import type { RelationName } from '../statements/judgement.ts';
-import { arrayLiteral, quoteRelation } from './insert-capture.ts';
+import { arrayLiteral } from './insert-capture.ts';
 
 export type Run = (text: string, parameters?: readonly (string | null)[]) => Promise<Rows>;
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { MessageWriter, readUint16, readUint32 } from '../../base/bytes.ts';
 import { ServerCode } from '../../protocol/codes.ts';
 import { DsqlError } from '../dsql-error.ts';
+import { eachMessage } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
 
 /** What DSQL lets a query have; the answer to a write is kept whole until it is certain. */
@@ -20,17 +21,6 @@ const NOT_FOR_CLIENTS: ReadonlySet<number> = new Set([
   ServerCode.NoData,
   ServerCode.PortalSuspended,
 ]);
-
-type Visit = (code: number, start: number, end: number) => void;
-
-/** Calls with the code and the range of each message, header included. */
-function eachMessage(messages: Buffer, visit: Visit): void {
-  for (let at = 0; at + HEADER_BYTES <= messages.length; ) {
-    const end = at + 1 + readUint32(messages, at + 1);
-    visit(messages[at] as number, at, end);
-    at = end;
-  }
-}
 
 /** Passes on at once what is for the client. */
 export class StreamingSink implements ReplySink {
