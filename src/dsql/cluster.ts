@@ -23,7 +23,7 @@ import { startupValues } from './session/startup-values.ts';
 import { StatementJudge } from './statements/statement-judge.ts';
 import { Jobs } from './sys/jobs.ts';
 import { Adjudicator } from './transactions/adjudicator.ts';
-import { AGE_MAX_SECONDS } from './transactions/quotas.ts';
+import { AGE_MS_MAX } from './transactions/quotas.ts';
 
 /** Transactions at once: each has a server process of PostgreSQL. Others wait for one to end. */
 export const LINKS_MAX = 80;
@@ -158,7 +158,7 @@ export class Cluster implements OpenCluster, ClusterEntrance {
     const session = new ClientSession(this.#services, client, port);
     const ending = setTimeout(() => session.end(sessionTooOld()), SESSION_MS_MAX);
     // What is open then may go on, but not for longer than a transaction can.
-    const lastMs = SESSION_MS_MAX + AGE_MAX_SECONDS * 1_000;
+    const lastMs = SESSION_MS_MAX + AGE_MS_MAX;
     const cutting = setTimeout(() => session.cut(sessionTooOld()), lastMs);
     const run = session.run();
     this.#sessions.set(session, run);

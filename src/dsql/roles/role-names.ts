@@ -31,9 +31,7 @@ export type NamedRoles = {
   readonly members: readonly string[];
 };
 
-/**
- * @throws DsqlError for names that no statement may change
- */
+/** @throws DsqlError for names that no statement may change */
 export function namedRoles(statement: RoleStatement): NamedRoles {
   const named = namesIn(statement);
   const own = statement.kind === 'create' ? [statement.role] : [];
@@ -58,7 +56,7 @@ function namesIn(statement: RoleStatement): NamedRoles {
   }
 }
 
-/** What PostgreSQL 16 says to a role without the right. Null for IAM, which has its own words. */
+/** What PostgreSQL 16 says to a role without the right; of IAM, what Aurora DSQL says. */
 export function refusalOf(statement: RoleStatement): DsqlError {
   const [text, detail] = refusalTexts(statement);
   return new DsqlError('42501', text, { detail });

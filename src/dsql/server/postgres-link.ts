@@ -7,13 +7,14 @@ import { ClientCode } from '../../protocol/codes.ts';
 import type { ErrorFields } from '../../protocol/error-response.ts';
 import { TERMINATE } from '../../protocol/messages.ts';
 import { encodeCopyFail, encodeQuery, encodeSimpleQuery, RowSink } from './link-messages.ts';
-import { type ReplyEvents, ReplyReader, type Status } from './reply-reader.ts';
+import { type ReplyEvents, ReplyReader } from './reply-reader.ts';
 import {
   type Exchange,
   type ReplySink,
   type Rows,
   ServerError,
   type ServerLink,
+  type Status,
 } from './server-link.ts';
 
 /** A cancel request that takes longer may still strike: its link is then not used again. */

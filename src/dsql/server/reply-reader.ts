@@ -7,6 +7,7 @@ import { GatewayError } from '../../base/errors.ts';
 import { ServerCode, TransactionStatus } from '../../protocol/codes.ts';
 import { decodeErrorFields, type ErrorFields } from '../../protocol/error-response.ts';
 import { Framer, Take } from '../../protocol/framer.ts';
+import type { Status } from './server-link.ts';
 
 /**
  * A message is gathered whole before it passes on, so one of a hostile or broken server must not
@@ -16,8 +17,6 @@ export const SERVER_MESSAGE_BYTES_MAX = 128 * 1_048_576;
 
 /** Code and length: the shortest message. */
 const HEADER_BYTES = 5;
-
-export type Status = 'I' | 'T' | 'E';
 
 export type ReplyEvents = {
   /** Whether something was asked that is not answered to its end yet. */

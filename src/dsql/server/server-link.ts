@@ -26,12 +26,14 @@ export type ReplySink = {
   copyIn?(): void;
 };
 
+/** Of ReadyForQuery: idle, in a transaction, in one that has failed. */
+export type Status = 'I' | 'T' | 'E';
+
 /** The end of an exchange: up to and including ReadyForQuery, of which the sink gets nothing. */
 export type Exchange = {
   /** The command tags, in order, such as `UPDATE 3`. */
   readonly tags: readonly string[];
-  /** `I`, `T` or `E`. */
-  readonly status: 'I' | 'T' | 'E';
+  readonly status: Status;
 };
 
 export type Rows = {
@@ -48,7 +50,7 @@ export interface ServerLink {
   readonly ended: Promise<void>;
   readonly isOpen: boolean;
   /** Of the last ReadyForQuery. */
-  readonly status: 'I' | 'T' | 'E';
+  readonly status: Status;
   /** The last ParameterStatus of each name. */
   readonly parameters: ReadonlyMap<string, string>;
   /**

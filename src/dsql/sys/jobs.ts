@@ -9,6 +9,7 @@ import type { PrivilegedLink } from '../server/privileged-link.ts';
 import type { RoleLinks } from '../server/role-links.ts';
 import { ServerError, type ServerLink } from '../server/server-link.ts';
 import type { Job } from '../statements/judgement.ts';
+import { AGE_MS_MAX, tooOld } from '../transactions/quotas.ts';
 import { checkJobId, makeJobId } from './job-id.ts';
 import { type JobPlan, planJob } from './job-plan.ts';
 import { BEAT_MS, JobRecords } from './job-records.ts';
@@ -17,8 +18,6 @@ import { BEAT_MS, JobRecords } from './job-records.ts';
 const RUNNING_MAX = 2;
 /** Those that wait among them. */
 const JOBS_MAX = 50;
-/** As long as a transaction may last. */
-const WAIT_MS_MAX = 300_000;
 const POLL_MS = 500;
 /** A new index is in the catalogue when its statement is answered, unless that takes longer. */
 const SHOWN_MS_MAX = 1_000;
@@ -105,13 +104,13 @@ export class Jobs {
     checkJobId(jobId);
     const timer = new AbortController();
     const { signal } = timer;
-    const late = sleep(WAIT_MS_MAX, 'late' as const, { signal, ref: false }).catch(
+    const late = sleep(AGE_MS_MAX, 'late' as const, { signal, ref: false }).catch(
       () => 'late' as const,
     );
     try {
       const ended = this.#jobs.get(jobId)?.ended ?? this.#poll(jobId);
       const outcome = await Promise.race([ended, late]);
-      if (outcome === 'late') throw tooOld();
+      if (outcome === 'late') throw tooOld(AGE_MS_MAX);
       if (outcome === null) throw new DsqlError('42704', `job ${jobId} does not exist`);
       return outcome;
     } finally {
@@ -297,10 +296,3 @@ function detailsOf(error: unknown): string {
   const isDuplicate = sqlstate === '23505';
   return isDuplicate ? 'found duplicate key(s) while validating index uniqueness' : message;
 }
-
-const tooOld = (): DsqlError => {
-  const limit = WAIT_MS_MAX / 1_000;
-  return new DsqlError('54000', `transaction age limit of ${limit}s exceeded`, {
-    detail: `Current transaction age ${limit}s exceeds ${limit}s`,
-  });
-};

@@ -2,8 +2,8 @@
  * Sees who keeps a statement waiting, and moves them out of the way: an idle holder of locks is
  * parked, and a circle of waiting statements is broken at its weakest.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlLink } from './control-link.ts';
-import { sleep } from './serial.ts';
 
 /** A statement that is answered within this is never asked about. */
 const WATCH_AFTER_MS = 1;

@@ -3,7 +3,7 @@ import type { Rows, ServerLink } from '../server/server-link.ts';
 import { Serial } from './serial.ts';
 
 /** A control link that does not answer within this is closed, and another is opened. */
-const CONTROL_ANSWER_MAX_MS = 5_000;
+const ANSWER_MS_MAX = 5_000;
 
 export class ControlLink {
   readonly #open: () => Promise<ServerLink>;
@@ -20,7 +20,7 @@ export class ControlLink {
     return this.#serial.run(async () => {
       const link = await this.#current();
       // Closing it makes the query fail.
-      const timer = setTimeout(() => link.close(), CONTROL_ANSWER_MAX_MS);
+      const timer = setTimeout(() => link.close(), ANSWER_MS_MAX);
       try {
         return await link.query(text, parameters);
       } finally {

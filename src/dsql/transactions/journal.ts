@@ -1,8 +1,7 @@
 /** What a transaction has told its client, to be done again as it was told. */
 
-import { DsqlError } from '../dsql-error.ts';
 import type { RelationName, RowLock, Write } from '../statements/judgement.ts';
-import { JOURNAL_BYTES_MAX } from './quotas.ts';
+import { JOURNAL_BYTES_MAX, tooLarge } from './quotas.ts';
 import type { Execution } from './transaction.ts';
 
 /** Rows of an INSERT, each as the text of a composite value. */
@@ -55,12 +54,7 @@ export class Journal {
 
   #add(entry: Entry, bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > JOURNAL_BYTES_MAX) {
-      const size = Math.ceil(this.#bytes / 1_048_576);
-      throw new DsqlError('54000', 'transaction size limit 10mb exceeded', {
-        detail: `Current transaction size ${size}mb > 10mb`,
-      });
-    }
+    if (this.#bytes > JOURNAL_BYTES_MAX) throw tooLarge(this.#bytes);
     this.entries.push(entry);
   }
 

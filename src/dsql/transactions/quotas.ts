@@ -2,7 +2,7 @@
 import { DsqlError } from '../dsql-error.ts';
 
 export const ROWS_MAX = 3_000;
-export const AGE_MAX_SECONDS = 300;
+export const AGE_MS_MAX = 300_000;
 export const SIZE_BYTES_MAX = 10 * 1_048_576;
 
 /**
@@ -18,16 +18,22 @@ export function checkRows(rowCount: number): void {
 
 /** @throws DsqlError */
 export function checkAge(ageMs: number): void {
-  if (ageMs <= AGE_MAX_SECONDS * 1_000) return;
-  throw new DsqlError('54000', `transaction age limit of ${AGE_MAX_SECONDS}s exceeded`, {
-    detail: `Current transaction age ${Math.floor(ageMs / 1_000)}s exceeds ${AGE_MAX_SECONDS}s`,
+  if (ageMs > AGE_MS_MAX) throw tooOld(ageMs);
+}
+
+export function tooOld(ageMs: number): DsqlError {
+  const limit = AGE_MS_MAX / 1_000;
+  return new DsqlError('54000', `transaction age limit of ${limit}s exceeded`, {
+    detail: `Current transaction age ${Math.floor(ageMs / 1_000)}s exceeds ${limit}s`,
   });
 }
 
 /** @throws DsqlError */
 export function checkSize(bytes: number): void {
-  if (bytes <= SIZE_BYTES_MAX) return;
-  throw new DsqlError('54000', 'transaction size limit 10mb exceeded', {
+  if (bytes > SIZE_BYTES_MAX) throw tooLarge(bytes);
+}
+
+export const tooLarge = (bytes: number): DsqlError =>
+  new DsqlError('54000', 'transaction size limit 10mb exceeded', {
     detail: `Current transaction size ${Math.ceil(bytes / 1_048_576)}mb > 10mb`,
   });
-}

@@ -1,4 +1,4 @@
-/** Waiting for one another inside the process: without timers, and with them. */
+/** Waiting in line inside the process: for as long as it takes, or up to a limit. */
 
 /** Runs tasks one after another, in order. */
 export class Serial {
@@ -53,6 +53,3 @@ export class Turn {
     };
   }
 }
-
-export const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, ms));
