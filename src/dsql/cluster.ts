@@ -33,17 +33,6 @@ const WAITERS_MAX = 10_000;
 const WAIT_MS = 15_000;
 const CANCEL_KEY_SIZE = 4;
 
-/** What every session of Aurora DSQL begins with, whatever the server below has as its defaults. */
-const SESSION_DEFAULTS = {
-  TimeZone: 'UTC',
-  DateStyle: 'ISO, MDY',
-  IntervalStyle: 'postgres',
-  search_path: '"$user", public',
-  default_transaction_isolation: 'repeatable read',
-  standard_conforming_strings: 'on',
-  backslash_quote: 'safe_encoding',
-} as const;
-
 export type ClusterParts = {
   readonly parser: SqlParser;
   readonly clock: Clock;
@@ -214,7 +203,7 @@ function belowOf(
   const servers = new Servers({ origins, waitMs: WAIT_MS, clock, log });
   const privileged = new PrivilegedLink(() => servers.open(null, PRIVILEGED_SETTINGS), clock);
   const links = new RoleLinks({
-    open: (role) => servers.open(roleLogin(roleSecret, role), SESSION_DEFAULTS),
+    open: (role) => servers.open(roleLogin(roleSecret, role)),
     serial: () => servers.serial,
     linksMax: LINKS_MAX,
     waitersMax: WAITERS_MAX,

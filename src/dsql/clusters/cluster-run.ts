@@ -89,6 +89,12 @@ export class ClusterRun<T extends OpenCluster> {
     return this.#stopped;
   }
 
+  /** Removes the data of its own server. It must have been stopped. */
+  async removeData(): Promise<void> {
+    const { isEphemeral, dataDir, log } = this.#options;
+    if (!isEphemeral && this.#record.originUrls.length === 0) await removeServerData(dataDir, log);
+  }
+
   async #stop(isDeleted: boolean): Promise<void> {
     this.#stopping.abort();
     await this.#work.catch(() => {});
@@ -97,12 +103,6 @@ export class ClusterRun<T extends OpenCluster> {
     } finally {
       await this.#server?.stop();
     }
-  }
-
-  /** Removes the data of its own server. It must have been stopped. */
-  async removeData(): Promise<void> {
-    const { isEphemeral, dataDir, log } = this.#options;
-    if (!isEphemeral && this.#record.originUrls.length === 0) await removeServerData(dataDir, log);
   }
 
   #enqueue(work: () => Promise<void>): Promise<void> {

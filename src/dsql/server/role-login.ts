@@ -23,6 +23,7 @@ export const ROLE_SETTINGS = {
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   standard_conforming_strings: 'on',
+  backslash_quote: 'safe_encoding',
   bytea_output: 'hex',
   xmlbinary: 'base64',
   client_min_messages: 'notice',
