@@ -2,7 +2,7 @@
  * The SQL of role statements. It is written from what the statement says rather than being the
  * client's text: what runs with more rights than the client has can then hold nothing else.
  */
-import { quoteName, quoteText } from '../server/sql-text.ts';
+import { quoteName, quoteText } from '../sql-text.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
 import { ROLE_MARK } from './role-names.ts';
 

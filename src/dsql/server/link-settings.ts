@@ -1,5 +1,5 @@
 /** Brings the settings of a link from what they are to what a session needs. */
-import { quoteName, quoteText } from './sql-text.ts';
+import { quoteName, quoteText } from '../sql-text.ts';
 
 /** What Aurora DSQL has and PostgreSQL does not know. */
 const NOT_OF_POSTGRESQL = /^(dsql\..*|amzn-cluster-id|disable_sync_create_index)$/;

@@ -82,7 +82,6 @@ function judgeTreeBody(body: Json, context: StatementContext): boolean {
 }
 
 function refuseInBody(kind: string): void {
-  if (kind === 'MergeStmt') throw unsupported('unsupported statement type: MERGE');
   if (kind !== '' && !bodyKinds.has(kind)) throw unsupportedStatement(kind);
 }
 

@@ -4,18 +4,13 @@
  * client's role, with its `search_path`, before the statement.
  */
 import { asObject, type Json } from '../../sql/facts/parser.ts';
+import { quoteRelation } from '../sql-text.ts';
+import { storableTypes } from './column-types.ts';
 import type { Guard, RelationName } from './judgement.ts';
 import { qualifiedName } from './tree.ts';
 
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-/** As `to_regclass` takes it. */
-const pathOf = ({ schema, name }: RelationName): string =>
-  schema === null ? quote(name) : `${quote(schema)}.${quote(name)}`;
-
-const storableTypes =
-  `'int2','int4','int8','float4','float8','numeric','bpchar','varchar','text','bytea','bool',` +
-  `'date','time','timetz','timestamp','timestamptz','interval','uuid','json','jsonb'`;
+/** As a list of SQL. */
+const storableList = [...storableTypes.keys()].map((type) => `'${type}'`).join(',');
 
 const guard = (query: string, ...parameters: string[]): Guard => ({
   sqlstate: '0A000',
@@ -29,7 +24,7 @@ export const guardDropConstraint = (table: RelationName, constraint: string): Gu
     `SELECT 'unsupported ALTER TABLE DROP CONSTRAINT statement'
        FROM pg_catalog.pg_constraint
       WHERE conrelid = pg_catalog.to_regclass($1) AND conname = $2 AND contype = 'p'`,
-    pathOf(table),
+    quoteRelation(table),
     constraint,
   );
 
@@ -40,7 +35,7 @@ export const guardDropColumn = (table: RelationName, column: string): Guard =>
        FROM pg_catalog.pg_constraint c
        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
       WHERE c.conrelid = pg_catalog.to_regclass($1) AND c.contype = 'p' AND a.attname = $2`,
-    pathOf(table),
+    quoteRelation(table),
     column,
   );
 
@@ -51,7 +46,7 @@ export const guardKeyColumn = (table: RelationName, column: string): Guard =>
        FROM pg_catalog.pg_attribute
       WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2 AND NOT attisdropped
         AND atttypid IN ('pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype)`,
-    pathOf(table),
+    quoteRelation(table),
     column,
   );
 
@@ -63,7 +58,7 @@ export const guardIdentityColumn = (table: RelationName, column: string): Guard 
        FROM pg_catalog.pg_attribute
       WHERE attrelid = pg_catalog.to_regclass($1) AND attname = $2 AND NOT attisdropped
         AND atttypid <> 'pg_catalog.int8'::regtype`,
-    pathOf(table),
+    quoteRelation(table),
     column,
   );
 
@@ -74,8 +69,8 @@ export function guardOwnType(typeName: Json | undefined): Guard {
     `SELECT 'datatype ' || pg_catalog.format_type(oid, NULL) || ' not supported'
        FROM pg_catalog.pg_type
       WHERE oid = pg_catalog.to_regtype($1) AND typtype <> 'd'
-        AND typname NOT IN (${storableTypes})`,
-    pathOf(name),
+        AND typname NOT IN (${storableList})`,
+    quoteRelation(name),
   );
 }
 
@@ -85,6 +80,6 @@ export const guardLike = (source: RelationName): Guard =>
     `SELECT 'datatype ' || pg_catalog.format_type(t.oid, NULL) || ' not supported'
        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
       WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
-        AND t.typtype <> 'd' AND t.typname NOT IN (${storableTypes}) LIMIT 1`,
-    pathOf(source),
+        AND t.typtype <> 'd' AND t.typname NOT IN (${storableList}) LIMIT 1`,
+    quoteRelation(source),
   );

@@ -51,7 +51,6 @@ const refusals: ReadonlyMap<string, string> = new Map([
   ['CreateEnumStmt', 'CREATE TYPE not supported'],
   ['AlterEnumStmt', 'ALTER TYPE not supported'],
   ['AlterTypeStmt', 'ALTER TYPE not supported'],
-  ['MergeStmt', 'unsupported statement type: MERGE'],
 ]);
 
 function judgeDeallocate(node: JsonObject): Action {
@@ -113,9 +112,6 @@ const judges: ReadonlyMap<string, Judge> = new Map<string, Judge>([
   ['DropRoleStmt', judgeDropRole],
   ['GrantRoleStmt', judgeGrantRole],
 ]);
-
-/** The parser's names of the statements that are accepted in some form, for the documentation. */
-export const acceptedKinds: readonly string[] = [...queryKinds, ...judges.keys()].toSorted();
 
 /** @throws DsqlError what the client is told of a statement that is refused */
 export function judgeNode(statement: Node, context: StatementContext): Action {

@@ -39,7 +39,6 @@ function insertOf(kind: string, node: JsonObject, walk: QueryWalk): Write['inser
 export function judgeExplain(node: JsonObject, context: StatementContext): Action {
   const query = unwrap(node['query']);
   if (query === null) throw unsupportedStatement('ExplainStmt');
-  if (query.kind === 'MergeStmt') throw unsupported('unsupported statement type: MERGE');
   if (!queryKinds.has(query.kind)) throw unsupportedStatement(query.kind);
   const action = judgeQuery(query, context);
   if (action.kind !== 'write' || !isAnalyze(node)) return { kind: 'other' };
@@ -57,7 +56,6 @@ function isAnalyze(node: JsonObject): boolean {
 /** @throws DsqlError */
 export function judgePrepare(node: JsonObject, context: StatementContext): Action {
   const query = unwrap(node['query']);
-  if (query?.kind === 'MergeStmt') throw unsupported('unsupported statement type: MERGE');
   if (query === null || !queryKinds.has(query.kind)) {
     throw unsupportedStatement(query?.kind ?? 'PrepareStmt');
   }

@@ -8,11 +8,9 @@
 import { unsupported } from '../dsql-error.ts';
 import type { RelationName } from './judgement.ts';
 
-const listOf = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/));
-
-/** By name; those of a family are in {@link refusedFunctionPrefixes}. */
-export const refusedFunctionNames: ReadonlySet<string> = listOf(`
-  pg_backend_pid inet_server_addr inet_server_port inet_client_addr inet_client_port
+/** By name; those of a family are in {@link prefixes}. */
+const names: ReadonlySet<string> = new Set(
+  `pg_backend_pid inet_server_addr inet_server_port inet_client_addr inet_client_port
 
   set_config setseed
 
@@ -41,9 +39,10 @@ export const refusedFunctionNames: ReadonlySet<string> = listOf(`
   gin_clean_pending_list pg_available_wal_summaries pg_wal_summary_contents
   pg_prepared_xact pg_last_committed_xact pg_is_wal_replay_paused
   pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
-  pg_tablespace_databases system`);
+  pg_tablespace_databases system`.split(/\s+/),
+);
 
-export const refusedFunctionPrefixes: readonly string[] = [
+const prefixes: readonly string[] = [
   'pg_advisory_',
   'pg_try_advisory_',
   'pg_rotate_logfile',
@@ -73,10 +72,7 @@ const isOfExtension = (name: string): boolean =>
 
 /** Of a function of `pg_catalog`. */
 export function isRefusedBuiltin(name: string): boolean {
-  return (
-    refusedFunctionNames.has(name) ||
-    refusedFunctionPrefixes.some((prefix) => name.startsWith(prefix))
-  );
+  return names.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }
 
 /**

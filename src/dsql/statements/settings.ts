@@ -10,7 +10,7 @@ import { foldCase } from './tokens.ts';
 import { constantOf, isTrue, nodeOf, optionsOf, textOf } from './tree.ts';
 
 /** By name in lower case; `role` is allowed in one form only. */
-export const allowedSettings: ReadonlySet<string> = new Set(
+const allowedSettings: ReadonlySet<string> = new Set(
   `application_name client_encoding datestyle extra_float_digits intervalstyle timezone
   search_path enable_bitmapscan enable_hashjoin enable_indexonlyscan enable_indexscan
   enable_material enable_mergejoin enable_nestloop enable_seqscan

@@ -22,7 +22,7 @@ export function unwrap(value: Json | undefined): Node | null {
 }
 
 /** Names of nodes begin with a capital letter, those of fields do not. */
-export function isKind(key: string): boolean {
+function isKind(key: string): boolean {
   const first = key.charCodeAt(0);
   return first >= 65 && first <= 90;
 }

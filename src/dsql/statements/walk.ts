@@ -100,7 +100,6 @@ export class QueryWalk {
   }
 
   #refuseKind(kind: string, node: JsonObject): void {
-    if (kind === 'MergeStmt') throw unsupported('unsupported statement type: MERGE');
     if (kind === 'RangeTableSample') throw unsupported('TABLESAMPLE clause not supported');
     const later = laterNodes.get(kind);
     if (later !== undefined) throw unsupported(`${later} not supported`);

@@ -5,7 +5,7 @@
 import { encodeErrorResponse } from '../../protocol/error-response.ts';
 import { DsqlError } from '../dsql-error.ts';
 import { ServerError, type ServerLink } from '../server/server-link.ts';
-import { quoteName, quoteRelation } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../sql-text.ts';
 import type { Job, RelationName } from '../statements/judgement.ts';
 import { type IndexText, readIndexText } from './index-text.ts';
 

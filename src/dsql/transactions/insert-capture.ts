@@ -3,7 +3,7 @@
  * defaults are (sequences, identity, gen_random_uuid).
  */
 import { visitParts } from '../../sql/shape/text-parts.ts';
-import { quoteName, quoteRelation } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
 
 const isBlankOrEnd = (byte: number | undefined): boolean =>

@@ -2,7 +2,7 @@
  * Where a transaction goes on that may have lost: temporary copies of the tables that it writes, in
  * its snapshot. A plain name then means the copy, so statements run as they are.
  */
-import { quoteName, quoteRelation } from '../server/sql-text.ts';
+import { quoteName, quoteRelation } from '../sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
 import { arrayLiteral } from './insert-capture.ts';
 import {
@@ -16,7 +16,7 @@ import type { Run } from './own-rows.ts';
 /** Rows that one transaction may have copied, over all tables. */
 export const OVERLAY_ROWS_MAX = 100_000;
 /** The same in bytes, as the tables lie on disk. */
-export const OVERLAY_BYTES_MAX = 256 * 1_048_576;
+const OVERLAY_BYTES_MAX = 256 * 1_048_576;
 
 /** It cannot go on in copies; the text says why, for DETAIL. */
 export class OverlayRefusal extends Error {}

@@ -1,6 +1,6 @@
 /** Rows that a transaction has locked or written, by what PostgreSQL notes on them. */
 import type { Rows } from '../server/server-link.ts';
-import { quoteRelation } from '../server/sql-text.ts';
+import { quoteRelation } from '../sql-text.ts';
 import type { RelationName } from '../statements/judgement.ts';
 import { arrayLiteral } from './insert-capture.ts';
 

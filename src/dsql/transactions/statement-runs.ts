@@ -1,7 +1,7 @@
 /** Runs writes and locks for the first time, and again as they were told. */
 
 import { ServerError } from '../server/server-link.ts';
-import { quoteRelation } from '../server/sql-text.ts';
+import { quoteRelation } from '../sql-text.ts';
 import type { RelationName, Write } from '../statements/judgement.ts';
 import { ReplayDiffers } from './conflict.ts';
 import { encodeExecution } from './execution-messages.ts';
