@@ -6,7 +6,7 @@ import { lockPrincipal } from './principals.ts';
 import { type Actor, isFull, note, type StoreSession } from './session.ts';
 
 /** As at AWS. */
-export const KEYS_PER_USER_MAX = 2;
+const KEYS_PER_USER_MAX = 2;
 /** Sessions that have not ended. */
 const SESSIONS_MAX = 10_000;
 const TARGET = 'access-key';
@@ -159,7 +159,7 @@ export class AccessKeyStore {
   }
 }
 
-export function readAccessKey(row: Selectable<AccessKeyTable>): AccessKeyRecord {
+function readAccessKey(row: Selectable<AccessKeyTable>): AccessKeyRecord {
   return {
     id: row.id,
     principalId: row.principal_id,

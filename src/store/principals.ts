@@ -5,8 +5,8 @@ import type { PrincipalTable } from './iam-schema.ts';
 import { type Actor, isDuplicate, isFull, note, type StoreSession, type Trx } from './session.ts';
 
 /** Users and roles of all accounts: gateways have them in memory, with their policies. */
-export const PRINCIPALS_MAX = 1_000;
-export const POLICIES_PER_PRINCIPAL_MAX = 10;
+const PRINCIPALS_MAX = 1_000;
+const POLICIES_PER_PRINCIPAL_MAX = 10;
 
 export type PrincipalKind = PrincipalTable['kind'];
 

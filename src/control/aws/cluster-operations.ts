@@ -18,7 +18,7 @@ import {
 type Answer = Readonly<Record<string, unknown>>;
 
 /** Times are seconds since 1970. */
-export function summaryOf(cluster: StoredCluster): Answer {
+function summaryOf(cluster: StoredCluster): Answer {
   return {
     identifier: cluster.id,
     arn: clusterArn(cluster),

@@ -4,7 +4,7 @@ import type { Random } from '../../base/time.ts';
 import type { Store } from '../../store/store.ts';
 import { newAccessKeyId, newPrincipalId, newSecretKey } from './minting.ts';
 
-export const DEV_USER = 'millrace-dev';
+const DEV_USER = 'millrace-dev';
 const POLICY = 'everything';
 const ACTOR = 'millrace dev';
 

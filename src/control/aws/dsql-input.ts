@@ -66,7 +66,7 @@ export const listQuery = z.object({
 export const hasRoomFor = (all: object): boolean => Object.keys(all).length <= TAGS_MAX;
 
 /** @throws AwsError `ValidationException` that names the first member that is wrong */
-export function check<T>(schema: z.ZodType<T>, value: unknown): T {
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

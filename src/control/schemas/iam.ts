@@ -17,7 +17,7 @@ export const awsAccountParams = z.object({
 export const iamName = z.string().regex(IAM_NAME, 'must have 1 to 64 of A-Z a-z 0-9 _ + = , . @ -');
 
 /** A policy as JSON. */
-export const policyDocument = z.record(z.string(), z.unknown()).meta({ id: 'PolicyDocument' });
+const policyDocument = z.record(z.string(), z.unknown()).meta({ id: 'PolicyDocument' });
 
 export const userInput = z.strictObject({ name: iamName }).meta({ id: 'IamUserInput' });
 
@@ -42,7 +42,7 @@ export const roleResult = principalResult
   .extend({ trust_policy: policyDocument, max_session_duration: z.int() })
   .meta({ id: 'IamRole' });
 
-export const keyStatus = z.enum(['Active', 'Inactive']);
+const keyStatus = z.enum(['Active', 'Inactive']);
 
 export const keyInput = z.strictObject({ status: keyStatus }).meta({ id: 'AccessKeyInput' });
 

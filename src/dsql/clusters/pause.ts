@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const FIRST_MS = 250;
-export const PAUSE_MAX_MS = 10_000;
+const PAUSE_MAX_MS = 10_000;
 
-export const pauseMs = (attempt: number): number =>
+const pauseMs = (attempt: number): number =>
   Math.min(FIRST_MS * 2 ** Math.min(attempt, 16), PAUSE_MAX_MS);
 
 /** @param attempt counts from 0. Settles early when the signal is given; never rejects. */

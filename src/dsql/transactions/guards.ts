@@ -6,7 +6,7 @@ import type { ServerLink } from '../server/server-link.ts';
 import type { Guarding, Watched } from './block-watch.ts';
 
 /** Links that guard at a time; what commits beyond them is not guarded. */
-export const GUARDS_MAX = 16;
+const GUARDS_MAX = 16;
 /** How long a guard waits for a lock, which its own transaction has already. */
 const GUARD_LOCK_MS_MAX = 50;
 

@@ -1,9 +1,9 @@
 /** What a transaction may be, in the words of DSQL. Source: dsql.md, section 6. */
 import { DsqlError } from '../dsql-error.ts';
 
-export const ROWS_MAX = 3_000;
+const ROWS_MAX = 3_000;
 export const AGE_MS_MAX = 300_000;
-export const SIZE_BYTES_MAX = 10 * 1_048_576;
+const SIZE_BYTES_MAX = 10 * 1_048_576;
 
 /**
  * What a transaction keeps in memory to be able to run again: texts, parameters, and the rows that
