@@ -1,6 +1,7 @@
 /** Who may log in as what, in memory: it is asked at each login and each transaction's begin. */
 import type { ServerLink } from '../server/server-link.ts';
-import { ADMIN, ROLE_MARK } from './role-names.ts';
+import { ADMIN } from '../statements/system-entity.ts';
+import { ROLE_MARK } from './role-names.ts';
 
 /** Roles and their mappings beyond these cannot log in. */
 const MAPPINGS_MAX = 100_000;

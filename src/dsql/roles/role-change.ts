@@ -1,13 +1,12 @@
 /** What a role statement does, in a transaction of the endpoint's own link. */
+import type { Invoker } from '../deferred.ts';
 import { DsqlError } from '../dsql-error.ts';
 import type { ServerLink } from '../server/server-link.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
-import { ADMIN, checkArn, namedRoles, notSupported, ROLE_MARK, refusalOf } from './role-names.ts';
+import { ADMIN } from '../statements/system-entity.ts';
+import { checkArn, namedRoles, notSupported, ROLE_MARK, refusalOf } from './role-names.ts';
 import { alterSql, createSql, dropSql, membershipSql } from './role-sql.ts';
 import { type Endpoint, ROLES_LOCK } from './set-up.ts';
-
-/** Who runs a statement: the role that it logged in as. */
-export type Invoker = { readonly role: string; readonly isAdmin: boolean };
 
 export type ChangeParts = {
   readonly invoker: Invoker;

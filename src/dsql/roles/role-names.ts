@@ -2,9 +2,7 @@
 import { hmac } from '../../auth/scram-keys.ts';
 import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
-
-/** The role that every cluster has from its start. */
-export const ADMIN = 'admin';
+import { ADMIN } from '../statements/system-entity.ts';
 
 /** The comment that roles of a cluster have: all others of the server are left alone. */
 export const ROLE_MARK = 'role of an Aurora DSQL cluster of Millrace';

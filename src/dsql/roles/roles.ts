@@ -3,13 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Random } from '../../base/time.ts';
+import type { Deferred, Invoker } from '../deferred.ts';
 import type { PrivilegedLink } from '../server/privileged-link.ts';
 import { roleVerifier } from '../server/role-login.ts';
 import { ServerError } from '../server/server-link.ts';
 import type { RoleStatement } from '../statements/judgement.ts';
+import { ADMIN } from '../statements/system-entity.ts';
 import { Mappings, type MayLogIn } from './mappings.ts';
-import { changeRoles, type Invoker } from './role-change.ts';
-import { ADMIN, adminMark } from './role-names.ts';
+import { changeRoles } from './role-change.ts';
+import { adminMark } from './role-names.ts';
 import { ownSql, tagOf } from './role-sql.ts';
 import { type Endpoint, setUp } from './set-up.ts';
 
@@ -27,13 +29,6 @@ export type RolesOptions = {
   readonly log: Log;
   /** A role was changed, or may be gone: links that log in as it should not be kept. */
   onChanged?(roles: readonly string[]): void;
-};
-
-/** A statement that has been tried out, and counts when {@link commit} is called. */
-export type DeferredChange = {
-  readonly tag: string;
-  /** @throws ServerError | DsqlError when it cannot be done after all; nothing has changed then */
-  commit(): Promise<void>;
 };
 
 export class Roles {
@@ -83,7 +78,7 @@ export class Roles {
     statement: RoleStatement,
     _text: string,
     invoker: Invoker,
-  ): Promise<DeferredChange> {
+  ): Promise<Deferred & { readonly tag: string }> {
     const work = await this.#workOf(statement, invoker);
     const { privileged } = this.#options;
     await patiently(() => privileged.rehearsal(work));

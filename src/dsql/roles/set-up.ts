@@ -6,8 +6,9 @@ import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { ServerLink } from '../server/server-link.ts';
 import { quoteName, quoteText } from '../sql-text.ts';
+import { ADMIN } from '../statements/system-entity.ts';
 import { SYS_MARK, SYS_MARK_OF_ANY, SYS_OBJECTS } from '../sys/sys-schema.sql.ts';
-import { ADMIN, ROLE_MARK } from './role-names.ts';
+import { ROLE_MARK } from './role-names.ts';
 import { ownSql } from './role-sql.ts';
 
 /** Processes that set up, or change roles, take turns by this advisory lock of the database. */

@@ -3,6 +3,7 @@ import { asList, type JsonObject } from '../../sql/facts/parser.ts';
 import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { Action, RoleStatement } from './judgement.ts';
 import {
+  ADMIN,
   isSystemSchema,
   refuseSystemEntity,
   refuseSystemRole,
@@ -20,9 +21,6 @@ import {
   textOf,
   unwrap,
 } from './tree.ts';
-
-/** The role that every cluster has, and nobody can change. */
-const ADMIN = 'admin';
 
 /** What rights can be given on. */
 const objects: ReadonlySet<string> = new Set(

@@ -2,6 +2,9 @@
 import { type DsqlError, unsupported } from '../dsql-error.ts';
 import type { RelationName } from './judgement.ts';
 
+/** The role that every cluster has from its start, and that nobody can change. */
+export const ADMIN = 'admin';
+
 const schemas: ReadonlySet<string> = new Set(['information_schema', 'sys']);
 
 export const systemEntity = (): DsqlError => unsupported('feature not supported on system entity');

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clock, Random } from '../../base/time.ts';
+import type { Deferred, Invoker } from '../deferred.ts';
 import { DsqlError } from '../dsql-error.ts';
-import type { Invoker } from '../roles/role-change.ts';
 import type { PrivilegedLink } from '../server/privileged-link.ts';
 import type { RoleLinks } from '../server/role-links.ts';
 import { ServerError, type ServerLink } from '../server/server-link.ts';
@@ -35,13 +35,6 @@ export type JobsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-};
-
-/** A job that begins when {@link commit} is called. */
-export type DeferredJob = {
-  readonly jobId: string;
-  /** @throws DsqlError | GatewayError when it cannot begin */
-  commit(): Promise<void>;
 };
 
 type Running = {
@@ -89,7 +82,7 @@ export class Jobs {
     text: string,
     { role }: Invoker,
     settings: ReadonlyMap<string, string>,
-  ): Promise<DeferredJob> {
+  ): Promise<Deferred & { readonly jobId: string }> {
     this.#checkRoom();
     const plan = await this.#withLink(role, settings, (link) => planJob(link, job, text));
     const jobId = makeJobId(this.#options.random);
