@@ -1,5 +1,5 @@
 /** Who signs: what a token check asks of whoever keeps users, roles and their keys. */
-import type { SigningKey } from './presigned-token.ts';
+import type { SigningKey } from './signing-key.ts';
 
 /** Who a signature is of. */
 export type Principal = {

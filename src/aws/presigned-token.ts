@@ -3,7 +3,6 @@
  * RDS (`rds-db`) and Aurora DSQL (`dsql`) make them. Reading and verifying are apart, so that
  * whoever keeps the keys can look one up between the two.
  */
-import { timingSafeEqual } from 'node:crypto';
 import {
   ALGORITHM,
   presignedSignature,
@@ -11,16 +10,20 @@ import {
   readDateTime,
   type Scope,
 } from './signature.ts';
+import {
+  refuseSignature,
+  type SignatureRefusal,
+  type Signed,
+  type SigningKey,
+} from './signing-key.ts';
 
 /** Longer ones are not tokens; a session token makes one 1 to 2 KB long, rarely more. */
 export const TOKEN_LENGTH_MAX = 16_384;
 const PARAMETERS_MAX = 32;
 /** What Signature Version 4 allows: a week. */
 const EXPIRES_MAX_S = 604_800;
-/** How far the clock of the signer may be from ours, as at AWS. */
-export const SKEW_MAX_MS = 900_000;
 
-export type PresignedToken = {
+export type PresignedToken = Signed & {
   /** As signed: `host` or `host:port`. */
   readonly host: string;
   /** `DbConnect`, `DbConnectAdmin`, or `connect` for RDS. */
@@ -28,15 +31,10 @@ export type PresignedToken = {
   /** The user that a token for RDS is for; null where there is none. */
   readonly user: string | null;
   readonly accessKeyId: string;
-  /** Of temporary credentials; null for lasting ones. */
-  readonly sessionToken: string | null;
   readonly scope: Scope;
   readonly dateTime: string;
-  readonly signedAtMs: number;
-  readonly expiresAtMs: number;
   /** Every parameter but the signature, decoded. */
   readonly query: ReadonlyMap<string, string>;
-  readonly signature: Buffer;
 };
 
 /** What a token must be for, and the key that it must be signed with. */
@@ -50,12 +48,6 @@ export type TokenDemand = {
   readonly nowMs: number;
 };
 
-export type SigningKey = {
-  readonly secretKey: string;
-  /** Of temporary credentials: what the token must carry, and when the session ends. */
-  readonly session: { readonly token: string; readonly expiresAtMs: number } | null;
-};
-
 /** Why a token is refused; only for `malformed` is there anything to add. */
 export type TokenRefusal =
   | { readonly reason: 'malformed'; readonly what: string }
@@ -65,12 +57,7 @@ export type TokenRefusal =
         | 'wrong-service'
         | 'wrong-region'
         | 'wrong-action'
-        | 'unknown-key'
-        | 'wrong-signature'
-        | 'wrong-session-token'
-        | 'session-expired'
-        | 'not-yet-valid'
-        | 'expired';
+        | SignatureRefusal;
     };
 
 const ACTIONS: Readonly<Record<TokenDemand['service'], readonly string[]>> = {
@@ -152,28 +139,17 @@ function decode(text: string): string {
   }
 }
 
-/** Signs what nobody knows, so that an unknown key takes as long as a wrong signature. */
-export const NO_KEY: SigningKey = { secretKey: '', session: null };
-
-/**
- * Why a token is not good for a login, or null when it is. Times and session are only looked at
- * once the signature is known to be right.
- */
+/** Why a token is not good for a login, or null when it is. */
 export function refuseToken(token: PresignedToken, demand: TokenDemand): TokenRefusal | null {
   const { scope } = token;
-  const { service, region, nowMs } = demand;
+  const { service, region, key, nowMs } = demand;
   if (!demand.hosts.includes(token.host.toLowerCase())) return { reason: 'wrong-host' };
   if (scope.service !== service) return { reason: 'wrong-service' };
   if (scope.region !== region) return { reason: 'wrong-region' };
   if (!ACTIONS[service].includes(token.action)) return { reason: 'wrong-action' };
-  const { secretKey, session } = demand.key ?? NO_KEY;
   const { dateTime, host, query } = token;
-  const expected = presignedSignature(secretKey, scope, dateTime, host, query);
-  const isSigned = timingSafeEqual(expected, token.signature);
-  if (demand.key === null) return { reason: 'unknown-key' };
-  if (!isSigned) return { reason: 'wrong-signature' };
-  if ((session?.token ?? null) !== token.sessionToken) return { reason: 'wrong-session-token' };
-  if (session !== null && nowMs > session.expiresAtMs) return { reason: 'session-expired' };
-  if (token.signedAtMs > nowMs + SKEW_MAX_MS) return { reason: 'not-yet-valid' };
-  return nowMs > token.expiresAtMs ? { reason: 'expired' } : null;
+  const expected = (secretKey: string): Buffer =>
+    presignedSignature(secretKey, scope, dateTime, host, query);
+  const reason = refuseSignature(token, key, expected, nowMs);
+  return reason === null ? null : { reason };
 }

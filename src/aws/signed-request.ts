@@ -2,8 +2,6 @@
  * HTTP requests signed in their `Authorization` header, as the SDKs sign what they send to a
  * service. Reading and verifying are apart, as for `presigned-token.ts`.
  */
-import { timingSafeEqual } from 'node:crypto';
-import { NO_KEY, type SigningKey, SKEW_MAX_MS } from './presigned-token.ts';
 import {
   ALGORITHM,
   canonicalQuery,
@@ -13,6 +11,13 @@ import {
   requestSignature,
   type Scope,
 } from './signature.ts';
+import {
+  refuseSignature,
+  type SignatureRefusal,
+  type Signed,
+  type SigningKey,
+  SKEW_MAX_MS,
+} from './signing-key.ts';
 
 /** A session token makes other headers long, never this one. */
 export const AUTHORIZATION_LENGTH_MAX = 4_096;
@@ -32,13 +37,10 @@ export type ReceivedRequest = {
   readonly bodyHash: string;
 };
 
-export type SignedRequest = {
+export type SignedRequest = Signed & {
   readonly accessKeyId: string;
-  readonly sessionToken: string | null;
   readonly scope: Scope;
   readonly dateTime: string;
-  readonly signedAtMs: number;
-  readonly signature: Buffer;
   /** What the signature must be of. */
   readonly canonicalRequest: string;
 };
@@ -55,16 +57,7 @@ export type RequestDemand = {
 export type RequestRefusal =
   | { readonly reason: 'incomplete'; readonly what: string }
   | {
-      readonly reason:
-        | 'unsigned'
-        | 'wrong-service'
-        | 'wrong-region'
-        | 'unknown-key'
-        | 'wrong-signature'
-        | 'wrong-session-token'
-        | 'session-expired'
-        | 'not-yet-valid'
-        | 'expired';
+      readonly reason: 'unsigned' | 'wrong-service' | 'wrong-region' | SignatureRefusal;
     };
 
 class Incomplete extends Error {}
@@ -114,6 +107,7 @@ function readParts(request: ReceivedRequest, authorization: string): SignedReque
     scope,
     dateTime,
     signedAtMs,
+    expiresAtMs: signedAtMs + SKEW_MAX_MS,
     signature: Buffer.from(signature, 'hex'),
     canonicalRequest,
   };
@@ -183,10 +177,7 @@ function decode(text: string): string {
   }
 }
 
-/**
- * Why a request is not good, or null when it is. Times and session are only looked at once the
- * signature is known to be right.
- */
+/** Why a request is not good, or null when it is. */
 export function refuseRequest(
   request: SignedRequest,
   demand: RequestDemand,
@@ -195,13 +186,8 @@ export function refuseRequest(
   const { service, region, key, nowMs } = demand;
   if (scope.region !== region) return { reason: 'wrong-region' };
   if (scope.service !== service) return { reason: 'wrong-service' };
-  const { secretKey, session } = key ?? NO_KEY;
-  const expected = requestSignature(secretKey, scope, dateTime, canonicalRequest);
-  const isSigned = timingSafeEqual(expected, request.signature);
-  if (key === null) return { reason: 'unknown-key' };
-  if (!isSigned) return { reason: 'wrong-signature' };
-  if ((session?.token ?? null) !== request.sessionToken) return { reason: 'wrong-session-token' };
-  if (session !== null && nowMs > session.expiresAtMs) return { reason: 'session-expired' };
-  if (request.signedAtMs > nowMs + SKEW_MAX_MS) return { reason: 'not-yet-valid' };
-  return request.signedAtMs < nowMs - SKEW_MAX_MS ? { reason: 'expired' } : null;
+  const expected = (secretKey: string): Buffer =>
+    requestSignature(secretKey, scope, dateTime, canonicalRequest);
+  const reason = refuseSignature(request, key, expected, nowMs);
+  return reason === null ? null : { reason };
 }

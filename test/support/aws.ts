@@ -5,7 +5,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SigningKey } from '../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../src/aws/signing-key.ts';
 
 export type SecretVersion = { readonly versionId: string; readonly text: string };
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DsqlSigner } from '@aws-sdk/dsql-signer';
 import pg from 'pg';
 import type { AccessRequest, Identities, Principal } from '../../src/aws/identities.ts';
-import type { SigningKey } from '../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../src/aws/signing-key.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { parseOriginUrl } from '../../src/config/resolve-origin.ts';
 import { Cluster } from '../../src/dsql/cluster.ts';

@@ -6,12 +6,8 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import {
-  type PresignedToken,
-  readToken,
-  refuseToken,
-  type SigningKey,
-} from '../../src/aws/presigned-token.ts';
+import { type PresignedToken, readToken, refuseToken } from '../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../src/aws/signing-key.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { OriginConfig } from '../../src/config/model.ts';
 import { SocketReader } from '../../src/net/socket-reader.ts';

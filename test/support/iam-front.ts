@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import type { SigningKey } from '../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../src/aws/signing-key.ts';
 import { AURORA_REGION } from '../../src/embedded/aurora/endpoints.ts';
 import type { AuroraFront, Fronted, FrontMaker } from '../../src/embedded/aurora/front.ts';
 import { SocketReader } from '../../src/net/socket-reader.ts';

@@ -1,5 +1,6 @@
 /** How RDS judges a token of IAM: by all that it was signed for, and always with the same words. */
-import { readToken, refuseToken, type SigningKey } from '../../src/aws/presigned-token.ts';
+import { readToken, refuseToken } from '../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../src/aws/signing-key.ts';
 
 export type ShownLogin = { readonly user: string; readonly password: string };
 

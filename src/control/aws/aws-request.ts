@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import type { Principal } from '../../aws/identities.ts';
-import { SKEW_MAX_MS } from '../../aws/presigned-token.ts';
 import { formatDateTime } from '../../aws/signature.ts';
 import {
   type ReceivedRequest,
@@ -11,6 +10,7 @@ import {
   refuseRequest,
   type SignedRequest,
 } from '../../aws/signed-request.ts';
+import { SKEW_MAX_MS } from '../../aws/signing-key.ts';
 import type { ControlContext } from '../context.ts';
 import { refusalError } from './aws-error.ts';
 import type { AwsPlane } from './aws-plane.ts';

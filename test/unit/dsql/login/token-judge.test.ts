@@ -1,7 +1,7 @@
 import { DsqlSigner } from '@aws-sdk/dsql-signer';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AccessRequest, Identities, Principal } from '../../../../src/aws/identities.ts';
-import type { SigningKey } from '../../../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../../../src/aws/signing-key.ts';
 import type { ClusterRecord } from '../../../../src/dsql/clusters/cluster-record.ts';
 import { DsqlError } from '../../../../src/dsql/dsql-error.ts';
 import { judgeToken } from '../../../../src/dsql/login/token-judge.ts';
