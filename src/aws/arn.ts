@@ -1,4 +1,4 @@
-/** Amazon Resource Names: their six parts, and those of identities. */
+/** Amazon Resource Names: their six parts, and those of identities and clusters. */
 
 export type Arn = {
   readonly partition: string;
@@ -37,6 +37,9 @@ export const roleArn = (accountId: string, name: string): string =>
 
 export const assumedRoleArn = (accountId: string, role: string, session: string): string =>
   `arn:aws:sts::${accountId}:assumed-role/${role}/${session}`;
+
+export const dsqlClusterArn = (region: string, accountId: string, id: string): string =>
+  `arn:aws:dsql:${region}:${accountId}:cluster/${id}`;
 
 /** The account of an ARN, or null when it has none. */
 export const accountOf = (arn: string): string | null => parseArn(arn)?.accountId || null;

@@ -1,4 +1,5 @@
 /** All identities that there are, as of one moment, secrets opened. */
+import { dsqlClusterArn } from '../aws/arn.ts';
 import { type Policy, readPolicy } from '../aws/iam-policy.ts';
 import type { Log } from '../base/log.ts';
 import { credentialContext, secretContext } from './access-keys.ts';
@@ -100,7 +101,7 @@ export class IamSnapshotReader {
       }),
       clusterTags: new Map(
         rows.clusters.map(({ id, region, account_id: account, tags }) => [
-          `arn:aws:dsql:${region}:${account}:cluster/${id}`,
+          dsqlClusterArn(region, account, id),
           tags,
         ]),
       ),

@@ -38,7 +38,6 @@ const READ_POLICIES_MAX = 64;
 export class StoreIdentities implements Identities {
   #known: Known = NOBODY;
   readonly #readPolicies = new Map<string, Policy>();
-
   #watch: StoreWatch | null = null;
 
   /** Knows what the store has now, and from then on what changes, within seconds at the latest. */

@@ -50,6 +50,11 @@ export const notFound = (resourceId: string, resourceType = 'cluster'): AwsError
     resourceType,
   });
 
+/** A cluster that somebody else has deleted meanwhile. */
+export function gone(id: string): never {
+  throw notFound(id);
+}
+
 export const conflict = (resourceId: string, message: string): AwsError =>
   new AwsError('ConflictException', 409, message, { resourceId, resourceType: 'cluster' });
 

@@ -26,6 +26,9 @@ export type AwsCall = {
   readonly context: ControlContext;
 };
 
+/** The members of an answer in JSON. */
+export type Answer = Readonly<Record<string, unknown>>;
+
 /** What the HTTP server adds: the path as it was on the wire, which a signature is of. */
 type Environment = { incoming?: { url?: string | undefined } } | undefined;
 

@@ -1,12 +1,11 @@
 /** Finding a cluster for somebody, and whether they may. */
+import { dsqlClusterArn } from '../../aws/arn.ts';
 import { readPolicy } from '../../aws/iam-policy.ts';
 import type { Principal } from '../../aws/identities.ts';
-import { clusterArn } from '../../dsql/clusters/cluster-record.ts';
+import { CLUSTER_ID, clusterArn } from '../../dsql/clusters/cluster-record.ts';
 import type { StoredCluster } from '../../store/clusters.ts';
 import { denied, invalid, invalidField, notFound } from './aws-error.ts';
 import type { AwsCall } from './aws-request.ts';
-
-const ID = /^[a-z0-9]{26}$/;
 
 /**
  * The cluster, of the caller's own account. Who may not see it is told so, and not whether there is
@@ -19,7 +18,8 @@ export async function clusterFor(
   action: string,
   id: string,
 ): Promise<StoredCluster> {
-  if (!ID.test(id)) throw invalidField('identifier', 'must be 26 of the characters a-z and 0-9');
+  if (!CLUSTER_ID.test(id))
+    throw invalidField('identifier', 'must be 26 of the characters a-z and 0-9');
   const { aws, context, principal } = call;
   const { accountId } = principal;
   const found = await context.store.clusters.get(id);
@@ -45,7 +45,7 @@ export function authorize(
 
 /** What stands for any cluster, before there is one. */
 export const anyCluster = (region: string, { accountId }: Principal): string =>
-  `arn:aws:dsql:${region}:${accountId}:cluster/*`;
+  dsqlClusterArn(region, accountId, '*');
 
 /**
  * A policy that can be evaluated; and, unless it is bypassed, one under which whoever writes it may

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { clusterArn, clusterEndpoint } from '../../dsql/clusters/cluster-record.ts';
 import { CLUSTERS_MAX, type StoredCluster } from '../../store/clusters.ts';
-import { AwsError, conflict, invalid, invalidField, notFound } from './aws-error.ts';
-import type { AwsCall, AwsRequest } from './aws-request.ts';
+import { AwsError, conflict, gone, invalid, invalidField } from './aws-error.ts';
+import type { Answer, AwsCall, AwsRequest } from './aws-request.ts';
 import { anyCluster, authorize, checkClusterPolicy, clusterFor } from './cluster-access.ts';
 import {
   bodyOf,
@@ -14,8 +14,6 @@ import {
   refuseUnsupported,
   updateInput,
 } from './dsql-input.ts';
-
-type Answer = Readonly<Record<string, unknown>>;
 
 /** Times are seconds since 1970. */
 function summaryOf(cluster: StoredCluster): Answer {
@@ -127,11 +125,6 @@ export async function deleteCluster(
     throw invalid('deletionProtectionEnabled', text);
   }
   return summaryOf(deleted ?? gone(id));
-}
-
-/** Somebody was faster. */
-export function gone(id: string): never {
-  throw notFound(id);
 }
 
 export async function listClusters(call: AwsCall, request: AwsRequest): Promise<Answer> {

@@ -1,12 +1,12 @@
 /** What operations of the DSQL API are given, checked by the rules of its model. */
 import * as z from 'zod';
+import { POLICY_LENGTH_MAX } from '../../aws/iam-policy.ts';
 import { invalid, invalidField, unsupportedHere } from './aws-error.ts';
 import type { AwsRequest } from './aws-request.ts';
 
 const TAGS_MAX = 200;
 const TAG_KEY_LENGTH_MAX = 128;
 const TAG_VALUE_LENGTH_MAX = 256;
-const POLICY_LENGTH_MAX = 20_480;
 const VERSION_LENGTH_MAX = 64;
 const RESULTS_MAX = 100;
 const OWNED_KEY = 'AWS_OWNED_KMS_KEY';
@@ -21,7 +21,7 @@ const tagKey = z
 const tags = z
   .record(tagKey, z.string().max(TAG_VALUE_LENGTH_MAX))
   .refine((all) => Object.keys(all).length <= TAGS_MAX, `must be ${TAGS_MAX} or less`);
-const policy = z.string().min(1).max(POLICY_LENGTH_MAX);
+const policy = z.string().min(1).max(POLICY_LENGTH_MAX.resource);
 const kmsEncryptionKey = z.string().min(1).max(2_048);
 
 /** Members that are not in the model are passed over, as at AWS. */

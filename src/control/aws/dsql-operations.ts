@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { invalid, unsupportedHere } from './aws-error.ts';
-import type { AwsCall, AwsRequest } from './aws-request.ts';
+import type { Answer, AwsCall, AwsRequest } from './aws-request.ts';
 import { clusterFor } from './cluster-access.ts';
 import {
   createCluster,
@@ -22,7 +22,6 @@ import {
   untagResource,
 } from './policy-operations.ts';
 
-type Answer = Readonly<Record<string, unknown>>;
 type Operation = (call: AwsCall, request: AwsRequest, label: string) => Promise<Answer>;
 
 /** Whoever may see the cluster is told that it has no streams here, and others not even that. */

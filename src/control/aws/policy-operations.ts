@@ -2,10 +2,9 @@
 import { parseArn } from '../../aws/arn.ts';
 import { clusterArn } from '../../dsql/clusters/cluster-record.ts';
 import type { StoredCluster } from '../../store/clusters.ts';
-import { conflict, invalidField, notFound, unsupportedHere } from './aws-error.ts';
-import type { AwsCall, AwsRequest } from './aws-request.ts';
+import { conflict, gone, invalidField, notFound, unsupportedHere } from './aws-error.ts';
+import type { Answer, AwsCall, AwsRequest } from './aws-request.ts';
 import { checkClusterPolicy, clusterFor } from './cluster-access.ts';
-import { gone } from './cluster-operations.ts';
 import {
   bodyOf,
   deletePolicyQuery,
@@ -14,8 +13,6 @@ import {
   queryOf,
   tagInput,
 } from './dsql-input.ts';
-
-type Answer = Readonly<Record<string, unknown>>;
 
 const POLICY = 'cluster-policy';
 

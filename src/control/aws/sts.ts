@@ -2,8 +2,8 @@
  * STS, as far as the SDKs need it to be somebody, or somebody else: `GetCallerIdentity` and
  * `AssumeRole`. Source: AWS Security Token Service API Reference, version 2011-06-15.
  */
-import { parseArn, SESSION_NAME } from '../../aws/arn.ts';
-import { AwsError } from './aws-error.ts';
+import { assumedRoleArn, parseArn, SESSION_NAME } from '../../aws/arn.ts';
+import { AwsError, denied } from './aws-error.ts';
 import type { AwsCall } from './aws-request.ts';
 import { newSecretKey, newSessionKeyId, newSessionToken } from './minting.ts';
 import { element } from './xml.ts';
@@ -100,10 +100,7 @@ async function assumeRole(call: AwsCall, form: ReadonlyMap<string, string>): Pro
     sessionName,
     externalId,
   });
-  if (role === null) {
-    const who = `User: ${principal.arn} is not authorized to perform: sts:AssumeRole`;
-    throw new AwsError('AccessDeniedException', 403, `${who} on resource: ${roleArn}`);
-  }
+  if (role === null) throw denied(principal.arn, 'sts:AssumeRole', roleArn);
   if (asked.durationS > role.maxSessionS) {
     throw wrong('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
   }
@@ -129,7 +126,7 @@ async function assumeRole(call: AwsCall, form: ReadonlyMap<string, string>): Pro
   return {
     AssumedRoleUser: {
       AssumedRoleId: `${role.id}:${sessionName}`,
-      Arn: `arn:aws:sts::${accountId}:assumed-role/${roleName}/${sessionName}`,
+      Arn: assumedRoleArn(accountId, roleName, sessionName),
     },
     Credentials: {
       AccessKeyId: session.id,

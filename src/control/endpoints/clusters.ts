@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { GatewayError } from '../../base/errors.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
-import { clusterArn, clusterEndpoint } from '../../dsql/clusters/cluster-record.ts';
+import { CLUSTER_ID, clusterArn, clusterEndpoint } from '../../dsql/clusters/cluster-record.ts';
 import type { StoredCluster } from '../../store/clusters.ts';
 import { ApiError } from '../api-error.ts';
 import type { AwsPlane } from '../aws/aws-plane.ts';
@@ -14,7 +14,7 @@ import { awsAccountParams, clusterInput, clusterResult } from '../schemas/iam.ts
 const CLUSTERS_PATH = '/accounts/{account_id}/dsql/clusters';
 const CLUSTER_PATH = `${CLUSTERS_PATH}/{cluster_id}`;
 const clusterParams = awsAccountParams.extend({
-  cluster_id: z.string().regex(/^[a-z0-9]{26}$/, 'must be 26 of the characters a-z and 0-9'),
+  cluster_id: z.string().regex(CLUSTER_ID, 'must be 26 of the characters a-z and 0-9'),
 });
 const shared = { tag: 'Clusters' } as const;
 
