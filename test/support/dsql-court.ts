@@ -123,8 +123,6 @@ export class CourtClient {
   }
 }
 
-export type CourtOptions = { readonly clock?: Clock; readonly role?: string };
-
 /** An adjudicator, and links that are closed with it. */
 export class TestCourt {
   readonly adjudicator: Adjudicator;

@@ -3,6 +3,7 @@ import type { Log } from '../../base/log.ts';
 import type { OriginConfig } from '../../config/model.ts';
 import { parseOriginUrl } from '../../config/resolve-origin.ts';
 import type { ServerSettings } from '../../embedded/server-process.ts';
+import { SerialQueue } from '../serial-queue.ts';
 import type { ClusterRecord } from './cluster-record.ts';
 import { ClusterServer, removeServerData } from './cluster-server.ts';
 import { pause } from './pause.ts';
@@ -41,8 +42,7 @@ export class ClusterRun<T extends OpenCluster> {
   #open: T | null = null;
   /** Where that which is open leads. */
   #openUrl = '';
-  /** What is being done, one after the other. */
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #stopped: Promise<void> | null = null;
 
   constructor(record: ClusterRecord, options: RunOptions<T>) {
@@ -66,7 +66,7 @@ export class ClusterRun<T extends OpenCluster> {
    * @throws GatewayError, or what `open` throws; {@link stop} is due then
    */
   begin(): Promise<void> {
-    return this.#enqueue(() => this.#begin());
+    return this.#queue.run(() => this.#begin());
   }
 
   /** Attempts until it is up or stopped; each that fails is logged. */
@@ -97,18 +97,13 @@ export class ClusterRun<T extends OpenCluster> {
 
   async #stop(isDeleted: boolean): Promise<void> {
     this.#stopping.abort();
-    await this.#work.catch(() => {});
+    // What is being done comes to its end first.
+    await this.#queue.run(async () => {});
     try {
       await this.#close(isDeleted);
     } finally {
       await this.#server?.stop();
     }
-  }
-
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    const done = this.#work.catch(() => {}).then(work);
-    this.#work = done.catch(() => {});
-    return done;
   }
 
   async #begin(): Promise<void> {

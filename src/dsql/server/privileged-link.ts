@@ -1,6 +1,7 @@
 /** The endpoint's own link to PostgreSQL, with more rights than a client: one work at a time. */
 import { GatewayError } from '../../base/errors.ts';
 import type { Clock } from '../../base/time.ts';
+import { SerialQueue } from '../serial-queue.ts';
 import type { PostgresLink } from './postgres-link.ts';
 import type { Rows, ServerLink } from './server-link.ts';
 
@@ -11,6 +12,7 @@ const WORK_MS_MAX = 20_000;
 const STATEMENT_MS_MAX = 15_000;
 /** Other sessions that hold what a role statement needs hold it for no longer than a commit. */
 const LOCK_MS_MAX = 1_000;
+/** As for links of roles. */
 const AGE_MS_MAX = 55 * 60_000;
 
 /** Names that others have made mean nothing in what is run with so many rights. */
@@ -24,11 +26,10 @@ export const PRIVILEGED_SETTINGS = {
 export class PrivilegedLink {
   readonly #open: () => Promise<PostgresLink>;
   readonly #clock: Clock;
+  readonly #queue = new SerialQueue();
   #link: PostgresLink | null = null;
   #openedMs = 0;
   #waiting = 0;
-  /** Settled when the work before has ended. */
-  #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /** @param open with {@link PRIVILEGED_SETTINGS} */
@@ -61,10 +62,8 @@ export class PrivilegedLink {
   async #run<T>(work: (link: PostgresLink) => Promise<T>): Promise<T> {
     if (this.#waiting >= WAITING_MAX) throw new GatewayError('MR_POOL_WAITERS_FULL');
     this.#waiting++;
-    const turn = this.#last.then(() => this.#work(work));
-    this.#last = turn.catch(() => {});
     try {
-      return await turn;
+      return await this.#queue.run(() => this.#work(work));
     } finally {
       this.#waiting--;
     }

@@ -54,7 +54,7 @@ export interface ServerLink {
   /** The last ParameterStatus of each name. */
   readonly parameters: ReadonlyMap<string, string>;
   /**
-   * Sends frontend messages of which the last is a Sync or which are one Query, and waits for
+   * Sends messages of which the last is a Sync or which are one Query, and waits for
    * ReadyForQuery. NoticeResponse and ParameterStatus go to the sink too; an ErrorResponse does
    * not, since it is what is thrown. One exchange at a time.
    * @throws ServerError the first error that came, after ReadyForQuery

@@ -1,5 +1,7 @@
 /** One transaction before the adjudicator, as its session sees it. */
+
 import { GatewayError } from '../../base/errors.ts';
+import { SerialQueue } from '../serial-queue.ts';
 import { encodeSimpleQuery, RowSink } from '../server/link-messages.ts';
 import type { ReplySink, ServerLink } from '../server/server-link.ts';
 import type { Write } from '../statements/judgement.ts';
@@ -12,7 +14,6 @@ import type { Guarded } from './guards.ts';
 import { LinkRunner } from './link-runner.ts';
 import { checkAge, checkRows } from './quotas.ts';
 import { StreamingSink } from './reply-sinks.ts';
-import { Serial } from './serial.ts';
 import { Stage } from './stage.ts';
 import { rowsOfTag, runWrite } from './statement-runs.ts';
 import type { Execution, Outcome, Transaction } from './transaction.ts';
@@ -40,7 +41,7 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
   readonly #runner: LinkRunner;
   readonly #stage: Stage;
   /** Its link is used by one at a time: the client, or who parks it. */
-  readonly #turns = new Serial();
+  readonly #turns = new SerialQueue();
   #rowCount = 0;
   #isFailed = false;
   #isOver = false;

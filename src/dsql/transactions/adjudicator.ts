@@ -9,9 +9,9 @@ import { BlockWatch, type Watched } from './block-watch.ts';
 import { ControlLink } from './control-link.ts';
 import type { Court } from './court.ts';
 import { type Guarded, Guards } from './guards.ts';
-import { Turn } from './serial.ts';
 import { START } from './stage.ts';
 import type { Transaction } from './transaction.ts';
+import { Turn } from './turn.ts';
 
 /**
  * What a server of the endpoint's own is started with. Elsewhere only a superuser can set it: then

@@ -3,10 +3,10 @@ import { DsqlError } from '../dsql-error.ts';
 import { ServerError } from '../server/server-link.ts';
 import { changeConflict, type Meaning, meaningOf, transactionFailed } from './conflict.ts';
 import type { Court } from './court.ts';
-import type { Release } from './serial.ts';
 import type { Stage } from './stage.ts';
 import { CaptureRefused } from './statement-runs.ts';
 import type { Execution } from './transaction.ts';
+import type { Release } from './turn.ts';
 
 /** How often a statement, or the way to COMMIT, is tried that is struck down again and again. */
 export const ATTEMPTS_MAX = 20;

@@ -6,7 +6,7 @@ import { GenuineAtCommit, prepareCommit } from './commit-preparation.ts';
 import { changeConflict } from './conflict.ts';
 import type { Guard } from './guards.ts';
 import { checkAge } from './quotas.ts';
-import type { Release } from './serial.ts';
+import type { Release } from './turn.ts';
 
 const COMMIT = encodeSimpleQuery('COMMIT');
 

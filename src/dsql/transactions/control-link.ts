@@ -1,13 +1,13 @@
 /** The adjudicator's own link, which sees who waits for whom. */
+import { SerialQueue } from '../serial-queue.ts';
 import type { Rows, ServerLink } from '../server/server-link.ts';
-import { Serial } from './serial.ts';
 
 /** A control link that does not answer within this is closed, and another is opened. */
 const ANSWER_MS_MAX = 5_000;
 
 export class ControlLink {
   readonly #open: () => Promise<ServerLink>;
-  readonly #serial = new Serial();
+  readonly #queue = new SerialQueue();
   #link: ServerLink | null = null;
   #isClosed = false;
 
@@ -17,7 +17,7 @@ export class ControlLink {
 
   /** @throws when there is no link, or it did not answer; the next one tries a new link */
   query(text: string, parameters?: readonly (string | null)[]): Promise<Rows> {
-    return this.#serial.run(async () => {
+    return this.#queue.run(async () => {
       const link = await this.#current();
       // Closing it makes the query fail.
       const timer = setTimeout(() => link.close(), ANSWER_MS_MAX);

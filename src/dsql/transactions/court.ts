@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/time.ts';
 import type { BlockWatch, Watched } from './block-watch.ts';
 import type { Guards } from './guards.ts';
-import type { Turn } from './serial.ts';
+import type { Turn } from './turn.ts';
 
 export type Court = {
   readonly clock: Clock;

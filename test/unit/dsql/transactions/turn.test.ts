@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Serial, Turn } from '../../../../src/dsql/transactions/serial.ts';
+import { Turn } from '../../../../src/dsql/transactions/turn.ts';
 
 const FOREVER_MS = 60_000;
 const never = (): AbortSignal => new AbortController().signal;
@@ -51,15 +51,5 @@ describe('a turn', () => {
     first?.();
     await second;
     expect(await turn.take(1, never())).toBeNull();
-  });
-});
-
-describe('a series of tasks', () => {
-  it('goes on behind one that failed', async () => {
-    const serial = new Serial();
-    const failing = serial.run(() => Promise.reject(new Error('one')));
-    const next = serial.run(() => Promise.resolve('two'));
-    await expect(failing).rejects.toThrow('one');
-    expect(await next).toBe('two');
   });
 });

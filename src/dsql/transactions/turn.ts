@@ -1,24 +1,14 @@
-/** Waiting in line inside the process: for as long as it takes, or up to a limit. */
-
-/** Runs tasks one after another, in order. */
-export class Serial {
-  #tail: Promise<unknown> = Promise.resolve();
-
-  run<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(task, task);
-    this.#tail = result.catch(() => {});
-    return result;
-  }
-}
-
 export type Release = () => void;
 
-/** What one at a time may have, first come, first served; null is for who did not get it. */
+/** What one at a time may have, first come, first served. */
 export class Turn {
   #isTaken = false;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param signal who no longer wants it gives its place to the next */
+  /**
+   * @param signal who no longer wants it gives its place to the next
+   * @returns null for who did not get it in time
+   */
   take(limitMs: number, signal: AbortSignal): Promise<Release | null> {
     if (signal.aborted) return Promise.resolve(null);
     if (!this.#isTaken) {
