@@ -1,7 +1,7 @@
 /** RDS Proxy as the origin, by a stand-in that lets in and refuses in its words. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { SigningKey } from '../../../src/aws/presigned-token.ts';
 import { readToken } from '../../../src/aws/presigned-token.ts';
+import type { SigningKey } from '../../../src/aws/signing-key.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { OriginConfig } from '../../../src/config/model.ts';
 import { parseOriginUrl } from '../../../src/config/resolve-origin.ts';
