@@ -1,7 +1,6 @@
 /** What a client may ask for as it connects, and what it is told of the server. */
 import type { StartupPacket } from '../../protocol/startup.ts';
 import { settingsOf } from '../../protocol/startup-settings.ts';
-import { DsqlError } from '../dsql-error.ts';
 import { fixedSettings, refusedSetting } from '../statements/settings.ts';
 import { CLUSTER_OPTION } from './cluster-name.ts';
 
@@ -34,18 +33,7 @@ export function checkParameters(settings: ReadonlyMap<string, string>): void {
   for (const [name, value] of settings) {
     const refused = refusedSetting(name, value);
     if (refused !== null) throw refused;
-    if (name === 'client_encoding' && !isUtf8(value)) {
-      throw new DsqlError('22023', `invalid value for parameter "client_encoding": "${value}"`, {
-        detail: 'Clients speak UTF-8 with this endpoint.',
-      });
-    }
   }
-}
-
-/** PostgreSQL looks at letters and digits alone: asyncpg asks for `'utf-8'`, quotes and all. */
-function isUtf8(encoding: string): boolean {
-  const name = encoding.toLowerCase().replace(/[^a-z0-9]/g, '');
-  return name === 'utf8' || name === 'unicode';
 }
 
 /**

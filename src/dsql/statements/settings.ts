@@ -37,6 +37,16 @@ function namesTemporarySchema(searchPath: string): boolean {
 }
 
 /**
+ * The server reads the bytes of a text in this encoding, the judge in UTF-8: in another one the
+ * two could differ on where a literal ends, and what was not judged would run. As PostgreSQL does,
+ * it looks at letters and digits alone: asyncpg asks for `'utf-8'`, quotes and all.
+ */
+function isUtf8(encoding: string): boolean {
+  const name = encoding.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return name === 'utf8' || name === 'unicode';
+}
+
+/**
  * Why a session may not have this setting, also as parameter of its start; null when it may. `role`
  * is none of them: only `SET LOCAL ROLE` is allowed, which the judge of statements sees to.
  *
@@ -48,6 +58,11 @@ export function refusedSetting(name: string, value: string | null = null): DsqlE
   if (!allowedSettings.has(folded)) return refusal(name);
   if (folded === 'search_path' && value !== null && namesTemporarySchema(value)) {
     return unsupported('temporary schemas not supported in search_path');
+  }
+  if (folded === 'client_encoding' && value !== null && !isUtf8(value)) {
+    return new DsqlError('22023', `invalid value for parameter "client_encoding": "${value}"`, {
+      detail: 'Clients speak UTF-8 with this endpoint.',
+    });
   }
   return null;
 }

@@ -315,6 +315,15 @@ describe('settings', () => {
     await one.query('ROLLBACK');
   });
 
+  it('have one encoding, so that no literal ends elsewhere than for the judge', async () => {
+    // In SJIS the second byte of this letter and the backslash are one character.
+    const hidden = "SELECT E'\u00c3\\', pg_backend_pid() --'";
+    expect(await told(one.query("SET client_encoding = 'SJIS'"))).toMatchObject({ code: '22023' });
+    expect((await one.query(hidden)).rows).toEqual([
+      { '?column?': "\u00c3', pg_backend_pid() --" },
+    ]);
+  });
+
   // dsql §1.26, §1.28
   it.each(['work_mem', 'statement_timeout', 'lock_timeout', 'row_security', 'my.own'])(
     'do not have %s',
@@ -344,6 +353,18 @@ describe('settings', () => {
     expect((await one.query('SELECT current_user')).rows).toEqual([{ current_user: 'admin' }]);
     expect(await told(one.query('SET ROLE reporter'))).toMatchObject({ code: '0A000' });
   });
+});
+
+describe('sequences', () => {
+  it.each(['lastval()', "currval('drawn')"])(
+    'tell no client by %s what another one has drawn',
+    async (call) => {
+      await one.query('CREATE SEQUENCE IF NOT EXISTS drawn CACHE 1');
+      const { rows } = await one.query("SELECT nextval('drawn') AS n");
+      expect((await one.query(`SELECT ${call} AS n`)).rows).toEqual(rows);
+      expect(await told(other.query(`SELECT ${call}`))).toMatchObject({ code: '55000' });
+    },
+  );
 });
 
 describe('statements prepared by SQL', () => {

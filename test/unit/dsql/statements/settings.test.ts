@@ -35,9 +35,10 @@ const refused = `tcp_keepalives_idle work_mem shared_buffers statement_timeout l
 describe('settings that a session may have', () => {
   // dsql §1.23
   it.each(allowed)('%s is set, set locally and reset', (name) => {
-    expect(refusedSetting(name.toUpperCase(), 'x')).toBeNull();
-    expect(outcome(`SET ${name} = 'x'`)).toEqual(set(name, 'x'));
-    expect(outcome(`SET LOCAL ${name} TO 'x'`)).toEqual(set(name, 'x', true));
+    const value = name === 'client_encoding' ? 'Utf-8' : 'x';
+    expect(refusedSetting(name.toUpperCase(), value)).toBeNull();
+    expect(outcome(`SET ${name} = '${value}'`)).toEqual(set(name, value));
+    expect(outcome(`SET LOCAL ${name} TO '${value}'`)).toEqual(set(name, value, true));
     expect(outcome(`SET SESSION ${name} TO DEFAULT`)).toEqual(set(name, null));
     expect(outcome(`RESET ${name}`)).toEqual(set(name, null));
   });
@@ -87,6 +88,19 @@ describe('settings that a session may have', () => {
       expect(outcome(`CREATE FUNCTION f() RETURNS int SET search_path = ${path} RETURN 1`)).toBe(
         message,
       );
+    },
+  );
+
+  it.each(['SJIS', 'LATIN1', 'sql_ascii', "utf8', 'gbk", 'mutf8'])(
+    'texts are read in no encoding but that of the judge: %s',
+    (encoding) => {
+      const message = expect.stringMatching(/^invalid value for parameter "client_encoding": /);
+      expect(outcome(`SET client_encoding = '${encoding}'`)).toEqual(message);
+      expect(outcome(`SET LOCAL Client_Encoding TO '${encoding}'`)).toEqual(message);
+      expect(
+        outcome(`CREATE FUNCTION f() RETURNS int SET client_encoding = '${encoding}' RETURN 1`),
+      ).toEqual(message);
+      expect(refusedSetting('client_encoding', encoding)?.sqlstate).toBe('22023');
     },
   );
 
