@@ -40,6 +40,8 @@ type Held = {
   readonly serial: number;
   /** What it was set to; null when that is not known. */
   settings: ReadonlyMap<string, string> | null;
+  /** Whose `currval` it knows; null before its first session. */
+  session: symbol | null;
   state: 'idle' | 'used' | 'closing';
   idleSinceMs: number;
 };
@@ -103,13 +105,23 @@ export class RoleLinks {
    * Outside any transaction.
    *
    * @param settings by name in small letters
+   * @param session who is to have it: what sequences gave to another one is forgotten, as
+   *   `lastval()` would tell it. Null for work that is no client's
    * @throws ServerError when PostgreSQL refuses one: then none was changed
    */
-  async apply(link: ServerLink, settings: ReadonlyMap<string, string>): Promise<void> {
+  async apply(
+    link: ServerLink,
+    settings: ReadonlyMap<string, string>,
+    session: symbol | null = null,
+  ): Promise<void> {
     const held = this.#used(link);
-    const text = settingsChange(held.settings, settings);
-    if (text !== '') await link.query(text);
+    const isOthers = session !== null && held.session !== null && held.session !== session;
+    const parts = isOthers ? ['DISCARD SEQUENCES'] : [];
+    const change = settingsChange(held.settings, settings);
+    if (change !== '') parts.push(change);
+    if (parts.length > 0) await link.query(parts.join('; '));
     held.settings = new Map(settings);
+    held.session = session ?? held.session;
   }
 
   /**
@@ -246,6 +258,7 @@ export class RoleLinks {
       serial,
       openedMs: nowMs,
       settings: new Map(),
+      session: null,
       state: 'used',
       idleSinceMs: nowMs,
     };
@@ -302,6 +315,7 @@ const gone = {
   openedMs: Number.NEGATIVE_INFINITY,
   serial: -1,
   settings: null,
+  session: null,
   state: 'closing',
   idleSinceMs: 0,
 } as const;

@@ -13,9 +13,10 @@ export type Links = {
   checkOut(role: string): Promise<ServerLink>;
   /**
    * Brings the settings of a link to these, by name in small letters; others to their defaults.
+   * @param session what another session has had from sequences is forgotten
    * @throws ServerError when PostgreSQL refuses one
    */
-  apply(link: ServerLink, settings: ReadonlyMap<string, string>): Promise<void>;
+  apply(link: ServerLink, settings: ReadonlyMap<string, string>, session?: symbol): Promise<void>;
   /** Outside any transaction; with the settings that it was given, or the statements since. */
   checkIn(link: ServerLink, settings: ReadonlyMap<string, string>): void;
   /** It must not be used again. */

@@ -34,6 +34,8 @@ export type BlockOptions = {
 export class TransactionBlock {
   readonly #services: SessionServices;
   readonly #options: BlockOptions;
+  /** Stands for its session wherever others must not have what is its own. */
+  readonly #session = Symbol('session');
   #open: Open | null = null;
   /** Between BEGIN and COMMIT or ROLLBACK. */
   #isExplicit = false;
@@ -169,7 +171,7 @@ export class TransactionBlock {
       throw isLost(error) ? unavailable() : error;
     });
     try {
-      await links.apply(link, settings.committed);
+      await links.apply(link, settings.committed, this.#session);
       const epoch = catalogue.number;
       const transaction = await adjudicator.begin(link, { isReadOnly: this.#isReadOnly });
       const none = { statements: 0, wrote: false, changesCatalogue: false, hasPrepared: false };

@@ -260,6 +260,15 @@ describe('the settings of a link', () => {
     expect(texts()).toEqual([]);
   });
 
+  it('come with what sequences gave to another session, which is forgotten', async () => {
+    const [mine, yours] = [Symbol('mine'), Symbol('yours')];
+    const link = await links.checkOut('a');
+    for (const session of [mine, mine, null, mine, yours]) await links.apply(link, NONE, session);
+    expect(texts()).toEqual(['DISCARD SEQUENCES']);
+    await links.apply(link, zone, mine);
+    expect(texts()[1]).toMatch(/^DISCARD SEQUENCES; SELECT /);
+  });
+
   it('cannot break out of their quotes', async () => {
     const link = await links.checkOut('a');
     await links.apply(link, new Map([["a'b", "c\\'d"]]));
