@@ -24,12 +24,24 @@ function endOfStatement(bytes: Buffer): number {
   return isWhole ? last : -1;
 }
 
-/** The text with the whole row, as text, behind what it returns; null when it is left alone. */
+/**
+ * Whether a value is the same when its text is read again: not with fewer digits of floats, nor
+ * with abbreviations of time zones, which have several meanings.
+ */
+const IS_EXACT =
+  "pg_catalog.current_setting('extra_float_digits') IN ('1', '2', '3') " +
+  "AND pg_catalog.starts_with(pg_catalog.current_setting('DateStyle'), 'ISO')";
+
+/**
+ * The text with the whole row, as text, behind what it returns; NULL where the text would not be
+ * the row. Null when it is left alone.
+ */
 export function withRowReturned(text: string, insert: NonNullable<Write['insert']>): string | null {
   const bytes = Buffer.from(text);
   const end = endOfStatement(bytes);
   if (end <= 0) return null;
-  const column = `(${quoteName(insert.into.name)}.*)::pg_catalog.text`;
+  const row = `(${quoteName(insert.into.name)}.*)::pg_catalog.text`;
+  const column = `CASE WHEN ${IS_EXACT} THEN ${row} END`;
   const join = insert.hasReturning ? ',' : ' RETURNING';
   return `${bytes.toString('utf8', 0, end)}${join} ${column}`;
 }

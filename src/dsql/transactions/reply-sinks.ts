@@ -63,6 +63,8 @@ export type KeptColumn = {
 export class KeepingSink implements ReplySink {
   /** The values of the column that was added, in order. */
   readonly captured: string[] = [];
+  /** Whether one of them was NULL: there is no telling what the row was. */
+  hasMissed = false;
   capturedBytes = 0;
   readonly #column: KeptColumn | null;
   readonly #kept: Buffer[] = [];
@@ -118,8 +120,8 @@ export class KeepingSink implements ReplySink {
     let row = message;
     if (this.#column !== null) {
       const at = lastFieldAt(message);
-      const value = message.toString('utf8', at + 4);
-      this.captured.push(value);
+      this.hasMissed ||= message.readInt32BE(at) < 0;
+      this.captured.push(message.toString('utf8', at + 4));
       this.capturedBytes += message.length - at - 4;
       if (!this.#column.hasReturning) return;
       row = withoutLastField(message, at);

@@ -78,7 +78,7 @@ async function runCapturing(
     const { tags } = await runner.exchange(encodeWithColumn(execution, text), answer);
     answer.assertKept();
     const tag = tags.at(-1) ?? '';
-    const captured = { into: insert.into, rows: answer.captured };
+    const captured = answer.hasMissed ? null : { into: insert.into, rows: answer.captured };
     return { tag, answer, captured, rowCount: rowsOfTag(tag) };
   } catch (error) {
     if (isAboutTheText(error)) throw new CaptureRefused('', { cause: error });

@@ -81,6 +81,14 @@ describe('what is kept until it is whole', () => {
     expect(given((to) => sink.giveTo(to))).toHaveLength(0);
   });
 
+  it('says so when a row could not be captured', () => {
+    const sink = new KeepingSink({ hasReturning: false });
+    sink.take(Buffer.concat([columns('row'), row('(1,a)'), tag]));
+    expect(sink.hasMissed).toBe(false);
+    sink.take(Buffer.concat([row(null), row('(2,b)'), tag]));
+    expect(sink.hasMissed).toBe(true);
+  });
+
   it('is told apart by its rows, not by their order', () => {
     const digestOf = (...rows: readonly Buffer[]): string => {
       const sink = new KeepingSink();

@@ -1,0 +1,57 @@
+/** What a transaction stores when it runs again: what it told, and all of it. */
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TestEndpoint } from '../../support/dsql-endpoint.ts';
+
+let test: TestEndpoint;
+let one: pg.Client;
+let other: pg.Client;
+
+beforeAll(async () => {
+  test = await TestEndpoint.start();
+  const admin = await test.connect();
+  await admin.query('CREATE TABLE s (id int PRIMARY KEY, v int)');
+  await admin.query('INSERT INTO s VALUES (1, 0), (2, 0)');
+});
+
+afterAll(async () => {
+  await test?.stop();
+});
+
+beforeEach(async () => {
+  one = await test.connect();
+  other = await test.connect();
+});
+
+/** Has `one` lose its locks; it runs again what it told when it goes on. */
+async function park(): Promise<void> {
+  await one.query('UPDATE s SET v = v + 1 WHERE id = 1');
+  await other.query('BEGIN');
+  await other.query('UPDATE s SET v = v + 1 WHERE id = 1');
+  await other.query('ROLLBACK');
+}
+
+describe('a row that was inserted', () => {
+  beforeAll(async () => {
+    const admin = await test.connect();
+    await admin.query('CREATE TABLE exact (f float8, at timestamptz)');
+  });
+
+  it.each([
+    ['few digits of floats', ['SET LOCAL extra_float_digits = 0']],
+    [
+      'abbreviations of time zones',
+      ["SET LOCAL datestyle = 'SQL'", "SET LOCAL timezone = 'Asia/Manila'"],
+    ],
+  ])('is what it was, though its client is shown %s', async (_, settings) => {
+    await one.query('DELETE FROM exact');
+    await one.query('BEGIN');
+    for (const set of settings) await one.query(set);
+    await one.query("INSERT INTO exact VALUES (0.1::float8 + 0.2, '2026-01-01 00:00:00+00')");
+    await park();
+    await one.query('COMMIT');
+    const isSame = "f = 0.1::float8 + 0.2 AND at = '2026-01-01 00:00:00+00'";
+    const { rows } = await other.query(`SELECT ${isSame} AS same FROM exact`);
+    expect(rows).toEqual([{ same: true }]);
+  });
+});
