@@ -149,9 +149,9 @@ export class StatementRunner {
     call: Call,
     sink: ReplySink,
   ): Promise<string> {
+    if (direction === 'out') return await this.#runRead(text, call, sink);
     const { block, copyIn } = this.#options;
     const transaction = await block.enter();
-    if (direction === 'out') return await pass(transaction, text, call, sink);
     block.noteWrite();
     const take = (messages: Buffer): void => sink.take(messages);
     const rows = { take, copyIn: () => copyIn.begin(call.bind !== null) };

@@ -12,6 +12,7 @@ import type { Court } from './court.ts';
 import { encodeExecution } from './execution-messages.ts';
 import type { Guarded } from './guards.ts';
 import { LinkRunner } from './link-runner.ts';
+import { allWrittenRowCount } from './own-rows.ts';
 import { checkAge, checkRows } from './quotas.ts';
 import { StreamingSink } from './reply-sinks.ts';
 import { Stage } from './stage.ts';
@@ -27,6 +28,13 @@ const YIELDING_ENTRIES_MAX = 32;
 /** First words of tags: what leaves nothing behind that a rollback to the start would undo. */
 const TRANSIENT: ReadonlySet<string> = new Set(['', 'DEALLOCATE', 'PREPARE', 'SELECT', 'SHOW']);
 const COPY = 'COPY';
+
+type Streamed = {
+  readonly tag: string;
+  readonly hasCopiedIn: boolean;
+  /** What it wrote though its text does not say so: by a view, a domain, a parameter. */
+  readonly hiddenRows: number;
+};
 
 /** What a statement without writes may be that has to be run again. */
 const SET_CONSTRAINTS = 'SET CONSTRAINTS';
@@ -115,8 +123,7 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
       const [command = ''] = tag.split(' ', 1);
       if (hasCopiedIn) {
         // Rows of a COPY pass by but once.
-        stage.isPinned = true;
-        if (stage.state === 'overlay') stage.isDoomed = true;
+        stage.pin();
         this.#addRows(rowsOfTag(tag));
       } else if (command !== COPY && !TRANSIENT.has(command)) {
         stage.journal.addMessages(messages, tag);
@@ -194,8 +201,13 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
 
   async #read(execution: Execution, sink: ReplySink): Promise<Outcome> {
     const messages = encodeExecution(execution);
-    const { tag } = await this.#stream(messages, sink, execution);
+    const { tag, hiddenRows } = await this.#stream(messages, sink, execution);
     if (tag === SET_CONSTRAINTS) this.#stage.journal.addMessages(messages, tag);
+    if (hiddenRows > 0) {
+      // What was told of it was not kept, so it cannot be run again.
+      this.#stage.pin();
+      this.#addRows(hiddenRows);
+    }
     await this.#yield();
     return { tag };
   }
@@ -205,12 +217,16 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
     messages: Uint8Array,
     sink: ReplySink,
     execution: Execution | null,
-  ): Promise<{ tag: string; hasCopiedIn: boolean }> {
+  ): Promise<Streamed> {
     const given = new StreamingSink(sink);
     const mayRetry = (): boolean => !given.hasGiven;
-    const run = async (): Promise<{ tag: string; hasCopiedIn: boolean }> => {
+    const { query } = this.#runner;
+    const mayHide = execution !== null && (await this.#mayHideWrites());
+    const run = async (): Promise<Streamed> => {
+      const before = mayHide ? await allWrittenRowCount(query) : 0;
       const { tags } = await this.#runner.exchange(messages, given);
-      return { tag: tags.at(-1) ?? '', hasCopiedIn: given.hasCopiedIn };
+      const hiddenRows = mayHide ? (await allWrittenRowCount(query)) - before : 0;
+      return { tag: tags.at(-1) ?? '', hasCopiedIn: given.hasCopiedIn, hiddenRows };
     };
     return await this.#attempts.have({ ...PLAIN, execution, mayRetry, run });
   }
@@ -218,7 +234,8 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
   async #write(execution: Execution, write: Write, sink: ReplySink): Promise<Outcome> {
     // What stays where it is needs no replay.
     let mayCapture = !this.#stage.isPinned;
-    const run = () => runWrite(this.#runner, execution, write, mayCapture);
+    const mayHide = write.insert !== null && mayCapture && (await this.#mayHideWrites());
+    const run = () => runWrite(this.#runner, execution, write, { mayCapture, mayHide });
     const onCaptureRefused = (): void => {
       mayCapture = false;
     };
@@ -231,6 +248,11 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
     await this.#yield();
     answer.giveTo(sink);
     return { tag };
+  }
+
+  /** Whether a statement may write what its text does not say. */
+  async #mayHideWrites(): Promise<boolean> {
+    return this.#stage.journal.changesCatalogue || (await this.#court.hasVolatileFunctions());
   }
 
   #addRows(count: number): void {

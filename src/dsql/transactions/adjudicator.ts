@@ -6,6 +6,7 @@ import type { Clock } from '../../base/time.ts';
 import type { ServerLink } from '../server/server-link.ts';
 import { AdjudicatedTransaction } from './adjudicated-transaction.ts';
 import { BlockWatch, type Watched } from './block-watch.ts';
+import { CatalogueFact } from './catalogue-fact.ts';
 import { ControlLink } from './control-link.ts';
 import type { Court } from './court.ts';
 import { type Guarded, Guards } from './guards.ts';
@@ -26,10 +27,12 @@ export const SERVER_SETTINGS: Readonly<Record<string, string>> = { deadlock_time
  */
 const LOCK_WAIT_MS_MAX = 2_000;
 
-/** How long what is known of the cluster's constraints counts. */
-const DEFERRABLE_AGE_MS_MAX = 10_000;
-
 const DEFERRABLE_QUERY = 'SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)';
+/** PostgreSQL lets only these write. */
+const VOLATILE_QUERY = `SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+  WHERE p.provolatile = 'v' AND p.prokind = 'f'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys'))`;
 const SNAPSHOT = 'pg_catalog.pg_current_snapshot()::pg_catalog.text';
 
 export type AdjudicatorOptions = {
@@ -56,11 +59,14 @@ export class Adjudicator implements Court {
   readonly #open = new Map<number, AdjudicatedTransaction>();
   #commitCount = 0;
   #begun = 0;
-  #deferrable: { readonly has: boolean; readonly atMs: number } | null = null;
+  readonly #deferrable: CatalogueFact;
+  readonly #volatile: CatalogueFact;
 
   constructor({ clock, control, guard }: AdjudicatorOptions) {
     this.clock = clock;
     this.#control = new ControlLink(control);
+    this.#deferrable = new CatalogueFact(this.#control, DEFERRABLE_QUERY, clock);
+    this.#volatile = new CatalogueFact(this.#control, VOLATILE_QUERY, clock);
     this.guards = new Guards(guard);
     const find = (processId: number): Watched | null => this.#open.get(processId) ?? null;
     this.watch = new BlockWatch(this.#control, find, this.guards);
@@ -120,7 +126,8 @@ export class Adjudicator implements Court {
   }
 
   noteCatalogue(): void {
-    this.#deferrable = null;
+    this.#deferrable.forget();
+    this.#volatile.forget();
   }
 
   async isUnchanged(snapshot: string): Promise<boolean> {
@@ -132,18 +139,12 @@ export class Adjudicator implements Court {
     }
   }
 
-  async hasDeferrable(): Promise<boolean> {
-    const nowMs = this.clock.nowMs();
-    if (this.#deferrable !== null && nowMs - this.#deferrable.atMs < DEFERRABLE_AGE_MS_MAX) {
-      return this.#deferrable.has;
-    }
-    try {
-      const { rows } = await this.#control.query(DEFERRABLE_QUERY);
-      this.#deferrable = { has: rows[0]?.[0] === 't', atMs: nowMs };
-      return this.#deferrable.has;
-    } catch {
-      return true;
-    }
+  hasDeferrable(): Promise<boolean> {
+    return this.#deferrable.holds();
+  }
+
+  hasVolatileFunctions(): Promise<boolean> {
+    return this.#volatile.holds();
   }
 
   leave(transaction: Watched): void {

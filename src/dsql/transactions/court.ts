@@ -20,6 +20,11 @@ export type Court = {
   isUnchanged(snapshot: string): Promise<boolean>;
   /** Whether there are constraints that are looked at as late as COMMIT. */
   hasDeferrable(): Promise<boolean>;
+  /**
+   * Whether there are functions that can write where the text of a statement does not show it: in
+   * defaults, domains and views.
+   */
+  hasVolatileFunctions(): Promise<boolean>;
   /** It is over. */
   leave(transaction: Watched): void;
 };

@@ -75,6 +75,19 @@ export async function writtenRowCount(
   return Number(rows[0]?.[0] ?? 0);
 }
 
+/** Rows written in this transaction so far, in whatever table of clients. */
+export async function allWrittenRowCount(run: Run): Promise<number> {
+  const { rows } = await run(
+    `SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid)
+        + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)
+        + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)), 0)
+      FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys')`,
+  );
+  return Number(rows[0]?.[0] ?? 0);
+}
+
 const distinct = (relations: readonly RelationName[]): string[] => [
   ...new Set(relations.map(quoteRelation)),
 ];

@@ -33,8 +33,7 @@ export class Stage {
   #overlay: Overlay | null = null;
   /** It has lost, and hears of it at COMMIT. */
   isDoomed = false;
-  /** It has stored what cannot be stored again: the rows of a COPY. */
-  isPinned = false;
+  #isPinned = false;
   /** It was once in somebody's way. */
   wasParked = false;
   /** What was told is being done again. */
@@ -48,6 +47,17 @@ export class Stage {
 
   get state(): StageState {
     return this.#state;
+  }
+
+  /** It has stored what cannot be stored again: the rows of a COPY, or what a view has written. */
+  get isPinned(): boolean {
+    return this.#isPinned;
+  }
+
+  /** Has it stay where it is, to its end. In copies it can then only lose. */
+  pin(): void {
+    this.#isPinned = true;
+    if (this.#state === 'overlay') this.isDoomed = true;
   }
 
   /** Lets go of everything but the snapshot. */
@@ -69,7 +79,8 @@ export class Stage {
    * @throws DsqlError `40001`
    */
   async setAside(meaning: Meaning): Promise<void> {
-    if (this.isPinned) throw changeConflict('Told before COMMIT: its COPY cannot be set aside.');
+    if (this.isPinned)
+      throw changeConflict('Told before COMMIT: what it stored cannot be set aside.');
     await this.reset();
     const overlay = new Overlay(this.runner.query);
     this.#overlay = overlay;

@@ -14,7 +14,7 @@ import {
 } from './insert-capture.ts';
 import type { CapturedRows, Entry } from './journal.ts';
 import type { LinkRunner } from './link-runner.ts';
-import { writtenRowCount } from './own-rows.ts';
+import { allWrittenRowCount, writtenRowCount } from './own-rows.ts';
 import { KeepingSink } from './reply-sinks.ts';
 import { encodeWithColumn } from './statement-messages.ts';
 import type { Execution } from './transaction.ts';
@@ -39,21 +39,32 @@ const WRITING_TAG = /^(?:INSERT \d+|UPDATE|DELETE|MERGE|COPY) (\d+)$/;
 /** The rows that a command tag tells of; 0 for a query. */
 export const rowsOfTag = (tag: string): number => Number(WRITING_TAG.exec(tag)?.[1] ?? 0);
 
-/**
- * @param mayCapture whether the rows of an INSERT are to be kept
- * @throws CaptureRefused it is to be run once more, without that
- */
+export type WriteOptions = {
+  /** Whether the rows of an INSERT are to be kept. */
+  readonly mayCapture: boolean;
+  /** Whether an INSERT may write more than its rows, by its defaults. */
+  readonly mayHide: boolean;
+};
+
+/** @throws CaptureRefused it is to be run once more, without that */
 export async function runWrite(
   runner: LinkRunner,
   execution: Execution,
   write: Write,
-  mayCapture: boolean,
+  { mayCapture, mayHide }: WriteOptions,
 ): Promise<WriteRun> {
   const { insert, targets } = write;
   const first = firstWord(execution.text);
   if (mayCapture && insert !== null && first !== 'execute') {
     const text = withRowReturned(execution.text, insert);
-    if (text !== null) return await runCapturing(runner, execution, text, insert);
+    if (text !== null) {
+      if (!mayHide) return await runCapturing(runner, execution, text, insert);
+      const before = await allWrittenRowCount(runner.query);
+      const done = await runCapturing(runner, execution, text, insert);
+      const hasHidden = (await allWrittenRowCount(runner.query)) - before !== done.rowCount;
+      // Its rows alone would not be all that it did.
+      return hasHidden ? { ...done, captured: null } : done;
+    }
   }
   const isCounted = first === 'with' && insert === null && targets.length > 0;
   const before = isCounted ? await writtenRowCount(runner.query, targets) : 0;

@@ -55,3 +55,50 @@ describe('a row that was inserted', () => {
     expect(rows).toEqual([{ same: true }]);
   });
 });
+
+describe('what a function writes', () => {
+  beforeAll(async () => {
+    const admin = await test.connect();
+    const statements = [
+      'CREATE TABLE written (n int)',
+      `CREATE FUNCTION write_down(n int) RETURNS int LANGUAGE sql
+         AS 'INSERT INTO written VALUES (n) RETURNING n'`,
+      `CREATE FUNCTION noted(s) RETURNS int LANGUAGE sql
+         AS 'INSERT INTO written VALUES (7) RETURNING n'`,
+      'CREATE VIEW writing AS SELECT write_down(7) AS n',
+      'CREATE DOMAIN written_down AS int CHECK (write_down(VALUE) > 0)',
+      'CREATE TABLE writes (id int, n int DEFAULT write_down(7))',
+    ];
+    for (const statement of statements) await admin.query(statement);
+  });
+
+  it.each([
+    ['a view', 'SELECT * FROM writing'],
+    ['a view that is copied out', 'COPY (SELECT * FROM writing) TO STDOUT'],
+    ['a column that is none', 'SELECT s.noted FROM s WHERE id = 2'],
+    ['the check of a domain', 'SELECT 7::written_down'],
+    ['a parameter of EXECUTE', 'EXECUTE shown (write_down(7))'],
+    ['a call', 'SELECT write_down(7)'],
+    ['a default', 'INSERT INTO writes (id) VALUES (1)'],
+  ])('is committed with the rest, by %s', async (_, statement) => {
+    await one.query('DELETE FROM written');
+    await one.query('PREPARE shown (int) AS SELECT $1');
+    await one.query('BEGIN');
+    await one.query(statement);
+    expect((await one.query('SELECT n FROM written')).rows).toEqual([{ n: 7 }]);
+    await park();
+    expect((await one.query('SELECT n FROM written')).rows).toEqual([{ n: 7 }]);
+    await one.query('COMMIT');
+    expect((await other.query('SELECT n FROM written')).rows).toEqual([{ n: 7 }]);
+  });
+
+  it('is nothing to a transaction that has read only', async () => {
+    await one.query('BEGIN');
+    await one.query('SELECT * FROM written');
+    await park();
+    await other.query('UPDATE s SET v = -1 WHERE id = 1');
+    await expect(one.query('COMMIT')).rejects.toMatchObject({ code: '40001' });
+    const { rows } = await other.query('SELECT v FROM s WHERE id = 1');
+    expect(rows).toEqual([{ v: -1 }]);
+  });
+});
