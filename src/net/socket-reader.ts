@@ -56,6 +56,15 @@ export class SocketReader {
     });
   }
 
+  /**
+   * Lets a chunk in though nobody waits for one, so that the end of the peer is noticed. Only where
+   * nothing is pending: more than that is not kept.
+   */
+  readAhead(): void {
+    const isWanted = this.#pending.length === 0 && !this.#closed && !this.#signal.aborted;
+    if (isWanted) this.#socket.resume();
+  }
+
   /** Takes the first `size` bytes, which must be pending; owned by the caller. */
   take(size: number): Buffer {
     const taken = Buffer.from(this.#pending.subarray(0, size));

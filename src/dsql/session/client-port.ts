@@ -20,7 +20,6 @@ export class ClientPort {
   readonly #interruption = new AbortController();
   #onBlocked: (isBlocked: boolean) => void = () => {};
   #onGone: () => void = () => {};
-  #isBlocked = false;
   #reading: Promise<Message | null> | null = null;
 
   /** @param leftover what was read of the client before; it comes first */
@@ -28,23 +27,25 @@ export class ClientPort {
     this.#socket = socket;
     if (leftover.length > 0) socket.unshift(leftover);
     this.#reader = new SocketReader(socket, this.#interruption.signal);
-    socket.on('drain', () => this.#tell(false));
-    socket.once('close', () => {
-      if (this.#isBlocked) this.#onGone();
-    });
+    socket.on('drain', () => this.#onBlocked(false));
+    const onGone = (): void => this.#onGone();
+    socket.on('end', onGone);
+    socket.on('close', onGone);
+  }
+
+  /** Who works for the client is told when it has left; maybe more than once. */
+  onGone(listener: () => void): void {
+    this.#onGone = listener;
+  }
+
+  /** While a message is worked on: has a client noticed that leaves meanwhile. */
+  readAhead(): void {
+    this.#reader.readAhead();
   }
 
   /** Who feeds the client is told when it does not keep up, and when it does again. */
   onBlocked(listener: (isBlocked: boolean) => void): void {
     this.#onBlocked = listener;
-  }
-
-  /**
-   * Who feeds the client is told when it has gone without having read: no room will ever come. A
-   * client that goes while it keeps up is noticed at its next message, as by PostgreSQL.
-   */
-  onGone(listener: () => void): void {
-    this.#onGone = listener;
   }
 
   /**
@@ -103,12 +104,7 @@ export class ClientPort {
     this.#bytes = 0;
     if (!this.#socket.writable) return;
     const hasRoom = this.#socket.write(Buffer.concat(parts, size));
-    if (!hasRoom) this.#tell(true);
-  }
-
-  #tell(isBlocked: boolean): void {
-    this.#isBlocked = isBlocked;
-    this.#onBlocked(isBlocked);
+    if (!hasRoom) this.#onBlocked(true);
   }
 
   /** Sends what there is and the last words, and closes. */

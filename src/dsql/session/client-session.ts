@@ -68,7 +68,7 @@ export class ClientSession {
       sink: this.#sink,
     });
     port.onBlocked((isBlocked) => this.#block.link?.pause(isBlocked));
-    port.onGone(() => this.#block.link?.close());
+    port.onGone(() => this.#block.abandon());
   }
 
   /** Serves the client to its end. Never rejects. */
@@ -102,6 +102,7 @@ export class ClientSession {
       const message = await this.#port.read();
       if (message === null || message.code === ClientCode.Terminate) return;
       this.#isWorking = true;
+      this.#port.readAhead();
       await this.#handle(message.code, message.body);
       this.#isWorking = false;
     }

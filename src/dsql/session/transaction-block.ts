@@ -156,6 +156,12 @@ export class TransactionBlock {
     }
   }
 
+  /** The client has gone: nobody needs what runs for it, and nobody reads what it answers. */
+  abandon(): void {
+    this.#open?.transaction.abandon();
+    this.#open?.link.pause(false);
+  }
+
   /** Never rejects: what cannot be rolled back ends with its link. */
   async rollback(): Promise<void> {
     const open = this.#open;

@@ -168,12 +168,15 @@ export class AdjudicatedTransaction implements Transaction, Guarded {
     });
   }
 
+  abandon(): void {
+    if (this.#isOver || !this.#isBusy || this.#isCommitting) return;
+    this.#attempts.leaving.abort();
+    this.#runner.cancel();
+  }
+
   async rollback(): Promise<void> {
     if (this.#isOver) return;
-    if (this.#isBusy && !this.#isCommitting) {
-      this.#attempts.leaving.abort();
-      this.#runner.cancel();
-    }
+    this.abandon();
     await this.#turns.run(async () => {
       this.#isBusy = true;
       await this.#abort();

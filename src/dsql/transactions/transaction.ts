@@ -56,4 +56,6 @@ export interface Transaction {
    */
   commit(): Promise<'COMMIT' | 'ROLLBACK'>;
   rollback(): Promise<void>;
+  /** Its client has gone: what runs is cancelled, but for COMMIT. To be followed by `rollback`. */
+  abandon(): void;
 }
