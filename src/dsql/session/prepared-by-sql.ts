@@ -2,7 +2,7 @@
  * What a client has prepared by PREPARE. Links are lent for a transaction, so such a statement is
  * prepared anew in each transaction that uses it.
  */
-import { DsqlError } from '../dsql-error.ts';
+import { DsqlError, unsupported } from '../dsql-error.ts';
 import type { JudgedStatement } from '../statements/judgement.ts';
 
 /** More are refused: they are kept for as long as the session. */
@@ -47,6 +47,33 @@ export class SqlStatements {
 
   clear(): void {
     this.#statements.clear();
+  }
+}
+
+/** What the link of a transaction has of them. */
+export class PreparedOnLink {
+  #transaction: object | null = null;
+  readonly #there = new Map<string, { readonly text: string; isExecuted: boolean }>();
+
+  /**
+   * Notes that it is prepared now; what it was must be deallocated first when this is true.
+   * @throws DsqlError it was another one, whose EXECUTE may have to be run again
+   */
+  replaces(transaction: object, name: string, text: string): boolean {
+    if (transaction !== this.#transaction) this.#there.clear();
+    this.#transaction = transaction;
+    const before = this.#there.get(name);
+    if (before?.isExecuted === true && before.text !== text) {
+      const words = `prepared statement "${name}" was another one in this transaction`;
+      throw unsupported(words);
+    }
+    this.#there.set(name, { text, isExecuted: before?.isExecuted ?? false });
+    return before !== undefined;
+  }
+
+  noteExecuted(name: string): void {
+    const there = this.#there.get(name);
+    if (there !== undefined) there.isExecuted = true;
   }
 }
 

@@ -3,13 +3,14 @@ import { TEXT } from '../../protocol/result.ts';
 import { DsqlError } from '../dsql-error.ts';
 import { encodeQuery, RowSink } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
+import { quoteName } from '../server/sql-text.ts';
 import type { Action, Guard, JudgedStatement, Write } from '../statements/judgement.ts';
 import { encodeExecution } from '../transactions/execution-messages.ts';
 import type { Execution, Transaction } from '../transactions/transaction.ts';
 import type { CopyIn } from './copy-in.ts';
 import { type Description, describe, EMPTY_DESCRIPTION } from './descriptions.ts';
 import { isOwnSetting } from './own-settings.ts';
-import { SqlStatements } from './prepared-by-sql.ts';
+import { PreparedOnLink, SqlStatements } from './prepared-by-sql.ts';
 import { BOOLEAN, parameterStatus, table, warning } from './replies.ts';
 import type { Invoker, SessionServices } from './session-context.ts';
 import type { SessionSettings } from './session-settings.ts';
@@ -55,6 +56,7 @@ export class StatementRunner {
   readonly #services: SessionServices;
   readonly #options: RunnerOptions;
   readonly #prepared = new SqlStatements();
+  readonly #onLink = new PreparedOnLink();
 
   constructor(services: SessionServices, options: RunnerOptions) {
     this.#services = services;
@@ -255,8 +257,7 @@ export class StatementRunner {
   ): Promise<string> {
     this.#prepared.checkFree(name);
     const transaction = await this.#options.block.enter();
-    this.#options.block.notePrepared();
-    await pass(transaction, text, SIMPLE, sink);
+    await this.#prepareOnLink(transaction, name, text, sink);
     this.#prepared.set(name, { text, body });
     return 'PREPARE';
   }
@@ -271,13 +272,25 @@ export class StatementRunner {
     const { block } = this.#options;
     const { action } = prepared.body;
     const transaction = await block.enter();
-    // Prepared in this transaction or not: the link has it at most once.
-    await pass(transaction, 'DEALLOCATE ALL', SIMPLE, SILENT);
-    block.notePrepared();
-    await pass(transaction, prepared.text, SIMPLE, SILENT);
+    await this.#prepareOnLink(transaction, name, prepared.text, SILENT);
+    this.#onLink.noteExecuted(name);
     const write = action.kind === 'write' ? action.write : null;
     if (write !== null && write.targets.length > 0) block.noteWrite();
     return (await transaction.execute(executionOf(text, call, write), sink)).tag;
+  }
+
+  /** Anew for each EXECUTE, as names may mean other tables by now. */
+  async #prepareOnLink(
+    transaction: Transaction,
+    name: string,
+    text: string,
+    sink: ReplySink,
+  ): Promise<void> {
+    this.#options.block.notePrepared();
+    if (this.#onLink.replaces(transaction, name, text)) {
+      await pass(transaction, `DEALLOCATE ${quoteName(name)}`, SIMPLE, SILENT);
+    }
+    await pass(transaction, text, SIMPLE, sink);
   }
 
   /** Of EXECUTE, which takes no parameters of the protocol. */

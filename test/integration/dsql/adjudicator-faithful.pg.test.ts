@@ -56,6 +56,32 @@ describe('a row that was inserted', () => {
   });
 });
 
+describe('statements prepared by SQL', () => {
+  const first = 'PREPARE z AS UPDATE s SET v = 100 WHERE id = 1';
+  const second = 'PREPARE y AS UPDATE s SET v = 200 WHERE id = 2';
+
+  it('are run again, each as it was', async () => {
+    await one.query('BEGIN');
+    for (const sql of [first, second, 'EXECUTE z', 'EXECUTE y', 'EXECUTE z']) await one.query(sql);
+    await park();
+    await one.query('COMMIT');
+    const { rows } = await other.query('SELECT v FROM s ORDER BY id');
+    expect(rows).toEqual([{ v: 101 }, { v: 200 }]);
+    await one.query('DEALLOCATE ALL');
+  });
+
+  it('may have a name again, but not in a transaction that has run the other one', async () => {
+    const anew = second.replace('y', 'z');
+    await one.query('BEGIN');
+    for (const sql of [first, 'DEALLOCATE z', anew, 'EXECUTE z']) await one.query(sql);
+    await one.query('DEALLOCATE z');
+    await expect(one.query(first)).rejects.toMatchObject({ code: '0A000' });
+    await one.query('ROLLBACK');
+    await one.query(first);
+    expect((await one.query('EXECUTE z')).rowCount).toBe(1);
+  });
+});
+
 describe('what a function writes', () => {
   beforeAll(async () => {
     const admin = await test.connect();
