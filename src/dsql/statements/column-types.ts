@@ -1,6 +1,6 @@
 /**
  * Which types a column may have, and how Aurora DSQL calls those that it may not. Types in
- * expressions are free.
+ * expressions are free, but for geometric ones.
  */
 import { asList, type JsonObject } from '../../sql/facts/parser.ts';
 import { DsqlError, unsupported } from '../dsql-error.ts';

@@ -40,7 +40,7 @@ import {
 } from './queries.ts';
 import { judgeSet, judgeShow } from './settings.ts';
 import { judgeTransaction } from './transaction-control.ts';
-import { constantOf, isTrue, type Node, qualifiedName, textOf } from './tree.ts';
+import { constantOf, holdsKind, isTrue, type Node, qualifiedName, textOf } from './tree.ts';
 import { unsupportedStatement } from './unsupported.ts';
 
 type Judge = (node: JsonObject, context: StatementContext) => Action;
@@ -66,6 +66,7 @@ function judgeCall(node: JsonObject): Action {
   const jobId = constantOf(args[0]);
   const isKnown = schema === 'sys' && name === 'wait_for_job' && args.length === 1;
   if (!isKnown) throw unsupportedStatement('CallStmt');
+  if (holdsKind('SubLink', args)) throw unsupported('cannot use subquery in CALL argument');
   if (jobId === null) throw unsupported('sys.wait_for_job takes the id of a job as a literal');
   return { kind: 'wait-for-job', jobId };
 }

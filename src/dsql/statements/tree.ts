@@ -40,6 +40,17 @@ export function nodesOf(kind: string, list: Json | undefined): JsonObject[] {
   });
 }
 
+/** Whether a node of this kind is anywhere in it. */
+export function holdsKind(kind: string, value: Json | undefined): boolean {
+  const rest: Json[] = value === undefined ? [] : [value];
+  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+    if (next === null || typeof next !== 'object') continue;
+    if (kind in next) return true;
+    for (const inner of Object.values(next)) rest.push(inner);
+  }
+  return false;
+}
+
 export function isTrue(node: JsonObject, field: string): boolean {
   return node[field] === true;
 }

@@ -6,6 +6,7 @@
 import { asList, asObject, type Json, type JsonObject } from '../../sql/facts/parser.ts';
 import { unsupported } from '../dsql-error.ts';
 import type { Edit } from './edits.ts';
+import { refuseGeometricCall, refuseGeometricCast } from './geometric-types.ts';
 import type { RelationName, RowLock } from './judgement.ts';
 import { isBuiltin } from './known-functions.ts';
 import { refuseFunction } from './refused-functions.ts';
@@ -113,7 +114,10 @@ export class QueryWalk {
     if ('funcname' in node) this.#call(node);
     if (kind === 'SelectStmt') this.#locks(node, scope);
     if (kind === 'RangeFunction') this.#tableFunctions(node);
-    if (kind === 'TypeCast') refuseConfigurationOfCast(node);
+    if (kind === 'TypeCast') {
+      refuseConfigurationOfCast(node);
+      refuseGeometricCast(node);
+    }
     if (writers.has(kind)) this.#target(node);
     for (const [key, value] of Object.entries(node)) {
       // A locking clause names what FROM has named already.
@@ -149,6 +153,7 @@ export class QueryWalk {
     const name = qualifiedName(node['funcname']);
     refuseFunction(name);
     refuseConfigurationOfCall(node);
+    refuseGeometricCall(node);
     if (!isBuiltin(name)) this.callsUserFunction = true;
     this.#rewrite(node, this.#place);
   }

@@ -144,6 +144,10 @@ const statements: readonly Row[] = [
   ['CALL p()', notAllowed('Call')],
   ["CALL wait_for_job('x')", notAllowed('Call')],
   ['CALL sys.wait_for_job($1)', 'sys.wait_for_job takes the id of a job as a literal'],
+  [
+    "CALL sys.wait_for_job('x' || (SELECT max(job_id) FROM sys.jobs))",
+    'cannot use subquery in CALL argument',
+  ],
   ['DECLARE c CURSOR FOR SELECT 1', notAllowed('DeclareCursor')],
   ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', notAllowed('DeclareCursor')],
   ['FETCH 1 FROM c', notAllowed('Fetch')],
@@ -265,6 +269,25 @@ describe('further forms that are refused', () => {
 
 describe('statements that are refused', () => {
   it.each(statements)('%s', (text, expected) => {
+    expect(told(text)).toBe(expected);
+  });
+});
+
+/** What is written like a call of one argument is a cast. */
+describe('geometric types in expressions', () => {
+  // dsql §5.3
+  it.each([
+    ["SELECT polygon('((0,0),(1,1))')", datatype('polygon')],
+    ["SELECT lseg('[(0,0),(1,1)]'::text)", datatype('lseg')],
+    ['SELECT a FROM t WHERE box(point(a, b), point(0, 0)) IS NULL', datatype('box')],
+    ["SELECT '(1,2)'::pg_catalog.point", datatype('point')],
+    ['SELECT CAST (a AS path[]) FROM t', datatype('path[]')],
+    ['INSERT INTO t SELECT 1 ORDER BY pg_catalog.circle($1)', datatype('circle')],
+    ['CREATE VIEW v AS SELECT line(a) AS l FROM t', datatype('line')],
+    ["SELECT own.line('{1,2,3}')", 'accepted'],
+    ['SELECT line, t.point AS path FROM box AS t', 'accepted'],
+    ["SELECT '10.0.0.1'::inet, '[1,5)'::int4range, ARRAY[1], '1'::money", 'accepted'],
+  ])('%s', (text, expected) => {
     expect(told(text)).toBe(expected);
   });
 });
