@@ -8,7 +8,13 @@ export const BEAT_MS = 15_000;
 /** Jobs of which nobody has said so for this long are given up. */
 const SILENCE = '60 seconds';
 
-export type JobStatus = 'processing' | 'completed' | 'failed';
+export type JobStatus = 'submitted' | 'processing' | 'completed' | 'failed';
+
+/** Of those that have not ended. */
+const UNFINISHED = "('submitted', 'processing')";
+
+export const isUnfinished = (status: JobStatus | null): boolean =>
+  status === 'submitted' || status === 'processing';
 
 export class JobRecords {
   readonly #privileged: PrivilegedLink;
@@ -25,12 +31,21 @@ export class JobRecords {
        VALUES ($1, $2, $3, $4::oid, $5::oid, $6)`,
       [
         jobId,
-        sql === null ? 'completed' : 'processing',
+        sql === null ? 'completed' : 'submitted',
         type,
         String(classId),
         String(objectId),
         objectName,
       ],
+    );
+  }
+
+  /** It does not wait any more for those before it. */
+  async begin(jobId: string): Promise<void> {
+    await this.#privileged.query(
+      `UPDATE sys.job_records SET status = 'processing', update_time = now()
+       WHERE job_id = $1 AND status = 'submitted'`,
+      [jobId],
     );
   }
 
@@ -72,12 +87,12 @@ export class JobRecords {
     );
     await this.#privileged.query(
       `UPDATE sys.job_records SET status = 'failed', details = $1, update_time = now()
-       WHERE status = 'processing' AND update_time < now() - interval '${SILENCE}'`,
+       WHERE status IN ${UNFINISHED} AND update_time < now() - interval '${SILENCE}'`,
       ['what ran the job has ended'],
     );
     await this.#privileged.query(
       `DELETE FROM sys.job_records
-       WHERE status <> 'processing' AND update_time < now() - interval '${JOBS_SHOWN}'`,
+       WHERE status NOT IN ${UNFINISHED} AND update_time < now() - interval '${JOBS_SHOWN}'`,
     );
   }
 }

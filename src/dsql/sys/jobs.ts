@@ -12,7 +12,7 @@ import type { Job } from '../statements/judgement.ts';
 import { AGE_MS_MAX, tooOld } from '../transactions/quotas.ts';
 import { checkJobId, makeJobId } from './job-id.ts';
 import { type JobPlan, planJob } from './job-plan.ts';
-import { BEAT_MS, JobRecords } from './job-records.ts';
+import { BEAT_MS, isUnfinished, JobRecords } from './job-records.ts';
 
 /** Each takes a server process and much of the disk. */
 const RUNNING_MAX = 2;
@@ -160,6 +160,7 @@ export class Jobs {
     job.isStarted = true;
     let failure: string | null = null;
     try {
+      await this.#records.begin(job.jobId);
       await this.#withLink(role, settings, async (link) => {
         job.link = link;
         const endWatch = this.#options.watchOver(link);
@@ -217,7 +218,7 @@ export class Jobs {
   async #pollNow(jobId: string): Promise<boolean | null> {
     while (!this.#closed.signal.aborted) {
       const status = await this.#records.statusOf(jobId);
-      if (status !== 'processing') return status === null ? null : status === 'completed';
+      if (!isUnfinished(status)) return status === null ? null : status === 'completed';
       await sleep(POLL_MS, undefined, { ref: false });
     }
     throw new GatewayError('MR_SHUTTING_DOWN');

@@ -7,7 +7,7 @@
 export const SYS_MARK_OF_ANY = 'schema sys of an Aurora DSQL cluster of Millrace';
 
 /** The version of {@link SYS_OBJECTS}. */
-export const SYS_MARK: string = `${SYS_MARK_OF_ANY}, version 1`;
+export const SYS_MARK: string = `${SYS_MARK_OF_ANY}, version 2`;
 
 /** How long finished jobs are shown, as in Aurora DSQL. */
 export const JOBS_SHOWN = '30 minutes';
@@ -41,11 +41,13 @@ export const SYS_OBJECTS: readonly string[] = [
     start_time timestamptz NOT NULL DEFAULT now(),
     update_time timestamptz NOT NULL DEFAULT now()
   )`,
+  // Times are told in whole seconds, and a job that waits has not been updated yet.
   `CREATE OR REPLACE VIEW sys.jobs AS
     SELECT job_id, status, details, job_type, class_id, object_id, object_name,
-      start_time, update_time
+      date_trunc('second', start_time) AS start_time,
+      CASE WHEN status <> 'submitted' THEN date_trunc('second', update_time) END AS update_time
     FROM sys.job_records
-    WHERE status = 'processing' OR update_time > now() - interval '${JOBS_SHOWN}'`,
+    WHERE status IN ('submitted', 'processing') OR update_time > now() - interval '${JOBS_SHOWN}'`,
   // The endpoint answers CALL itself, waiting as long as it takes; here is what is known now.
   `CREATE OR REPLACE PROCEDURE sys.wait_for_job(job_id text, OUT succeeded boolean)
     LANGUAGE sql BEGIN ATOMIC

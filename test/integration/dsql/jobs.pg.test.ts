@@ -44,10 +44,14 @@ async function recordOf(jobId: string): Promise<Record<string, string | null>> {
   const [row] = await below.as(
     'other',
     `SELECT status, details, job_type, class_id, object_id::regclass, object_name,
-       update_time >= start_time FROM sys.jobs WHERE job_id = '${jobId}'`,
+       update_time >= start_time, extract(microseconds FROM start_time)::int % 1000000
+     FROM sys.jobs WHERE job_id = '${jobId}'`,
   );
-  const [status, details, type, classId, object, name, isLater] = row ?? [];
-  return { status, details, type, classId, object, name, isLater } as Record<string, string | null>;
+  const [status, details, type, classId, object, name, isLater, fraction] = row ?? [];
+  return { status, details, type, classId, object, name, isLater, fraction } as Record<
+    string,
+    string | null
+  >;
 }
 
 const isValid = (index: string) =>
@@ -69,6 +73,7 @@ describe('CREATE INDEX ASYNC', () => {
       object: 'by_name',
       name: 'public.by_name',
       isLater: 't',
+      fraction: '0',
     });
     expect(await below.jobs.waitFor(jobId)).toBe(true);
     const [owner] = await below.as(
@@ -260,9 +265,16 @@ describe('jobs', () => {
     const building = "SELECT count(*) FROM pg_class WHERE relname LIKE 'many_%'";
     // The second one waits for the lock of the first one's table.
     expect(Number((await below.as('admin', building))[0]?.[0])).toBeLessThanOrEqual(2);
+    const among = `job_id IN (${ids.map((id) => `'${id}'`).join(', ')})`;
+    const states = `SELECT status, count(*), count(update_time) FROM sys.jobs
+      WHERE ${among} GROUP BY status ORDER BY status`;
+    expect(await below.as('admin', states)).toEqual([
+      ['processing', '2', '2'],
+      ['submitted', '48', '0'],
+    ]);
     await other.close();
     const failed = `SELECT count(*), min(details) FROM sys.jobs
-      WHERE job_id IN (${ids.map((id) => `'${id}'`).join(', ')}) AND status = 'failed'`;
+      WHERE ${among} AND status = 'failed'`;
     expect(await below.as('admin', failed)).toEqual([['50', 'the endpoint was stopped']]);
     await writer.query('ROLLBACK');
     below.links.checkIn(writer, NONE);
@@ -272,6 +284,7 @@ describe('jobs', () => {
     await below.privileged.query(
       `INSERT INTO sys.job_records (job_id, status, job_type, update_time) VALUES
        ('gone', 'processing', 'INDEX_BUILD', now() - interval '61 seconds'),
+       ('lost', 'submitted', 'INDEX_BUILD', now() - interval '61 seconds'),
        ('alive', 'processing', 'INDEX_BUILD', now() - interval '30 seconds'),
        ('old', 'completed', 'INDEX_BUILD', now() - interval '31 minutes')`,
     );
@@ -279,11 +292,12 @@ describe('jobs', () => {
     await next.jobs.start();
     await next.close();
     const { rows } = await below.privileged.query(
-      "SELECT job_id, status FROM sys.job_records WHERE job_id IN ('gone', 'alive', 'old') ORDER BY 1",
+      "SELECT job_id, status FROM sys.job_records WHERE job_id IN ('gone', 'lost', 'alive', 'old') ORDER BY 1",
     );
     expect(rows).toEqual([
       ['alive', 'processing'],
       ['gone', 'failed'],
+      ['lost', 'failed'],
     ]);
     await below.privileged.query("DELETE FROM sys.job_records WHERE job_id = 'alive'");
   });
