@@ -43,7 +43,10 @@ export function judgeExpression(value: Json | undefined, context: StatementConte
 
 export function refuseTooManyKeys(count: number): void {
   if (count <= KEY_COLUMNS_MAX) return;
-  throw new DsqlError('54011', `cannot use more than ${KEY_COLUMNS_MAX} columns in an index`);
+  throw new DsqlError(
+    '54011',
+    `more than ${KEY_COLUMNS_MAX} column keys in an index are not supported`,
+  );
 }
 
 /** The only collation there is. */

@@ -13,6 +13,8 @@ import { type IndexText, readIndexText } from './index-text.ts';
 const NAME_BYTES_MAX = 63;
 /** A table of this size is indexed within a second. */
 const QUICK_BYTES_MAX = 16 * 1_048_576;
+/** Of a table, as Aurora DSQL has it: those of keys and constraints count as well. */
+const INDEXES_MAX = 24;
 /** Names that are tried for an index that the client gives none. */
 const NAMES_MAX = 1_000;
 
@@ -103,6 +105,7 @@ async function planIndex(
   if (isTaken && !job.isIfNotExists) {
     throw new DsqlError('42P07', `relation "${given}" already exists`);
   }
+  if (!isTaken) await refuseTooManyIndexes(link, table);
   const chosen = await rehearse(link, table, index);
   const name = given ?? (await freeName(link, table.schema, chosen));
   const create = `CREATE ${index.isUnique ? 'UNIQUE ' : ''}INDEX`;
@@ -117,6 +120,16 @@ async function planIndex(
     objectName: `${table.schema}.${name}`,
     index: quoteRelation({ schema: table.schema, name }),
   };
+}
+
+/** @throws DsqlError 54000 */
+async function refuseTooManyIndexes(link: ServerLink, { oid }: Table): Promise<void> {
+  const { rows } = await link.query(
+    'SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid = $1',
+    [oid],
+  );
+  if (Number(rows[0]?.[0]) < INDEXES_MAX) return;
+  throw new DsqlError('54000', `more than ${INDEXES_MAX} indexes per table are not allowed`);
 }
 
 /**

@@ -152,7 +152,26 @@ describe('limits', () => {
     const names = [...'abcdefghi'];
     const columns = names.map((name) => `${name} int`).join(', ');
     const answer = await told(one.query(`CREATE TABLE n (${columns}, PRIMARY KEY (${names}))`));
-    expect(answer).toMatchObject({ code: '54011' });
+    expect(answer).toMatchObject({
+      code: '54011',
+      message: 'more than 8 column keys in an index are not supported',
+    });
+  });
+
+  // dsql §6.20
+  it('of a table are 24 indexes, that of its key among them', async () => {
+    const unique = Array.from({ length: 22 }, (_, at) => `UNIQUE (a, c${at})`).join(', ');
+    const columns = Array.from({ length: 22 }, (_, at) => `c${at} int`).join(', ');
+    await one.query(`CREATE TABLE n24 (a int PRIMARY KEY, ${columns}, ${unique})`);
+    const { rows } = await one.query('CREATE INDEX ASYNC last ON n24 (c1)');
+    await one.query(`CALL sys.wait_for_job('${rows[0]?.job_id}')`);
+    expect(await told(one.query('CREATE INDEX ASYNC ON n24 (c2)'))).toMatchObject({
+      code: '54000',
+      message: 'more than 24 indexes per table are not allowed',
+    });
+    await one.query('CREATE INDEX ASYNC IF NOT EXISTS last ON n24 (c1)');
+    await one.query('DROP INDEX last');
+    await one.query('CREATE INDEX ASYNC ON n24 (c2)');
   });
 
   // dsql §6.19

@@ -206,6 +206,7 @@ const types: readonly Row[] = [
 const list = (count: number, item: (at: number) => string) =>
   Array.from({ length: count }, (_, at) => item(at)).join(', ');
 const inTable = (clause: string) => `${clause} clause not supported for CREATE TABLE`;
+const tooManyKeys = '54011 more than 8 column keys in an index are not supported';
 const inIndex = (clause: string) => `${clause} not supported for CREATE INDEX`;
 
 /** What the documentation has no words for, and what only newer grammars know. */
@@ -231,8 +232,8 @@ const furtherForms: readonly Row[] = [
     '42704 collation "en_US" for encoding "UTF8" does not exist',
   ],
   [`CREATE TABLE t (${list(256, (at) => `c${at} int`)})`, /^54011 .* at most 255 columns$/],
-  [`CREATE TABLE t (a int, PRIMARY KEY (${list(9, (at) => `c${at}`)}))`, /^54011 .* 8 columns/],
-  [`CREATE INDEX ASYNC ON t (${list(9, (at) => `c${at}`)})`, /^54011 .* 8 columns/],
+  [`CREATE TABLE t (a int, PRIMARY KEY (${list(9, (at) => `c${at}`)}))`, tooManyKeys],
+  [`CREATE INDEX ASYNC ON t (${list(9, (at) => `c${at}`)})`, tooManyKeys],
   ['CREATE INDEX ASYNC ON t (a) WITH (fillfactor = 10)', inIndex('WITH')],
   ['CREATE INDEX ASYNC ON t (a) TABLESPACE s', inIndex('TABLESPACE')],
   ['DROP INDEX CONCURRENTLY i', 'CONCURRENTLY not supported for DROP INDEX'],
