@@ -77,7 +77,10 @@ export const refusedRows: CoverageRows = {
     'same',
   ],
   '5.31': ['CREATE INDEX: `unsupported mode. please use CREATE INDEX ASYNC.`', 'same'],
-  '5.32': ['CONCURRENTLY, USING, ASC and DESC, operator classes: each with its words', 'same'],
+  '5.32': [
+    'CONCURRENTLY, USING of all but `btree_index`, ASC and DESC, operator classes: each with its words',
+    'same',
+  ],
   '5.33': ['an index with a schema: `42601 syntax error at or near "."`', 'same'],
   '5.34': [
     'ADD COLUMN with a default or constraint: `ALTER TABLE ADD COLUMN with constraint not supported`',

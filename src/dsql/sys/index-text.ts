@@ -10,8 +10,10 @@ export type IndexText = {
 };
 
 /**
+ * What USING says is left out: there is one kind of index.
+ *
  * @param text of one statement that PostgreSQL's parser has taken for a CREATE INDEX, without
- *   CONCURRENTLY and USING
+ *   CONCURRENTLY
  * @throws Error when it is none
  */
 export function readIndexText(text: string): IndexText {

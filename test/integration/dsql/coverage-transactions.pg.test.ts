@@ -163,7 +163,7 @@ describe('limits', () => {
     const unique = Array.from({ length: 22 }, (_, at) => `UNIQUE (a, c${at})`).join(', ');
     const columns = Array.from({ length: 22 }, (_, at) => `c${at} int`).join(', ');
     await one.query(`CREATE TABLE n24 (a int PRIMARY KEY, ${columns}, ${unique})`);
-    const { rows } = await one.query('CREATE INDEX ASYNC last ON n24 (c1)');
+    const { rows } = await one.query('CREATE INDEX ASYNC last ON n24 USING btree_index (c1)');
     await one.query(`CALL sys.wait_for_job('${rows[0]?.job_id}')`);
     expect(await told(one.query('CREATE INDEX ASYNC ON n24 (c2)'))).toMatchObject({
       code: '54000',

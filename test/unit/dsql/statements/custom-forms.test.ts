@@ -97,6 +97,11 @@ describe('ASYNC', () => {
     ['CREATE INDEX ASYNC i ON t (a)', 'CREATE INDEX       i ON t (a)', build('i')],
     ['create unique index async on t (a)', 'create unique index       on t (a)', build(null)],
     ['CREATE INDEX async async ON t (a)', 'CREATE INDEX       async ON t (a)', build('async')],
+    [
+      'CREATE INDEX ASYNC i ON t USING btree_index (a)',
+      'CREATE INDEX       i ON t USING btree_index (a)',
+      build('i'),
+    ],
     ['CREATE INDEX ASYNC "I" ON t (a)', 'CREATE INDEX       "I" ON t (a)', build('I')],
     [
       'CREATE INDEX/**/ASYNC--\nIF NOT EXISTS i ON t (lower(a)) INCLUDE (b) WHERE b > 0',

@@ -13,6 +13,7 @@ describe('readIndexText', () => {
     ['CREATE INDEX IF NOT EXISTS "on" ON "a(b" (c) WHERE c > 0', false, false, '(c) WHERE c > 0'],
     ['CREATE INDEX /* on x (y) */ i -- on z (q)\n ON t (é)', false, false, '(é)'],
     ['CREATE INDEX        i ON "only" ("on")', false, false, '("on")'],
+    ['CREATE INDEX i ON s.t USING btree_index (a)', false, false, '(a)'],
   ])('takes %j apart', (text, isUnique, isOnly, rest) => {
     expect(readIndexText(text)).toEqual({ isUnique, isOnly, rest });
   });
