@@ -179,7 +179,7 @@ export const jobRows: CoverageRows = {
   '5.72': ['an id is 16 bytes in base32 in 26 small characters', 'same'],
   '5.73': [
     '`sys.jobs` has nine columns, times in whole seconds; jobs are submitted, with no `update_time`, processing, completed or failed',
-    'same; of the kinds INDEX_BUILD and VALIDATE_CONSTRAINT only',
+    'differs: of the kinds INDEX_BUILD and VALIDATE_CONSTRAINT only; else the same',
   ],
   '5.74': ['jobs are shown for 30 minutes', 'same'],
   '5.75': [
