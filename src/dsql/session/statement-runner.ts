@@ -3,7 +3,7 @@ import { TEXT } from '../../protocol/result.ts';
 import { DsqlError } from '../dsql-error.ts';
 import { encodeQuery, RowSink } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
-import { quoteName } from '../server/sql-text.ts';
+import { quoteName } from '../sql-text.ts';
 import type { Action, Guard, JudgedStatement, Write } from '../statements/judgement.ts';
 import { encodeExecution } from '../transactions/execution-messages.ts';
 import type { Execution, Transaction } from '../transactions/transaction.ts';

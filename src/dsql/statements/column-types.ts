@@ -79,7 +79,7 @@ function elementOf(name: string): string | null {
 const displayOf = (name: string): string => storableTypes.get(name) ?? others.get(name) ?? name;
 
 /** What a TypeName names. */
-function typeOf(typeName: JsonObject): ColumnType {
+export function typeOf(typeName: JsonObject): ColumnType {
   const { schema, name } = qualifiedName(typeName['names']);
   const isOwn = schema !== null && schema !== 'pg_catalog';
   const element = isOwn ? null : elementOf(name);
