@@ -113,10 +113,6 @@ export class ClientPort {
     this.#reader.release();
     closeGently(this.#socket, lastWords);
   }
-
-  get isGone(): boolean {
-    return this.#socket.destroyed;
-  }
 }
 
 /** A length out of bounds in the words of Aurora DSQL, anything else as it is. */

@@ -6,7 +6,6 @@ import type { Transaction } from '../transactions/transaction.ts';
 import { schemaChanged } from './catalogue-epoch.ts';
 import type { BlockState } from './replies.ts';
 import type { Deferred, SessionServices } from './session-context.ts';
-import { SessionEnd } from './session-end.ts';
 import type { SessionSettings } from './session-settings.ts';
 
 /** What there is of a transaction below, while there is one. */
@@ -244,5 +243,3 @@ const mixed = (): DsqlError => unsupported('ddl and dml are not supported in the
 /** Whether the link, or the server, is gone. */
 const isLost = (error: unknown): boolean =>
   error instanceof GatewayError && error.code !== 'MR_INTERNAL';
-
-export const endsSession = (error: unknown): error is SessionEnd => error instanceof SessionEnd;
