@@ -3,9 +3,7 @@ import type { Identities, Principal } from '../../aws/identities.ts';
 import { type PresignedToken, readToken, refuseToken } from '../../aws/presigned-token.ts';
 import { type ClusterRecord, clusterArn } from '../clusters/cluster-record.ts';
 import { DsqlError } from '../dsql-error.ts';
-
-/** The role that is there from the start. */
-export const ADMIN_ROLE = 'admin';
+import { ADMIN } from '../statements/system-entity.ts';
 
 const EXPIRES_WRONG = 'X-Amz-Expires is not 1 to 604800';
 
@@ -62,7 +60,7 @@ function checkAction(
   principal: Principal,
   identities: Identities,
 ): void {
-  const action = user === ADMIN_ROLE ? 'DbConnectAdmin' : 'DbConnect';
+  const action = user === ADMIN ? 'DbConnectAdmin' : 'DbConnect';
   if (token.action !== action) {
     throw accessDenied(`Wrong user to action mapping. user: ${user}, action: ${token.action}`);
   }

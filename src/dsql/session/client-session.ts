@@ -7,8 +7,9 @@ import { ClientCode } from '../../protocol/codes.ts';
 import { encodeGatewayError } from '../../protocol/error-response.ts';
 import { CLOSE_COMPLETE, PARSE_COMPLETE } from '../../protocol/messages.ts';
 import { DsqlError, unsupported } from '../dsql-error.ts';
-import { ADMIN_ROLE, accessDenied } from '../login/token-judge.ts';
+import { accessDenied } from '../login/token-judge.ts';
 import { type ReplySink, ServerError } from '../server/server-link.ts';
+import { ADMIN } from '../statements/system-entity.ts';
 import { decodeQuery } from './client-messages.ts';
 import type { ClientPort } from './client-port.ts';
 import { CopyIn } from './copy-in.ts';
@@ -53,7 +54,7 @@ export class ClientSession {
     const copyIn = new CopyIn(port, () => this.#block.link);
     this.#sink = { take: (messages) => port.send(messages) };
     this.#runner = new StatementRunner(services, {
-      invoker: { role, isAdmin: role === ADMIN_ROLE },
+      invoker: { role, isAdmin: role === ADMIN },
       block: this.#block,
       settings,
       copyIn,
@@ -206,7 +207,7 @@ export class ClientSession {
       throw new SessionEnd(sessionTooOld());
     }
     const { role, principal } = this.#client;
-    if (role === ADMIN_ROLE) return;
+    if (role === ADMIN) return;
     if (this.#services.roles.mayLogIn(role, principal.mappedArn) !== 'ok') {
       throw new SessionEnd(accessDenied());
     }

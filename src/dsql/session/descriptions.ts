@@ -2,6 +2,7 @@
 import { ServerCode } from '../../protocol/codes.ts';
 import { NO_DATA } from '../../protocol/messages.ts';
 import { TEXT } from '../../protocol/result.ts';
+import { eachMessage } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
 import type { JudgedStatement } from '../statements/judgement.ts';
 import { encodeDescription } from '../transactions/execution-messages.ts';
@@ -94,12 +95,10 @@ class DescriptionSink implements ReplySink {
   columns: Uint8Array = NO_DATA;
 
   take(messages: Buffer): void {
-    for (let at = 0; at < messages.length; ) {
-      const end = at + 1 + messages.readUInt32BE(at + 1);
-      const code = messages[at];
-      if (code === ServerCode.ParameterDescription) this.parameters = messages.subarray(at, end);
-      if (code === ServerCode.RowDescription) this.columns = messages.subarray(at, end);
-      at = end;
-    }
+    eachMessage(messages, (code, start, end) => {
+      const message = messages.subarray(start, end);
+      if (code === ServerCode.ParameterDescription) this.parameters = message;
+      if (code === ServerCode.RowDescription) this.columns = message;
+    });
   }
 }

@@ -3,7 +3,7 @@ import { TEXT } from '../../protocol/result.ts';
 import { DsqlError } from '../dsql-error.ts';
 import { encodeQuery, RowSink } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
-import { quoteName } from '../sql-text.ts';
+import { quoteName, quoteText } from '../sql-text.ts';
 import type { Action, Guard, JudgedStatement, Write } from '../statements/judgement.ts';
 import { encodeExecution } from '../transactions/execution-messages.ts';
 import type { Execution, Transaction } from '../transactions/transaction.ts';
@@ -194,9 +194,9 @@ export class StatementRunner {
     const steps = [text];
     for (const [key, startup] of this.#options.settings.startup) {
       if (value !== null || (name !== null && name !== key)) continue;
-      steps.push(`SELECT pg_catalog.set_config(${literal(key)}, ${literal(startup)}, false)`);
+      steps.push(`SELECT pg_catalog.set_config(${quoteText(key)}, ${quoteText(startup)}, false)`);
     }
-    const values = shownNames.map((key) => `pg_catalog.current_setting(${literal(key)})`);
+    const values = shownNames.map((key) => `pg_catalog.current_setting(${quoteText(key)})`);
     steps.push(`SELECT ${values.join(', ')}`);
     return steps.join(';\n');
   }
@@ -319,8 +319,6 @@ const executionOf = (text: string, call: Call, write: Write | null): Execution =
   bind: call.bind,
   write,
 });
-
-const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 async function pass(
   transaction: Transaction,

@@ -37,3 +37,13 @@ export const tooLarge = (bytes: number): DsqlError =>
   new DsqlError('54000', 'transaction size limit 10mb exceeded', {
     detail: `Current transaction size ${Math.ceil(bytes / 1_048_576)}mb > 10mb`,
   });
+
+/** What DSQL lets a query have; the answer to a write is kept whole until it is certain. */
+export const ANSWER_BYTES_MAX = 131_072 * 1_024;
+
+/** @throws DsqlError */
+export function checkAnswer(bytes: number): void {
+  if (bytes <= ANSWER_BYTES_MAX) return;
+  const text = 'query requires more than allowed temp space of 131072 KB to execute';
+  throw new DsqlError('54000', text);
+}

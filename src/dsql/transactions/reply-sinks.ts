@@ -2,12 +2,9 @@
 import { createHash } from 'node:crypto';
 import { MessageWriter, readUint16, readUint32 } from '../../base/bytes.ts';
 import { ServerCode } from '../../protocol/codes.ts';
-import { DsqlError } from '../dsql-error.ts';
 import { eachMessage } from '../server/link-messages.ts';
 import type { ReplySink } from '../server/server-link.ts';
-
-/** What DSQL lets a query have; the answer to a write is kept whole until it is certain. */
-export const ANSWER_BYTES_MAX = 131_072 * 1_024;
+import { ANSWER_BYTES_MAX, checkAnswer } from './quotas.ts';
 
 const HEADER_BYTES = 5;
 
@@ -103,11 +100,7 @@ export class KeepingSink implements ReplySink {
 
   /** @throws DsqlError when it is more than can be kept */
   assertKept(): void {
-    if (this.#bytes <= ANSWER_BYTES_MAX) return;
-    throw new DsqlError(
-      '54000',
-      'query requires more than allowed temp space of 131072 KB to execute',
-    );
+    checkAnswer(this.#bytes);
   }
 
   giveTo(sink: ReplySink): void {

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MessageWriter } from '../../../../src/base/bytes.ts';
-import {
-  ANSWER_BYTES_MAX,
-  KeepingSink,
-  StreamingSink,
-} from '../../../../src/dsql/transactions/reply-sinks.ts';
+import { ANSWER_BYTES_MAX } from '../../../../src/dsql/transactions/quotas.ts';
+import { KeepingSink, StreamingSink } from '../../../../src/dsql/transactions/reply-sinks.ts';
 import { ServerCode } from '../../../../src/protocol/codes.ts';
 
 const row = (...values: readonly (string | null)[]): Buffer => {
